@@ -1,0 +1,27 @@
+#pragma once
+/* Every bound of luasip, and the SIP answer to exceeding it.  A stack has its own
+ * copy, so that a script may set them per endpoint. */
+#include <stdint.h>
+
+/* clang-format off */
+#define SIP_LIMIT_MAP(X)                                                                  \
+	X(message_bytes,      65535)  /* 513; a stream is closed after it */                  \
+	X(header_count,       256)    /* 400 */                                               \
+	X(header_bytes,       32768)  /* 400: start line and headers together */              \
+	X(uri_bytes,          8192)   /* 414 */                                               \
+	X(transactions,       2000000)/* 503 with Retry-After */                              \
+	X(events,             65536)  /* 503: queued for scripts that do not keep up */       \
+	X(connections,        16384)  /* refused: the oldest idle one is closed first */      \
+	X(stream_queue_bytes, 1048576)/* per connection, 503 to whoever sends more */         \
+	X(stream_idle_ms,     600000) /* closed; never before 64*T1 (RFC 3261 18) */          \
+	X(stream_head_ms,     10000)  /* closed: half a message and silence */
+/* clang-format on */
+
+#define SIP_LIMIT_FIELD(name, value) uint32_t name;
+struct sip_limits {
+	SIP_LIMIT_MAP(SIP_LIMIT_FIELD)
+};
+#undef SIP_LIMIT_FIELD
+
+#define SIP_LIMIT_VALUE(name, value) .name = (value),
+#define SIP_LIMITS_DEFAULT ((struct sip_limits){ SIP_LIMIT_MAP(SIP_LIMIT_VALUE) })

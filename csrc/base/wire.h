@@ -1,0 +1,106 @@
+#pragma once
+/* The seam to the network.  Implemented twice: net (libuv) and sim (virtual).
+ *
+ * No rule of SIP lives below it.  The stack calls the operations; what comes back
+ * is handed to sip_stack_input as a sip_wire_event.  Datagram sockets need no
+ * `open`: their path is the listening socket's id and two addresses, and the
+ * wire sends from `path.local` (its address is the one the request came to).
+ * Nothing comes back from inside an operation: an event is always later.
+ */
+#include "base/addr.h"
+#include "base/err.h"
+
+/*	constant   on the wire  in URIs  reliable secure port */
+/* clang-format off */
+#define SIP_TRANSPORT_MAP(X)                                              \
+	X(SIP_UDP, "UDP", "udp", 0, 0, 5060)                                  \
+	X(SIP_TCP, "TCP", "tcp", 1, 0, 5060)                                  \
+	X(SIP_TLS, "TLS", "tls", 1, 1, 5061)                                  \
+	X(SIP_WS,  "WS",  "ws",  1, 0, 80)                                    \
+	X(SIP_WSS, "WSS", "wss", 1, 1, 443)
+/* clang-format on */
+
+#define SIP_TRANSPORT_ENUM(name, via, uri, reliable, secure, port) name,
+enum sip_transport { SIP_TRANSPORT_NONE, SIP_TRANSPORT_MAP(SIP_TRANSPORT_ENUM) };
+#undef SIP_TRANSPORT_ENUM
+
+struct sip_transport_info {
+	sip_str via; /* as in Via: "UDP" */
+	sip_str uri; /* as in transport=: "udp" */
+	bool reliable, secure;
+	uint16_t port; /* default */
+};
+/* Asserts that `transport` is one of the five. */
+const struct sip_transport_info *sip_transport_info(enum sip_transport transport);
+/* SIP_TRANSPORT_NONE for an unknown name; case does not matter. */
+enum sip_transport sip_transport_find(sip_str name);
+
+/* How one message travels.  A value. */
+struct sip_path {
+	enum sip_transport transport;
+	uint32_t id; /* the wire's: a listening socket (UDP) or a connection; 0: none */
+	struct sip_addr local, remote;
+};
+
+enum sip_record_type { SIP_RECORD_A = 1, SIP_RECORD_AAAA = 28 };
+
+struct sip_record {
+	enum sip_record_type type;
+	uint32_t ttl_s;
+	struct sip_addr addr; /* port 0 */
+};
+
+enum sip_wire_kind {
+	SIP_WIRE_OPENED,  /* path: by us (an `open`) or to us (a listener's new one) */
+	SIP_WIRE_BYTES,   /* path, bytes: a datagram, or a piece of a stream */
+	SIP_WIRE_FAILED,  /* path, token, err, why: this send did not go out; token 0
+	                     for an ICMP error that belongs to path.remote */
+	SIP_WIRE_DRAINED, /* path: what was queued on this connection has gone out */
+	SIP_WIRE_CLOSED,  /* path, err (SIP_OK: orderly), why; exactly once per
+	                     connection, also for an `open` that did not succeed */
+	SIP_WIRE_RECORDS, /* token, err, records; SIP_EWIRE: no answer, `why` says */
+};
+
+struct sip_wire_event {
+	enum sip_wire_kind kind;
+	struct sip_path path;
+	uint64_t token;
+	sip_err err;
+	const char *why; /* readable, may be NULL; borrowed */
+	sip_str bytes;
+	const struct sip_record *records;
+	size_t record_count;
+};
+
+struct sip_wire;
+
+struct sip_wire_ops {
+	/* Listen at `at`; port 0 asks for a free one, and `at` comes back as bound.
+	 * SIP_EWIRE with a readable reason in `why` (never NULL then). */
+	sip_err (*listen)(struct sip_wire *wire, enum sip_transport transport,
+	                  struct sip_addr *at, uint32_t *id, const char **why);
+	void (*unlisten)(struct sip_wire *wire, uint32_t id);
+
+	/* Connect.  `local` chooses the source address when its family is set;
+	 * `server_name` is for TLS, empty else.  OPENED or CLOSED follows. */
+	sip_err (*open)(struct sip_wire *wire, enum sip_transport transport,
+	                const struct sip_addr *local, const struct sip_addr *remote,
+	                sip_str server_name, uint32_t *id);
+	/* Send or queue; copies the bytes.  A failure is returned or comes back as
+	 * FAILED with this token; success says nothing. */
+	sip_err (*send)(struct sip_wire *wire, const struct sip_path *path, sip_str bytes,
+	                uint64_t token);
+	/* Close a connection; CLOSED follows.  What is queued goes out first. */
+	void (*close)(struct sip_wire *wire, uint32_t id);
+
+	/* Ask for records of a host name; RECORDS follows with this token. */
+	sip_err (*lookup)(struct sip_wire *wire, sip_str name, enum sip_record_type type,
+	                  uint64_t token);
+	/* The local address the kernel would use towards `remote` (port 0). */
+	sip_err (*route)(struct sip_wire *wire, const struct sip_addr *remote,
+	                 struct sip_addr *local);
+};
+
+struct sip_wire {
+	const struct sip_wire_ops *ops;
+};
