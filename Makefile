@@ -1,0 +1,162 @@
+# luasip - see CONTRIBUTING.md for what each target is for.
+#
+# Plain GNU make (3.81 will do).  Release builds into build/, every other MODE
+# into build/MODE/, so they never disturb each other.  Sources are found by
+# wildcard: a new csrc/<folder>/<noun>.c needs no line here.  Targets for a kind
+# of spec (wire, interop, bench ...) exist as soon as its folder does.
+
+LUA        ?= lua5.4
+LUAROCKS   ?= luarocks
+PKG_CONFIG ?= pkg-config
+CLANG      ?= clang
+BUSTED     ?= busted
+MODE       ?= release
+JOBS       ?= 2
+OUT        := build$(if $(filter-out release,$(MODE)),/$(MODE))
+SUB        := $(MAKE) --no-print-directory
+UNAME      := $(shell uname -s)
+
+# --- the libraries: LuaRocks names folders, everybody else asks pkg-config ------
+
+PKGS := libuv openssl libcares
+ifdef LUA_INCDIR
+LUA_CFLAGS := -I$(LUA_INCDIR)
+else
+LUA_PKG    := $(firstword $(foreach p,lua5.4 lua-5.4 lua54 lua, \
+              $(shell $(PKG_CONFIG) --exists '$(p) >= 5.4' 2>/dev/null && echo $(p))))
+LUA_CFLAGS := $(if $(LUA_PKG),$(shell $(PKG_CONFIG) --cflags $(LUA_PKG)))
+MISSING    := $(if $(LUA_PKG),,lua5.4)
+endif
+ifdef LIBUV_INCDIR
+LIB_CFLAGS := $(sort -I$(LIBUV_INCDIR) -I$(OPENSSL_INCDIR) -I$(CARES_INCDIR))
+LIB_DIRS   := $(sort $(LIBUV_LIBDIR) $(OPENSSL_LIBDIR) $(CARES_LIBDIR))
+LIB_LIBS   := $(foreach d,$(LIB_DIRS),-L$(d) -Wl,-rpath,$(d)) -luv -lssl -lcrypto -lcares
+else
+MISSING    += $(foreach p,$(PKGS),$(shell $(PKG_CONFIG) --exists $(p) || echo $(p)))
+LIB_CFLAGS := $(if $(strip $(MISSING)),,$(shell $(PKG_CONFIG) --cflags $(PKGS)))
+LIB_LIBS   := $(if $(strip $(MISSING)),,$(shell $(PKG_CONFIG) --libs $(PKGS)))
+endif
+
+# --- flags -----------------------------------------------------------------------
+
+WARN    := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+           -Wmissing-prototypes -Wvla -Wimplicit-fallthrough $(if $(CI),-Werror)
+release := -O2 -g
+debug   := -O0 -g3
+asan    := -O1 -g3 -fno-omit-frame-pointer -fsanitize=address,undefined \
+           -fno-sanitize-recover=all
+tsan    := -O1 -g3 -fno-omit-frame-pointer -fsanitize=thread
+cover   := -O0 -g --coverage
+SAN     := $(if $(filter asan tsan cover,$(MODE)),$($(MODE)))
+ALL_CFLAGS := $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
+           -fno-strict-aliasing -pthread $(WARN) $($(MODE)) -Icsrc \
+           $(patsubst -I%,-isystem %,$(LUA_CFLAGS) $(LIB_CFLAGS))
+ifeq ($(UNAME),Darwin)
+ALL_LDFLAGS := -bundle -undefined dynamic_lookup $(LDFLAGS) $(SAN)
+else
+# nodelete: a sanitizer's report names our functions even after lua_close().
+NODELETE := -Wl,-z,nodelete
+ALL_LDFLAGS := -shared $(LDFLAGS) $(SAN) $(if $(SAN),$(NODELETE))
+endif
+
+# --- the modules -----------------------------------------------------------------
+
+SRCS      := $(sort $(wildcard csrc/*/*.c))
+TEST_ONLY := $(wildcard csrc/bind/l_test*.c)
+CORE_OBJS := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out $(TEST_ONLY),$(SRCS)))
+TEST_OBJS := $(patsubst %.c,$(OUT)/obj/%.o,$(SRCS))
+CORE      := $(OUT)/sip/core.so
+TEST      := $(if $(TEST_ONLY),$(OUT)/sip/test.so)
+
+all: need $(CORE)
+
+libs: all $(TEST)
+
+need:
+ifneq ($(strip $(MISSING)),)
+	@echo "luasip: not found by $(PKG_CONFIG): $(strip $(MISSING))"
+	@echo "luasip: 'sh tools/deps.sh build' installs what the build needs, or install"
+	@echo "luasip: Lua 5.4, libuv, OpenSSL 3 and c-ares with their headers"
+	@exit 1
+endif
+
+$(OUT)/obj/csrc/media/%.o: OPT := $(if $(filter release,$(MODE)),-O3)
+$(OUT)/obj/%.o: %.c Makefile | need
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(OPT) -MMD -MP -c -o $@ $<
+
+# The list of objects is an input too: a removed source links again.
+$(OUT)/%.objs: always
+	@mkdir -p $(@D)
+	@echo '$(OBJS)' | cmp -s - $@ || echo '$(OBJS)' > $@
+$(OUT)/core.objs: OBJS := $(CORE_OBJS)
+$(OUT)/test.objs: OBJS := $(TEST_OBJS)
+
+$(CORE): $(CORE_OBJS) $(OUT)/core.objs
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(CORE_OBJS) $(LIB_LIBS) -pthread -lm
+
+$(OUT)/sip/test.so: $(TEST_OBJS) $(OUT)/test.objs
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(TEST_OBJS) $(LIB_LIBS) -pthread -lm
+
+-include $(TEST_OBJS:.o=.d)
+
+# --- specs -----------------------------------------------------------------------
+#
+# Dependencies are installed first and make runs again below: pkg-config and
+# wildcard are evaluated when make reads this file.
+
+RUN = SIP_BUILD=$(OUT) $(LUA) "$$(command -v $(BUSTED))" --ignore-lua
+
+test:
+	@sh tools/deps.sh test
+	@$(SUB) -s -j$(JOBS) libs
+	@$(SUB) run-test
+
+run-test:
+	@$(RUN) $(ARGS)
+
+# $(call suite,name): `make name` runs spec/name, if there is one.
+define suite
+ifneq ($$(wildcard spec/$(1)/*_spec.lua),)
+SUITES += $(1)
+$(1):
+	@sh tools/deps.sh $(1)
+	@$$(SUB) -s -j$$(JOBS) libs
+	@SIP_RUN=$(1) $$(RUN) $$(ARGS) spec/$(1)
+endif
+endef
+$(foreach s,wire interop oom soak,$(eval $(call suite,$(s))))
+
+ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:$(ASAN_OPTIONS) \
+           LSAN_OPTIONS=suppressions=spec/support/lsan.supp:print_suppressions=0 \
+           UBSAN_OPTIONS=print_stacktrace=1
+ASAN_LIB = "$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)"
+
+asan:
+	@sh tools/deps.sh test
+	@$(SUB) -s -j$(JOBS) MODE=asan libs
+	@$(SUB) MODE=asan run-asan
+
+run-asan:
+	@BUSTED="$$(command -v $(BUSTED))"; SIP_RUN=asan SIP_BUILD=$(OUT) $(ASAN_ENV) \
+	  LD_PRELOAD=$(ASAN_LIB) $(LUA) "$$BUSTED" --ignore-lua $(ARGS)
+
+gc:
+	@sh tools/deps.sh test
+	@$(SUB) -s -j$(JOBS) libs
+	@SIP_RUN=gc SIP_GC=1 $(SUB) run-test
+
+# --- install, clean --------------------------------------------------------------
+
+install: all
+	mkdir -p "$(INST_LIBDIR)/sip" "$(INST_LUADIR)"
+	cp $(CORE) "$(INST_LIBDIR)/sip/"
+	cp -R lua/sip "$(INST_LUADIR)/"
+
+clean:
+	rm -rf build
+
+always:
+.PHONY: all libs need test run-test asan run-asan gc install clean always $(SUITES)

@@ -1,0 +1,20 @@
+-- Loaded by busted before the first spec.
+--
+-- SIP_GC=1 (`make gc`) runs the suite with a collector that stops the world after
+-- every tenth of growth, and once more around each test: what survives only because
+-- nobody collected does not survive here.
+
+local busted = require "busted"
+
+if os.getenv "SIP_GC" then
+  collectgarbage("incremental", 110, 1000, 30)
+
+  local function collect()
+    collectgarbage()
+    collectgarbage()
+    return nil, true
+  end
+
+  busted.subscribe({ "test", "start" }, collect)
+  busted.subscribe({ "test", "end" }, collect)
+end
