@@ -1,0 +1,137 @@
+--- Several functions at once, with one task that waits for them: any, all and
+--- timeout. Each group has a scope of its own, below that of the waiting task,
+--- and returns only when nothing lives in it any more.
+
+local err = require "sip.rt.err"
+local scope = require "sip.rt.scope"
+
+local M = {}
+
+---@class sip.Group
+---@field private parent sip.Task   who waits
+---@field private scope sip.Scope
+---@field private pending integer   how many have to return before the rest may go
+---@field private winner? sip.Task
+---@field private failed? sip.Task
+local Group = {}
+local group_mt = { __name = "sip.Group", __index = Group }
+
+local function open(sched, name, pending)
+  local parent = sched:enter()
+  local self = setmetatable({
+    parent = parent,
+    scope = scope.new(sched, name, parent.scope),
+    pending = pending,
+  }, group_mt)
+  self.scope.waiter = self
+  return self
+end
+
+local function spawn(self, fn, ...)
+  local child = self.scope:spawn(fn, ...)
+  child.group = self
+  return child
+end
+
+--- One of the functions has ended (called by its task). A result that was there
+--- before its task heard of the cancellation still counts.
+function Group:ended(child)
+  if child.failure ~= nil then
+    if not self.failed then
+      self.failed = child
+      self.scope:cancel("failed")
+    end
+  elseif child.completed and not child.raised then
+    self.pending = self.pending - 1
+    if self.pending == 0 then
+      self.winner = child
+      self.scope:cancel("done")
+    end
+  end
+end
+
+--- Nothing lives in the scope any more (called by the scope).
+function Group:notify()
+  if self.waits then
+    self.waits = false
+    self.parent:deliver()
+  end
+end
+
+--- The waiting task was cancelled or killed (called by it).
+function Group:forget(_, why)
+  self.waits = false
+  self.scope:cancel(why)
+end
+
+-- Wait for the end of the group; raises the first error of its functions.
+---@return boolean done
+---@return sip.Error? err
+local function finish(self)
+  self.waits = true
+  self.parent:block(nil, self)
+  local failed = self.failed
+  if failed then
+    self.parent.inherited = failed
+    error(failed.failure, 0)
+  elseif self.winner then
+    return true
+  end
+  return false, err.new(self.scope.timed_out and "timeout" or "ended")
+end
+
+local function results(child)
+  local values = child.results
+  if values then
+    return table.unpack(values, 1, values.n)
+  end
+end
+
+function M.any(sched, ...)
+  local functions = { ... }
+  assert(#functions > 0, "any of nothing never returns")
+  local self = open(sched, "any", 1)
+  local places = {}
+  for i, fn in ipairs(functions) do
+    places[spawn(self, fn)] = i
+  end
+  local done, e = finish(self)
+  if not done then
+    return nil, e
+  end
+  return places[self.winner], results(self.winner)
+end
+
+function M.all(sched, ...)
+  local functions = { ... }
+  if #functions == 0 then
+    return sched:checkpoint()
+  end
+  local self = open(sched, "all", #functions)
+  local children = {}
+  for i, fn in ipairs(functions) do
+    children[i] = spawn(self, fn)
+  end
+  local done, e = finish(self)
+  if not done then
+    return nil, e
+  end
+  local values = {}
+  for i, child in ipairs(children) do
+    values[i] = results(child)
+  end
+  return table.unpack(values, 1, #children)
+end
+
+function M.timeout(sched, seconds, fn, ...)
+  local self = open(sched, "timeout", 1)
+  self.scope:deadline(seconds)
+  spawn(self, fn, ...)
+  local done, e = finish(self)
+  if not done then
+    return nil, e
+  end
+  return results(self.winner)
+end
+
+return M

@@ -1,0 +1,482 @@
+--- The scheduler: the only place where coroutines are made, resumed and
+--- suspended. It knows no clock and no loop; a driver is put in.
+---
+--- The driver has `now()` (seconds), `arm(seconds) -> id`, `stop(id)`, `wake()`
+--- ("call turn"), `token(n)`, and may have `cpu()`: seconds of real time by which
+--- a script that never waits is found out, or nil where none is to be. In return
+--- it calls `fired(id)` for a timer and, after wake, `turn()` once.
+---
+--- One turn resumes what was ready when it began. What becomes ready meanwhile
+--- waits for the next one, so that scripts cannot starve the network.
+
+local event = require "sip.rt.event"
+local group = require "sip.rt.group"
+local scope = require "sip.rt.scope"
+local task_of = require "sip.rt.task"
+
+local M = {}
+
+local create, coresume, yield = coroutine.create, coroutine.resume, coroutine.yield
+local running, isyieldable = coroutine.running, coroutine.isyieldable
+local take = task_of.take
+
+local IDLE = {} -- what a pooled coroutine yields between two tasks
+local KILLED = setmetatable({}, { __tostring = function()
+  return "the task was killed"
+end })
+local STRIDE = 1000000 -- instructions between two looks at the clock
+
+---@class sip.Driver
+---@field now fun(self): number
+---@field arm fun(self, seconds: number): integer
+---@field stop fun(self, id: integer)
+---@field wake fun(self)
+---@field token fun(self, n: integer): string
+---@field cpu? fun(self): number?
+
+---@class sip.SchedulerOptions
+---@field on_error? fun(traceback: string, task?: sip.Task)
+---@field on_kill? fun(task: sip.Task, why: string)  "caught", "cleanup", "closed"
+---@field slice? number    seconds a script may run without waiting
+---@field cleanup? number  seconds the closers of an ended script may wait
+---@field pool? integer    coroutines kept for reuse
+
+---@class sip.Scheduler
+---@field driver sip.Driver
+---@field root sip.Scope       what spawn outside of any task belongs to
+---@field live integer         tasks alive
+---@field armed integer        timers armed
+---@field current? sip.Task    the one that runs now
+---@field cleanup number
+---@field private awake boolean
+local Scheduler = {}
+local scheduler_mt = { __name = "sip.Scheduler", __index = Scheduler }
+
+local defaults = {
+  on_error = false,
+  on_kill = false,
+  slice = 2,
+  cleanup = 10,
+  pool = 1024,
+}
+
+local function complain(text)
+  io.stderr:write("sip: ", text, "\n")
+end
+
+-- Runs where an uncaught error is raised, before anything unwinds.
+local function make_handler(self)
+  return function(e)
+    local task = self.current or self.dying
+    if self.hook then -- the closers get a slice of their own
+      debug.sethook(self.hook, "", STRIDE)
+      self.slice_of = nil
+    end
+    if not task.raised or not rawequal(e, task.raised) then
+      local text = debug.traceback(tostring(e), 2)
+      local inner = task.inherited
+      if inner and rawequal(inner.failure, e) then
+        text = inner.traceback .. "\nwaited for by:\n" .. text
+      end
+      task.failure = e == nil and "nil" or e
+      task.traceback = text
+      task.failed_at = self.driver:now()
+    end
+    return e
+  end
+end
+
+-- The first time a slice is over its script gets an error it may catch; if that
+-- does not end the slice either, every further instruction raises one.
+local function make_hook(self)
+  local driver = self.driver
+  return function()
+    local now = driver:cpu()
+    if self.slice_of ~= self.slices then
+      self.slice_of, self.slice_since = self.slices, now
+      self.slice_told = false
+    elseif now - self.slice_since > self.slice then
+      if self.slice_told then
+        debug.sethook(self.hook, "", 1)
+      end
+      self.slice_told = true
+      error(("the script ran %g s without waiting"):format(self.slice), 0)
+    end
+  end
+end
+
+--- A scheduler over a driver.
+---@param driver sip.Driver
+---@param options? sip.SchedulerOptions
+---@return sip.Scheduler
+function M.new(driver, options)
+  options = options or {}
+  for key in pairs(options) do
+    if defaults[key] == nil then
+      error(("unknown option %q"):format(tostring(key)), 2)
+    end
+  end
+  local self = setmetatable({
+    driver = driver,
+    on_error = options.on_error or complain,
+    on_kill = options.on_kill,
+    slice = options.slice or defaults.slice,
+    cleanup = options.cleanup or defaults.cleanup,
+    pool_max = options.pool or defaults.pool,
+    pool = {},
+    pooled = 0,
+    ready = {},
+    spare = {},
+    count = 0,
+    timers = {},
+    live = 0,
+    armed = 0,
+    slices = 0,
+    awake = false,
+  }, scheduler_mt)
+  self.root = scope.new(self, "root")
+  self.handler = make_handler(self)
+  if driver.cpu and driver:cpu() then
+    self.hook = make_hook(self)
+  end
+  return self
+end
+
+function scheduler_mt:__tostring()
+  return ("sip.Scheduler{%d tasks; %d timers}"):format(self.live, self.armed)
+end
+
+--- The driver's time, in seconds.
+---@return number
+function Scheduler:now()
+  return self.driver:now()
+end
+
+--- Start a timer for something with a method `expired(id)`.
+---@param seconds number
+---@param owner table
+---@return integer id
+function Scheduler:arm(seconds, owner)
+  local id = self.driver:arm(seconds)
+  self.timers[id] = owner
+  self.armed = self.armed + 1
+  return id
+end
+
+--- Stop a timer that has not fired.
+---@param id integer
+function Scheduler:disarm(id)
+  if self.timers[id] then
+    self.timers[id] = nil
+    self.armed = self.armed - 1
+    self.driver:stop(id)
+  end
+end
+
+--- A timer has fired (called by the driver).
+---@param id integer
+function Scheduler:fired(id)
+  local owner = self.timers[id]
+  if owner then
+    self.timers[id] = nil
+    self.armed = self.armed - 1
+    owner:expired(id)
+  end
+end
+
+--- Queue a task for the next turn (called by tasks and scopes).
+function Scheduler:enqueue(task)
+  local n = self.count + 1
+  self.ready[n] = task
+  self.count = n
+  if not self.awake then
+    self.awake = true
+    self.driver:wake()
+  end
+end
+
+-- The end of a function: its results, its error, or its cancellation.
+local function settle(task, ok, ...)
+  if ok then
+    task.completed = true
+    if select("#", ...) > 0 then
+      task.results = table.pack(...)
+    end
+  elseif not task.raised or not rawequal((...), task.raised) then
+    task.failure = (...) == nil and "nil" or (...)
+    task.traceback = task.traceback or tostring((...))
+  end
+end
+
+local function make_thread(self)
+  local thread = create(function(task)
+    while true do
+      settle(task, xpcall(task.fn, self.handler, take(task)))
+      task = yield(IDLE)
+    end
+  end)
+  if self.hook then
+    debug.sethook(thread, self.hook, "", STRIDE)
+  end
+  return thread
+end
+
+local function acquire(self)
+  local n = self.pooled
+  if n == 0 then
+    return make_thread(self)
+  end
+  local thread = self.pool[n]
+  self.pool[n] = nil
+  self.pooled = n - 1
+  return thread
+end
+
+local function release(self, thread)
+  local n = self.pooled + 1
+  if n <= self.pool_max then
+    self.pool[n] = thread
+    self.pooled = n
+  end
+end
+
+local function fail(task, thread, text)
+  task.failure = text
+  task.traceback = debug.traceback(thread, text)
+end
+
+local function resume(self, task)
+  local thread = task.thread
+  if not thread then
+    thread = acquire(self)
+    task.thread = thread
+  end
+  task.state = "running"
+  self.current = task
+  self.slices = self.slices + 1
+  local ok, verdict = coresume(thread, task)
+  self.current = nil
+  if ok and verdict == IDLE then
+    release(self, thread)
+    task:finish()
+  elseif not ok then -- nothing of ours lets an error through: out of memory, say
+    fail(task, thread, tostring(verdict))
+    task:finish()
+  elseif task.state == "running" then
+    task.state = "waiting"
+    fail(task, thread, "coroutine.yield in a script: use sip.await")
+    task:kill("yielded")
+  elseif task.parked then
+    task:kill(task.parked)
+  elseif task.traceback and not task.reported and not task.group then
+    self:report(task) -- its closers may still take a while
+  end
+end
+
+--- Resume what is ready (called by the driver, once after each wake).
+function Scheduler:turn()
+  if self.current then
+    error("a task cannot turn its own scheduler", 2)
+  end
+  local batch, n = self.ready, self.count
+  self.ready, self.spare, self.count = self.spare, batch, 0
+  self.awake = false
+  for i = 1, n do
+    local task = batch[i]
+    batch[i] = nil
+    if task.state ~= "dead" then
+      resume(self, task)
+    end
+  end
+end
+
+--- Run a function in a task of its own, from the next turn on. It belongs to the
+--- scope of the task that spawns it and dies with that.
+---@param fn function
+---@param ... any  its arguments
+---@return sip.Task
+function Scheduler:spawn(fn, ...)
+  local current = self.current
+  return (current and current.scope or self.root):spawn(fn, ...)
+end
+
+--- Run a function in a task that nothing cancels, for at most this long; then
+--- it is cancelled, and its closers cannot wait.
+---@param seconds? number  without it: the time for cleanup
+---@param fn function
+---@param ... any  its arguments
+---@return sip.Task
+function Scheduler:shielded(seconds, fn, ...)
+  local shield = scope.new(self, "shield", self.root)
+  local task = shield:spawn(fn, ...)
+  shield:seal(seconds or self.cleanup)
+  return task
+end
+
+--- A new scope, below the root unless told otherwise.
+---@param name string
+---@param parent? sip.Scope
+---@return sip.Scope
+function Scheduler:scope(name, parent)
+  return scope.new(self, name, parent or self.root)
+end
+
+--- Something to wait at; see sip.rt.event.
+---@return sip.Event
+function Scheduler:event()
+  return event.event(self)
+end
+
+--- A bounded mailbox; see sip.rt.event.
+---@param bound? integer  64 values
+---@return sip.Mailbox
+function Scheduler:mailbox(bound)
+  return event.mailbox(self, bound or 64)
+end
+
+local function stray(self)
+  local dying = self.dying
+  if dying and self.dying_thread == running() then
+    dying.raised = dying.raised or dying.cancelled or KILLED
+    error(dying.raised, 0)
+  end
+  error("only a task of luasip can wait: use sip.spawn", 4)
+end
+
+--- What every verb that may wait does first, whether it will wait or not. Raises
+--- if the task was cancelled, and where nothing can wait.
+---@return sip.Task current
+function Scheduler:enter()
+  local task = self.current
+  if not task or task.thread ~= running() then
+    stray(self)
+  elseif not isyieldable() then
+    error("cannot wait inside a C function's callback", 3)
+  end
+  if task.cancelled or task.traceback then
+    task:enter_ending()
+  end
+  task.serial = task.serial + 1
+  return task
+end
+
+--- For verbs that have their answer at once: raises if the task was cancelled.
+function Scheduler:checkpoint()
+  self:enter()
+end
+
+local await_options = { timeout = true, cancel = true }
+
+--- Wait for an answer; every other wait of a script is made of this one.
+---@param start fun(done: fun(...): boolean)  starts what is waited for. It is
+---  given the function that ends the wait; that works once, at any time from any
+---  place, and says whether it was still waited for
+---@param options? { timeout?: number, cancel?: fun(why: string) }  cancel is
+---  called, once, when the wait ends without the answer; it must not wait
+---@return any ...  what done was given; nil and "timeout" after that time
+function Scheduler:await(start, options)
+  local task = self:enter()
+  local serial = task.serial
+  local timeout, cancel
+  if options then
+    for key in pairs(options) do
+      if not await_options[key] then
+        error(("unknown option %q"):format(tostring(key)), 2)
+      end
+    end
+    timeout, cancel = options.timeout, options.cancel
+  end
+  start(function(...)
+    if task.serial ~= serial then
+      return false
+    end
+    task:deliver(...)
+    return true
+  end)
+  if task.serial == serial then
+    return task:block(timeout, cancel)
+  elseif task.answered ~= serial then
+    error("the function given to await must not wait itself", 2)
+  end
+  return take(task)
+end
+
+--- Let time pass.
+---@param seconds number
+---@return true
+function Scheduler:sleep(seconds)
+  return self:enter():block(seconds, task_of.asleep)
+end
+
+--- Run functions at once until the first of them returns; the others are
+--- cancelled and have unwound when this returns. An error in one of them is an
+--- error here.
+---@param ... function
+---@return integer which  its place among the arguments
+---@return any ...        what it returned
+function Scheduler:any(...)
+  return group.any(self, ...)
+end
+
+--- Run functions at once until all of them have returned. An error in one of
+--- them cancels the others and is an error here.
+---@param ... function
+---@return any ...  the first result of each
+function Scheduler:all(...)
+  return group.all(self, ...)
+end
+
+--- Run a function for at most this long.
+---@param seconds number
+---@param fn function
+---@param ... any  its arguments
+---@return any ...  what it returned; nil and an error, "timeout", if it was late
+function Scheduler:timeout(seconds, fn, ...)
+  return group.timeout(self, seconds, fn, ...)
+end
+
+--- Call something that must neither wait nor fail, and report it if it does.
+function Scheduler:guard(fn, ...)
+  local ok, text = xpcall(fn, debug.traceback, ...)
+  if not ok and not pcall(self.on_error, text) then
+    complain(text)
+  end
+end
+
+--- Tell of a task that failed, once: the nearest scope that wants to know, else
+--- the scheduler's owner.
+function Scheduler:report(task)
+  task.reported = true
+  local at = task.scope
+  while at and not at.on_error do
+    at = at.parent
+  end
+  self:guard(at and at.on_error or self.on_error, task.traceback, task)
+end
+
+--- Tell of a task that was killed (called by the task).
+function Scheduler:killed(task, why)
+  if self.on_kill then
+    self:guard(self.on_kill, task, why)
+  end
+end
+
+--- Close a suspended coroutine. Its closers run here and cannot wait: a verb in
+--- them raises what ended the task (called by the task).
+function Scheduler:shut(thread, task)
+  local current, dying, dying_thread = self.current, self.dying, self.dying_thread
+  self.current, self.dying, self.dying_thread = nil, task, thread
+  self.slices = self.slices + 1
+  local ok, e = coroutine.close(thread)
+  self.current, self.dying, self.dying_thread = current, dying, dying_thread
+  return ok, e
+end
+
+--- End every task, now. Closers run and cannot wait. For leaving politely cancel
+--- the root scope and go on turning until nothing is alive.
+function Scheduler:close()
+  self.root:kill("closed")
+  self.pool, self.pooled = {}, 0
+end
+
+return M

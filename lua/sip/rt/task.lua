@@ -1,0 +1,292 @@
+--- One coroutine of the scheduler and its one wait.
+---
+--- Every wait has a number, its ticket: whoever wants to end the wait shows it,
+--- and a used, timed out or cancelled ticket is worth nothing. So a late answer
+--- never reaches the next verb, nor the next task of a pooled coroutine.
+
+local err = require "sip.rt.err"
+local unwind = require "sip.rt.unwind"
+
+local M = {}
+
+local yield, pack, unpack = coroutine.yield, table.pack, table.unpack
+
+---@alias sip.TaskState "new"|"running"|"waiting"|"ready"|"dead"
+
+---@class sip.Task
+---@field scope sip.Scope        dies with it
+---@field sched sip.Scheduler
+---@field state sip.TaskState
+---@field cancelled? sip.Cancelled  what it was cancelled by
+---@field failure? any           the error that ended it
+---@field traceback? string      where that was raised
+---@field completed? boolean     its function has returned
+---@field results? table         what that returned, packed
+---@field thread? thread         while it runs
+---@field private fn? function
+---@field private serial integer the ticket of the present wait
+---@field private raised? sip.Cancelled  the cancellation its script was shown
+local Task = {}
+local task_mt = { __name = "sip.Task", __index = Task }
+
+function task_mt:__tostring()
+  return ("sip.Task{%s; %s}"):format(self.scope.name, self.state)
+end
+
+-- Values on their way into the coroutine, as arguments or as results: mostly two
+-- at most, and those need no table.
+local function put(self, ...)
+  local n = select("#", ...)
+  self.n = n
+  if n <= 2 then
+    self.first, self.second = ...
+  else
+    self.rest = pack(...)
+  end
+end
+
+local function take(self)
+  local n = self.n
+  if n == 0 then
+    return
+  end
+  local a, b, rest = self.first, self.second, self.rest
+  self.first, self.second, self.rest = nil, nil, nil
+  if n == 1 then
+    return a
+  elseif n == 2 then
+    return a, b
+  end
+  return unpack(rest, 1, n)
+end
+
+M.take = take
+
+-- The place of a task that only lets time pass.
+local asleep = { forget = function() end }
+
+M.asleep = asleep
+
+--- A task that has not run. Only scopes make them.
+---@return sip.Task
+function M.new(sched, scope, fn, ...)
+  local self = setmetatable({
+    sched = sched,
+    scope = scope,
+    state = "new",
+    serial = 0,
+    fn = fn,
+    n = 0,
+  }, task_mt)
+  put(self, ...)
+  return self
+end
+
+-- The present wait is over without an answer: void its ticket and tell the
+-- place it waited at.
+local function abandon(self, why)
+  local sched, timer, place = self.sched, self.timer, self.place
+  self.serial = self.serial + 1
+  if timer then
+    self.timer = nil
+    sched:disarm(timer)
+  end
+  if place then
+    self.place = nil
+    if type(place) == "function" then
+      sched:guard(place, why)
+    else
+      place:forget(self, why)
+    end
+  end
+end
+
+--- Suspend the running task until it is delivered to. Raises when it is
+--- cancelled meanwhile.
+---@param timeout? number   seconds; then the results are nil and "timeout"
+---@param place? function|table  called with the reason, or its method `forget`,
+---                              when the wait ends without an answer
+---@return any ...
+function Task:block(timeout, place)
+  self.place = place
+  if timeout then
+    self.timer = self.sched:arm(timeout, self)
+  end
+  self.state = "waiting"
+  yield()
+  local interrupt = self.interrupt
+  if interrupt then
+    self.interrupt = nil
+    self.raised = interrupt
+    error(interrupt, 0)
+  end
+  return take(self)
+end
+
+--- End the present wait with these results. Whoever calls this has made sure
+--- that it is still the wait he means.
+function Task:deliver(...)
+  self.answered = self.serial
+  self.serial = self.serial + 1
+  put(self, ...)
+  if self.state == "waiting" then
+    local timer = self.timer
+    if timer then
+      self.timer = nil
+      self.sched:disarm(timer)
+    end
+    self.place = nil
+    self.state = "ready"
+    self.sched:enqueue(self)
+  end
+end
+
+--- A timer of this task has fired: that of its wait, or that of its cleanup.
+function Task:expired(id)
+  if id == self.timer then
+    self.timer = nil
+    if self.place == asleep then
+      self:deliver(true)
+    else
+      abandon(self, "timeout")
+      self:deliver(nil, err.new("timeout"))
+    end
+  elseif id == self.limit_timer then
+    self.limit_timer = nil
+    self:kill("cleanup")
+  end
+end
+
+-- What is left of the time in which the closers of an ending task may wait.
+local function remaining(self)
+  local sched = self.sched
+  local since = self.cancelled and self.cancelled.at or self.failed_at
+  return since + sched.cleanup - sched.driver:now()
+end
+
+-- Bound the cleanup of an ending task; false when its time is over.
+local function limit(self)
+  if self.limit_timer then
+    return true
+  end
+  local seconds = remaining(self)
+  if seconds <= 0 then
+    return false
+  end
+  self.limit_timer = self.sched:arm(seconds, self)
+  return true
+end
+
+--- Cancel: the wait of the script, or its next one, raises. A closer that waits
+--- is left alone, for as long as cleanup may take.
+---@param cancelled sip.Cancelled
+function Task:cancel(cancelled)
+  local state = self.state
+  if self.cancelled or state == "dead" then
+    return
+  end
+  self.cancelled = cancelled
+  if state == "new" then
+    self:finish()
+  elseif state == "waiting" then
+    if not (self.traceback or unwind.closing(self.thread)) then
+      abandon(self, "cancelled")
+      self.interrupt = cancelled
+      self.state = "ready"
+      self.sched:enqueue(self)
+    elseif not limit(self) then
+      self:kill("cleanup")
+    end
+  end
+end
+
+--- What a verb does first in a task that is ending: a closer may go on, the
+--- script is shown the cancellation once, and at its second verb it is parked:
+--- the scheduler finds it so and kills it.
+function Task:enter_ending()
+  local cancelled = self.cancelled
+  local closing = self.traceback or unwind.closing(self.thread)
+  if closing and limit(self) then
+    return
+  end
+  if not closing and not self.raised then
+    self.raised = cancelled
+    error(cancelled, 0)
+  end
+  self.parked = closing and "cleanup" or "caught"
+  self.state = "waiting"
+  yield()
+end
+
+--- End a task that is not running, wherever it waits. The closers still pending
+--- run, and cannot wait.
+---@param why string
+function Task:kill(why)
+  local sched, thread = self.sched, self.thread
+  if self.state == "dead" then
+    return
+  end
+  assert(self.state ~= "running", "a running task cannot be killed")
+  if self.state == "waiting" then
+    abandon(self, "killed")
+  end
+  self.state = "dead"
+  self.thread = nil
+  if thread then
+    local ok, e = sched:shut(thread, self)
+    if not ok and not (self.raised and rawequal(e, self.raised)) then
+      self.traceback = self.traceback or tostring(e)
+      self.failure, self.reported = e, nil
+    end
+  end
+  sched:killed(self, why)
+  self:finish()
+end
+
+--- The end of every task, however it came.
+function Task:finish()
+  local sched, timer, watchers, group = self.sched, self.limit_timer,
+    self.watchers, self.group
+  self.state = "dead"
+  self.serial = self.serial + 1
+  self.thread, self.fn = nil, nil
+  self.first, self.second, self.rest = nil, nil, nil
+  if timer then
+    self.limit_timer = nil
+    sched:disarm(timer)
+  end
+  if group then
+    group:ended(self)
+  elseif self.traceback and not self.reported then
+    sched:report(self)
+  end
+  if watchers then
+    watchers:notify(true)
+  end
+  self.scope:left(self)
+end
+
+--- Wait until a task has ended.
+---@param timeout? number
+---@return any ...  what its function returned; nil and an error if it failed,
+---                 was cancelled ("ended") or takes longer than that
+function Task:wait(timeout)
+  if self.state ~= "dead" then
+    self.watchers = self.watchers or self.sched:event()
+    local ok, e = self.watchers:wait(timeout)
+    if not ok then
+      return nil, e
+    end
+  end
+  if self.failure ~= nil then
+    return nil, err.new("rejected", { cause = self.failure })
+  elseif not self.completed then
+    return nil, err.new("ended")
+  end
+  local results = self.results
+  if results then
+    return unpack(results, 1, results.n)
+  end
+end
+
+return M
