@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *heap_resize(struct sip_alloc *alloc, void *p, size_t old_size, size_t new_size)
+static void *heap_resize(struct sip_alloc *alloc, void *p, size_t old_size,
+                         size_t new_size)
 {
 	(void)alloc; /* the C library's heap has no state of ours */
 	(void)old_size;

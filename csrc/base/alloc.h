@@ -9,7 +9,8 @@
 
 struct sip_alloc {
 	/* As realloc, with the old size; a new size of 0 frees and gives NULL. */
-	void *(*resize)(struct sip_alloc *alloc, void *p, size_t old_size, size_t new_size);
+	void *(*resize)(struct sip_alloc *alloc, void *p, size_t old_size,
+	                size_t new_size);
 	size_t used;  /* bytes held at this moment */
 	size_t count; /* blocks held at this moment */
 };

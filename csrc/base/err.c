@@ -5,8 +5,8 @@ const char *sip_err_name(sip_err err)
 	switch (err) {
 	case SIP_OK:
 		return "ok";
-#define SIP_ERR_CASE(name, number, text)                                                 \
-	case name:                                                                       \
+#define SIP_ERR_CASE(name, number, text)                                               \
+	case name:                                                                     \
 		return text;
 		SIP_ERR_MAP(SIP_ERR_CASE)
 #undef SIP_ERR_CASE

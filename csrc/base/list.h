@@ -8,7 +8,7 @@ struct sip_link {
 	struct sip_link *prev, *next;
 };
 
-#define SIP_CONTAINER(link, type, member)                                                \
+#define SIP_CONTAINER(link, type, member)                                              \
 	((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void sip_list_init(struct sip_link *head)

@@ -27,8 +27,10 @@ uint64_t sip_hash(const struct sip_hash_key *key, const void *bytes, size_t len)
 {
 	const unsigned char *p = bytes;
 	const size_t whole = len & ~(size_t)7;
-	uint64_t v[4] = { key->k[0] ^ 0x736f6d6570736575u, key->k[1] ^ 0x646f72616e646f6du,
-		          key->k[0] ^ 0x6c7967656e657261u, key->k[1] ^ 0x7465646279746573u };
+	uint64_t v[4] = { key->k[0] ^ 0x736f6d6570736575u,
+		          key->k[1] ^ 0x646f72616e646f6du,
+		          key->k[0] ^ 0x6c7967656e657261u,
+		          key->k[1] ^ 0x7465646279746573u };
 	uint64_t last = (uint64_t)len << 56;
 
 	for (size_t i = 0; i < whole; i += 8) {
@@ -83,13 +85,14 @@ static void move_some(struct sip_map *map)
 		while (node) {
 			struct sip_node *next = node->next;
 			struct sip_node **slot =
-			        &map->slots[node->hash & (map->slot_count - 1)];
+				&map->slots[node->hash & (map->slot_count - 1)];
 			node->next = *slot;
 			*slot = node;
 			node = next;
 		}
 		if (map->old_at == map->old_count) {
-			sip_free(map->alloc, map->old, map->old_count * sizeof *map->old);
+			sip_free(map->alloc, map->old,
+			         map->old_count * sizeof *map->old);
 			map->old = NULL;
 			map->old_count = map->old_at = 0;
 		}
@@ -102,7 +105,8 @@ static sip_err grow(struct sip_map *map)
 	struct sip_node **slots = sip_alloc0(map->alloc, count * sizeof *slots);
 
 	if (!slots)
-		return map->slots ? SIP_OK : SIP_ENOMEM; /* longer chains, still right */
+		return map->slots ? SIP_OK
+		                  : SIP_ENOMEM; /* longer chains, still right */
 	if (map->slots) {
 		map->old = map->slots;
 		map->old_count = map->slot_count;

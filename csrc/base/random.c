@@ -17,7 +17,8 @@ static void kernel_fill(struct sip_random *random, void *bytes, size_t len)
 			/* Up to 256 bytes never come short or interrupted. */
 			for (size_t at = 0; at < sizeof kernel->pool; at += 256) {
 				if (getrandom(kernel->pool + at, 256, 0) != 256)
-					abort(); /* no randomness, no SIP (RFC 3261 19.3) */
+					abort(); /* no randomness, no SIP (RFC
+					            3261 19.3) */
 			}
 			kernel->left = sizeof kernel->pool;
 		}

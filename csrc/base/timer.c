@@ -115,8 +115,8 @@ void sip_timer_stop(struct sip_timers *timers, struct sip_timer *timer)
 	timers->count--;
 }
 
-sip_err sip_timer_arm(struct sip_timers *timers, struct sip_timer *timer, uint64_t now_ms,
-                      uint64_t delay_ms)
+sip_err sip_timer_arm(struct sip_timers *timers, struct sip_timer *timer,
+                      uint64_t now_ms, uint64_t delay_ms)
 {
 	sip_timer_stop(timers, timer);
 	timer->due_ms = now_ms + delay_ms;

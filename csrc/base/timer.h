@@ -18,11 +18,11 @@
 enum { SIP_TIMER_QUEUES = 16 };
 
 struct sip_timer {
-	struct sip_link link;  /* in its queue */
+	struct sip_link link; /* in its queue */
 	uint64_t due_ms;
-	uint64_t order;        /* of arming */
-	uint32_t heap_at;      /* position in the heap, from 1; 0: not in it */
-	uint8_t kind;          /* the owner's, to tell its timers apart */
+	uint64_t order;   /* of arming */
+	uint32_t heap_at; /* position in the heap, from 1; 0: not in it */
+	uint8_t kind;     /* the owner's, to tell its timers apart */
 };
 
 struct sip_timer_queue {
@@ -48,9 +48,10 @@ void sip_timers_fini(struct sip_timers *timers);
 void sip_timers_name(struct sip_timers *timers, uint64_t delay_ms);
 
 /* Arm, or arm again.  SIP_ENOMEM when the heap cannot grow: then it is stopped. */
-sip_err sip_timer_arm(struct sip_timers *timers, struct sip_timer *timer, uint64_t now_ms,
-                      uint64_t delay_ms);
-void sip_timer_stop(struct sip_timers *timers, struct sip_timer *timer); /* may be idle */
+sip_err sip_timer_arm(struct sip_timers *timers, struct sip_timer *timer,
+                      uint64_t now_ms, uint64_t delay_ms);
+void sip_timer_stop(struct sip_timers *timers,
+                    struct sip_timer *timer); /* may be idle */
 bool sip_timer_armed(const struct sip_timer *timer);
 
 uint64_t sip_timers_deadline(const struct sip_timers *timers); /* SIP_NEVER: none */

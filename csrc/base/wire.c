@@ -2,11 +2,11 @@
 
 #include <assert.h>
 
-#define SIP_TRANSPORT_ROW(name, via, uri, reliable, secure, port)                        \
-	[name] = { { "" via, sizeof(via) - 1 },                                          \
-		   { "" uri, sizeof(uri) - 1 },                                          \
-		   reliable,                                                             \
-		   secure,                                                               \
+#define SIP_TRANSPORT_ROW(name, via, uri, reliable, secure, port)                      \
+	[name] = { { "" via, sizeof(via) - 1 },                                        \
+		   { "" uri, sizeof(uri) - 1 },                                        \
+		   reliable,                                                           \
+		   secure,                                                             \
 		   port },
 
 static const struct sip_transport_info transports[] = { SIP_TRANSPORT_MAP(

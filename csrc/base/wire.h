@@ -88,14 +88,14 @@ struct sip_wire_ops {
 	                sip_str server_name, uint32_t *id);
 	/* Send or queue; copies the bytes.  A failure is returned or comes back as
 	 * FAILED with this token; success says nothing. */
-	sip_err (*send)(struct sip_wire *wire, const struct sip_path *path, sip_str bytes,
-	                uint64_t token);
+	sip_err (*send)(struct sip_wire *wire, const struct sip_path *path,
+	                sip_str bytes, uint64_t token);
 	/* Close a connection; CLOSED follows.  What is queued goes out first. */
 	void (*close)(struct sip_wire *wire, uint32_t id);
 
 	/* Ask for records of a host name; RECORDS follows with this token. */
-	sip_err (*lookup)(struct sip_wire *wire, sip_str name, enum sip_record_type type,
-	                  uint64_t token);
+	sip_err (*lookup)(struct sip_wire *wire, sip_str name,
+	                  enum sip_record_type type, uint64_t token);
 	/* The local address the kernel would use towards `remote` (port 0). */
 	sip_err (*route)(struct sip_wire *wire, const struct sip_addr *remote,
 	                 struct sip_addr *local);
