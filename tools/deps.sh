@@ -62,7 +62,8 @@ missing()
 	shift
 	case $sys in
 	debian)
-		have=" $(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
+		format='${db:Status-Status} ${Package}\n'
+		have=" $(dpkg-query -W -f="$format" "$@" 2>/dev/null |
 			sed -n 's/^installed //p' | tr '\n' ' ')" || true
 		;;
 	alpine) have=" $(apk info -e "$@" 2>/dev/null | tr '\n' ' ')" || true ;;

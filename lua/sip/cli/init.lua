@@ -7,7 +7,7 @@ local M = {}
 
 ---@class sip.cli.Command
 ---@field summary string        one line for `luasip --help`
----@field main fun(argv: string[]): integer   gets what follows its name, gives the status
+---@field main fun(argv: string[]): integer   what follows its name; gives the status
 
 --- The sub-commands by name, in the order of the help text.
 ---@type { name: string, command: sip.cli.Command }[]
