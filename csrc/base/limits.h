@@ -9,6 +9,8 @@
 	X(header_count,       256)    /* 400 */                                               \
 	X(header_bytes,       32768)  /* 400: start line and headers together */              \
 	X(uri_bytes,          8192)   /* 414 */                                               \
+	X(sdp_lines,          2048)   /* 400 */                                               \
+	X(sdp_media,          64)     /* 400 */                                               \
 	X(transactions,       2000000)/* 503 with Retry-After */                              \
 	X(events,             65536)  /* 503: queued for scripts that do not keep up */       \
 	X(connections,        16384)  /* refused: the oldest idle one is closed first */      \
