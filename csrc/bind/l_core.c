@@ -1,5 +1,7 @@
 #include "bind/l_core.h"
 
+#include "bind/l_sdp.h"
+
 #include <lauxlib.h>
 
 static const luaL_Reg core_functions[] = {
@@ -9,6 +11,7 @@ static const luaL_Reg core_functions[] = {
 int luaopen_sip_core(lua_State *L)
 {
 	luaL_newlib(L, core_functions);
+	l_sdp_open(L);
 	lua_pushliteral(L, SIP_VERSION);
 	lua_setfield(L, -2, "version");
 	return 1;

@@ -1,0 +1,8 @@
+/* l_sdp.h - session descriptions as plain Lua tables: core.sdp_parse, core.sdp_write.
+ */
+#pragma once
+
+#include <lua.h>
+
+/* Adds its functions to the module table on top of the stack.  May raise. */
+void l_sdp_open(lua_State *L);
