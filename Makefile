@@ -47,9 +47,11 @@ asan    := -O1 -g3 -fno-omit-frame-pointer -fsanitize=address,undefined \
            -fno-sanitize-recover=all
 tsan    := -O1 -g3 -fno-omit-frame-pointer -fsanitize=thread
 cover   := -O0 -g --coverage
+fuzz    := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+MUST    := $(if $(filter-out release cover,$(MODE)),-DSIP_MUST_ABORTS)
 SAN     := $(if $(filter asan tsan cover,$(MODE)),$($(MODE)))
 ALL_CFLAGS := $(CFLAGS) -std=gnu11 -D_GNU_SOURCE -fPIC -fvisibility=hidden \
-           -fno-strict-aliasing -pthread $(WARN) $($(MODE)) -Icsrc \
+           -fno-strict-aliasing -pthread $(WARN) $($(MODE)) $(MUST) -Icsrc \
            $(patsubst -I%,-isystem %,$(LUA_CFLAGS) $(LIB_CFLAGS))
 ifeq ($(UNAME),Darwin)
 ALL_LDFLAGS := -bundle -undefined dynamic_lookup $(LDFLAGS) $(SAN)
@@ -66,6 +68,7 @@ TEST_ONLY := $(wildcard csrc/bind/l_test*.c)
 CORE_OBJS := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out $(TEST_ONLY),$(SRCS)))
 TEST_OBJS := $(patsubst %.c,$(OUT)/obj/%.o,$(SRCS))
 CORE      := $(OUT)/sip/core.so
+LIB_OBJS  := $(patsubst %.c,$(OUT)/obj/%.o,$(filter-out csrc/bind/%,$(SRCS)))
 TEST      := $(if $(TEST_ONLY),$(OUT)/sip/test.so)
 
 all: need $(CORE)
@@ -148,6 +151,110 @@ gc:
 	@$(SUB) -s -j$(JOBS) libs
 	@SIP_RUN=gc SIP_GC=1 $(SUB) run-test
 
+valgrind:
+	@sh tools/deps.sh valgrind
+	@$(SUB) -s -j$(JOBS) MODE=debug libs
+	@BUSTED="$$(command -v $(BUSTED))"; SIP_RUN=valgrind SIP_BUILD=build/debug \
+	  valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+	  --suppressions=spec/support/valgrind.supp $(LUA) "$$BUSTED" --ignore-lua $(ARGS)
+
+# Programs in C that are specs of their own: spec/tsan/<name>_test.c, linked with
+# everything but the bindings.
+$(OUT)/%_test: spec/%_test.c $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) $(LDFLAGS) -o $@ $< \
+	  $(LIB_OBJS) $(LIB_LIBS) -pthread -lm
+
+ifneq ($(wildcard spec/tsan/*_spec.lua),)
+SUITES += tsan
+tsan:
+	@sh tools/deps.sh test
+	@$(SUB) -s -j$(JOBS) MODE=tsan libs tsan-programs
+	@$(SUB) MODE=tsan run-tsan
+
+tsan-programs: $(patsubst spec/%.c,$(OUT)/%,$(wildcard spec/tsan/*_test.c))
+
+run-tsan:
+	@BUSTED="$$(command -v $(BUSTED))"; SIP_RUN=tsan SIP_BUILD=$(OUT) \
+	  TSAN_OPTIONS=halt_on_error=1:$(TSAN_OPTIONS) \
+	  LD_PRELOAD="$$($(CC) -print-file-name=libtsan.so)" \
+	  $(LUA) "$$BUSTED" --ignore-lua $(ARGS) spec/tsan $(wildcard spec/wire)
+endif
+
+# --- fuzzing: each spec/fuzz/<name>.c, from spec/fuzz/corpus/<name>/ ---------------
+
+FUZZERS := $(patsubst spec/fuzz/%.c,%,$(wildcard spec/fuzz/*.c))
+SECONDS ?= 30
+ifneq ($(FUZZERS),)
+SUITES += fuzz fuzz-long
+fuzz:
+	@sh tools/deps.sh fuzz
+	@$(SUB) -s -j$(JOBS) MODE=fuzz CC=$(CLANG) fuzzers
+	@sh tools/fuzz.sh $(SECONDS) $(if $(TARGET),$(TARGET),$(FUZZERS))
+
+fuzz-long:
+	@while $(SUB) fuzz SECONDS=600; do :; done
+
+fuzzers: $(patsubst %,$(OUT)/%,$(FUZZERS))
+
+build/fuzz/%: spec/fuzz/%.c $(LIB_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -Wmissing-prototypes -fsanitize=%,$(ALL_CFLAGS)) $(LDFLAGS) \
+	  -fsanitize=fuzzer,address,undefined -o $@ $< $(LIB_OBJS) $(LIB_LIBS) -pthread -lm
+endif
+
+# --- what reads the sources --------------------------------------------------------
+
+HEADERS   := $(wildcard csrc/*/*.h)
+LUA_FILES  = $(wildcard lua spec examples tools) bin/luasip .busted .luacheckrc
+
+lint:
+	@sh tools/deps.sh lint
+	@$(SUB) -s libs
+	@$(SUB) -s -j$(JOBS) run-lint
+
+run-lint: lint-format lint-tidy lint-lua
+
+lint-format:
+	clang-format --dry-run -Werror $(SRCS) $(HEADERS) $(wildcard spec/*/*.c)
+
+lint-tidy: $(patsubst %.c,build/lint/%.ok,$(SRCS))
+
+build/lint/%.ok: %.c $(HEADERS) .clang-tidy
+	@mkdir -p $(@D)
+	clang-tidy --quiet $< -- $(ALL_CFLAGS) 2>$@.log >&2 || { cat $@.log; exit 1; }
+	@touch $@
+
+lint-lua:
+	luacheck -q $(LUA_FILES) *.rockspec
+	$(LUAROCKS) --lua-version 5.4 lint *.rockspec
+	$(LUA) tools/sizes.lua
+
+format:
+	@sh tools/deps.sh lint
+	clang-format -i $(SRCS) $(HEADERS) $(wildcard spec/*/*.c)
+
+COVERED   := spec/unit spec/rfc spec/sim spec/examples_spec.lua
+cover:
+	@sh tools/deps.sh test
+	@find build/cover -name '*.gcda' -delete 2>/dev/null || :
+	@$(SUB) -s -j$(JOBS) MODE=cover libs
+	@SIP_RUN=cover SIP_COVER=build/cover/lua.lines $(SUB) MODE=cover run-test \
+	  ARGS="$(or $(ARGS),$(wildcard $(COVERED)))"
+	@$(LUA) tools/cover.lua build/cover >build/cover/report.txt
+	@sed -n '/^total/,$$p' build/cover/report.txt
+
+docs:
+	@sh tools/deps.sh test
+	@$(SUB) -s -j$(JOBS) libs
+	@SIP_BUILD=$(OUT) $(LUA) tools/docs.lua
+
+check:
+	@$(SUB) lint
+	@$(SUB) test
+	@$(SUB) asan
+	@$(SUB) docs
+
 # --- install, clean --------------------------------------------------------------
 
 install: all
@@ -159,4 +266,6 @@ clean:
 	rm -rf build
 
 always:
-.PHONY: all libs need test run-test asan run-asan gc install clean always $(SUITES)
+.PHONY: all libs need test run-test asan run-asan gc valgrind tsan-programs run-tsan \
+  fuzzers lint run-lint lint-format lint-tidy lint-lua format cover docs check install \
+  clean always $(SUITES)

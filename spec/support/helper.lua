@@ -1,10 +1,18 @@
 -- Loaded by busted before the first spec.
 --
+-- SIP_COVER=path (`make cover`) counts the lines that run.
+--
 -- SIP_GC=1 (`make gc`) runs the suite with a collector that stops the world after
 -- every tenth of growth, and once more around each test: what survives only because
 -- nobody collected does not survive here.
 
 local busted = require "busted"
+local linecount = require "spec.support.linecount"
+
+local cover = os.getenv "SIP_COVER"
+if cover then
+  linecount.start(cover)
+end
 
 if os.getenv "SIP_GC" then
   collectgarbage("incremental", 110, 1000, 30)
