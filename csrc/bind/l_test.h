@@ -1,0 +1,9 @@
+#pragma once
+/* The C module "sip.test": what specs see of the core below its Lua face.  Built for
+ * specs only.  Each part is a table of functions: require("sip.test").media and so on.
+ */
+#include "bind/l_core.h"
+
+SIP_EXPORT int luaopen_sip_test(lua_State *L);
+
+int l_test_media(lua_State *L); /* gives one table, as the others do */

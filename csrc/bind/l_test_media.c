@@ -1,0 +1,244 @@
+/* l_test_media.c - signal processing for specs: audio is a string of native int16. */
+#include "bind/l_test.h"
+
+#include "media/g711.h"
+#include "media/mix.h"
+#include "media/tone.h"
+#include "media/wav.h"
+
+#include <lauxlib.h>
+
+#define L_TONE "sip.test.Tone"
+#define L_WAV "sip.test.Wav"
+
+/* A copy of a string of samples that may be written, as a userdata on the stack. */
+static int16_t *check_samples(lua_State *L, int arg, size_t *count)
+{
+	size_t len;
+	const char *bytes = luaL_checklstring(L, arg, &len);
+	int16_t *samples = lua_newuserdatauv(L, len + 1, 0);
+
+	luaL_argcheck(L, len % 2 == 0, arg, "not a string of samples");
+	memcpy(samples, bytes, len);
+	*count = len / 2;
+	return samples;
+}
+
+static void push_samples(lua_State *L, const int16_t *samples, size_t count)
+{
+	lua_pushlstring(L, (const char *)samples, count * sizeof *samples);
+}
+
+static int16_t *new_samples(lua_State *L, lua_Integer count)
+{
+	luaL_argcheck(L, count >= 0 && count <= 1 << 24, 2, "too many samples");
+	return lua_newuserdatauv(L, (size_t)count * sizeof(int16_t) + 1, 0);
+}
+
+static enum media_law check_law(lua_State *L, int arg)
+{
+	static const char *const names[] = { "ulaw", "alaw", NULL };
+
+	return luaL_checkoption(L, arg, NULL, names) == 0 ? MEDIA_ULAW : MEDIA_ALAW;
+}
+
+/* encode(law, samples) -> octets */
+static int l_test_encode(lua_State *L)
+{
+	const enum media_law law = check_law(L, 1);
+	size_t count;
+	const int16_t *samples = check_samples(L, 2, &count);
+	uint8_t *octets = lua_newuserdatauv(L, count + 1, 0);
+
+	media_g711_encode(law, samples, octets, count);
+	lua_pushlstring(L, (const char *)octets, count);
+	return 1;
+}
+
+/* decode(law, octets) -> samples */
+static int l_test_decode(lua_State *L)
+{
+	const enum media_law law = check_law(L, 1);
+	size_t len;
+	const char *octets = luaL_checklstring(L, 2, &len);
+	int16_t *samples = new_samples(L, (lua_Integer)len);
+
+	media_g711_decode(law, (const uint8_t *)octets, samples, len);
+	push_samples(L, samples, len);
+	return 1;
+}
+
+/* mix(a, b) -> samples, as long as the shorter */
+static int l_test_mix(lua_State *L)
+{
+	size_t into_count, count;
+	int16_t *into = check_samples(L, 1, &into_count);
+	const int16_t *from = check_samples(L, 2, &count);
+
+	if (count > into_count)
+		count = into_count;
+	media_mix_add(into, from, count);
+	push_samples(L, into, count);
+	return 1;
+}
+
+/* scale(samples, gain) -> samples */
+static int l_test_scale(lua_State *L)
+{
+	size_t count;
+	int16_t *samples = check_samples(L, 1, &count);
+
+	media_mix_scale(samples, count, (int)luaL_checkinteger(L, 2));
+	push_samples(L, samples, count);
+	return 1;
+}
+
+/* power(samples) -> mean of the squares */
+static int l_test_power(lua_State *L)
+{
+	size_t count;
+	const int16_t *samples = check_samples(L, 1, &count);
+
+	lua_pushinteger(L, media_mix_power(samples, count));
+	return 1;
+}
+
+/* tone(text, rate) -> Tone | nil, why */
+static int l_test_tone(lua_State *L)
+{
+	size_t len;
+	const char *text = luaL_checklstring(L, 1, &len);
+	const uint32_t rate = (uint32_t)luaL_optinteger(L, 2, 8000);
+	struct media_tone *tone = lua_newuserdatauv(L, sizeof *tone, 0);
+	const char *why = NULL;
+
+	if (media_tone_parse(tone, sip_str_of(text, len), rate, &why)) {
+		luaL_pushfail(L);
+		lua_pushstring(L, why);
+		return 2;
+	}
+	luaL_setmetatable(L, L_TONE);
+	return 1;
+}
+
+/* tone:fill(count) -> samples */
+static int l_tone_fill(lua_State *L)
+{
+	struct media_tone *tone = luaL_checkudata(L, 1, L_TONE);
+	const lua_Integer count = luaL_checkinteger(L, 2);
+	int16_t *samples = new_samples(L, count);
+
+	push_samples(L, samples, media_tone_fill(tone, samples, (size_t)count));
+	return 1;
+}
+
+static int l_test_wav(lua_State *L)
+{
+	struct media_wav *wav = lua_newuserdatauv(L, sizeof *wav, 0);
+
+	media_wav_init(wav);
+	luaL_setmetatable(L, L_WAV);
+	return 1;
+}
+
+/* wav:feed(bytes, cap) -> samples, used | nil, why */
+static int l_wav_feed(lua_State *L)
+{
+	struct media_wav *wav = luaL_checkudata(L, 1, L_WAV);
+	size_t len, used, count;
+	const char *bytes = luaL_checklstring(L, 2, &len);
+	const lua_Integer cap = luaL_checkinteger(L, 3);
+	int16_t *samples = new_samples(L, cap);
+
+	if (media_wav_feed(wav, (const uint8_t *)bytes, len, &used, samples,
+	                   (size_t)cap, &count)) {
+		luaL_pushfail(L);
+		lua_pushstring(L, wav->why);
+		return 2;
+	}
+	push_samples(L, samples, count);
+	lua_pushinteger(L, (lua_Integer)used);
+	return 2;
+}
+
+/* wav:finish() -> true | nil, why */
+static int l_wav_finish(lua_State *L)
+{
+	struct media_wav *wav = luaL_checkudata(L, 1, L_WAV);
+
+	if (media_wav_end(wav)) {
+		luaL_pushfail(L);
+		lua_pushstring(L, wav->why);
+		return 2;
+	}
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* wav:info() -> ready, rate, channels, bits, done */
+static int l_wav_info(lua_State *L)
+{
+	const struct media_wav *wav = luaL_checkudata(L, 1, L_WAV);
+
+	lua_pushboolean(L, wav->ready);
+	lua_pushinteger(L, wav->rate);
+	lua_pushinteger(L, wav->channels);
+	lua_pushinteger(L, wav->bits);
+	lua_pushboolean(L, wav->done);
+	return 5;
+}
+
+/* wav_header("pcm"|"ulaw"|"alaw", rate, data_len) -> bytes */
+static int l_test_wav_header(lua_State *L)
+{
+	static const char *const names[] = { "pcm", "ulaw", "alaw", NULL };
+	static const enum media_wav_coding codings[] = { MEDIA_WAV_PCM, MEDIA_WAV_ULAW,
+		                                         MEDIA_WAV_ALAW };
+	const enum media_wav_coding coding =
+		codings[luaL_checkoption(L, 1, NULL, names)];
+	uint8_t header[MEDIA_WAV_HEADER_MAX];
+	const size_t len = media_wav_write_header(header, coding,
+	                                          (uint32_t)luaL_checkinteger(L, 2),
+	                                          (uint64_t)luaL_checkinteger(L, 3));
+
+	lua_pushlstring(L, (const char *)header, len);
+	return 1;
+}
+
+static const luaL_Reg functions[] = {
+	{ "encode", l_test_encode },
+	{ "decode", l_test_decode },
+	{ "mix", l_test_mix },
+	{ "scale", l_test_scale },
+	{ "power", l_test_power },
+	{ "tone", l_test_tone },
+	{ "wav", l_test_wav },
+	{ "wav_header", l_test_wav_header },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg tone_methods[] = { { "fill", l_tone_fill }, { NULL, NULL } };
+
+static const luaL_Reg wav_methods[] = {
+	{ "feed", l_wav_feed },
+	{ "finish", l_wav_finish },
+	{ "info", l_wav_info },
+	{ NULL, NULL },
+};
+
+static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+	luaL_newmetatable(L, name);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 0);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+}
+
+int l_test_media(lua_State *L)
+{
+	new_class(L, L_TONE, tone_methods);
+	new_class(L, L_WAV, wav_methods);
+	luaL_newlib(L, functions);
+	return 1;
+}
