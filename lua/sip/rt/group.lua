@@ -41,7 +41,7 @@ function Group:ended(child)
       self.failed = child
       self.scope:cancel("failed")
     end
-  elseif child.completed and not child.raised then
+  elseif child.results and not child.raised then
     self.pending = self.pending - 1
     if self.pending == 0 then
       self.winner = child
@@ -81,10 +81,7 @@ local function finish(self)
 end
 
 local function results(child)
-  local values = child.results
-  if values then
-    return table.unpack(values, 1, values.n)
-  end
+  return table.unpack(child.results, 1, child.results.n)
 end
 
 function M.any(sched, ...)
@@ -118,7 +115,7 @@ function M.all(sched, ...)
   end
   local values = {}
   for i, child in ipairs(children) do
-    values[i] = results(child)
+    values[i] = child.results[1]
   end
   return table.unpack(values, 1, #children)
 end

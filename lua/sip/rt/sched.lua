@@ -21,6 +21,7 @@ local running, isyieldable = coroutine.running, coroutine.isyieldable
 local take = task_of.take
 
 local IDLE = {} -- what a pooled coroutine yields between two tasks
+local NOTHING = { n = 0 }
 local KILLED = setmetatable({}, { __tostring = function()
   return "the task was killed"
 end })
@@ -46,7 +47,7 @@ local STRIDE = 1000000 -- instructions between two looks at the clock
 ---@field root sip.Scope       what spawn outside of any task belongs to
 ---@field live integer         tasks alive
 ---@field armed integer        timers armed
----@field current? sip.Task    the one that runs now
+---@field current sip.Task|false  the one that runs now
 ---@field cleanup number
 ---@field private awake boolean
 local Scheduler = {}
@@ -79,7 +80,7 @@ local function make_handler(self)
         text = inner.traceback .. "\nwaited for by:\n" .. text
       end
       task.failure = e == nil and "nil" or e
-      task.traceback = text
+      task.traceback, task.ending = text, true
       task.failed_at = self.driver:now()
     end
     return e
@@ -133,6 +134,8 @@ function M.new(driver, options)
     armed = 0,
     slices = 0,
     awake = false,
+    current = false,
+    hook = false,
   }, scheduler_mt)
   self.root = scope.new(self, "root")
   self.handler = make_handler(self)
@@ -198,10 +201,7 @@ end
 -- The end of a function: its results, its error, or its cancellation.
 local function settle(task, ok, ...)
   if ok then
-    task.completed = true
-    if select("#", ...) > 0 then
-      task.results = table.pack(...)
-    end
+    task.results = select("#", ...) > 0 and table.pack(...) or NOTHING
   elseif not task.raised or not rawequal((...), task.raised) then
     task.failure = (...) == nil and "nil" or (...)
     task.traceback = task.traceback or tostring((...))
@@ -255,21 +255,23 @@ local function resume(self, task)
   self.current = task
   self.slices = self.slices + 1
   local ok, verdict = coresume(thread, task)
-  self.current = nil
+  self.current = false
   if ok and verdict == IDLE then
     release(self, thread)
     task:finish()
   elseif not ok then -- nothing of ours lets an error through: out of memory, say
     fail(task, thread, tostring(verdict))
     task:finish()
-  elseif task.state == "running" then
+  elseif task.state ~= "waiting" then
     task.state = "waiting"
     fail(task, thread, "coroutine.yield in a script: use sip.await")
     task:kill("yielded")
-  elseif task.parked then
-    task:kill(task.parked)
-  elseif task.traceback and not task.reported and not task.group then
-    self:report(task) -- its closers may still take a while
+  elseif task.ending then
+    if task.parked then
+      task:kill(task.parked)
+    elseif task.traceback and not task.reported and not task.group then
+      self:report(task) -- its closers may still take a while
+    end
   end
 end
 
@@ -353,7 +355,7 @@ function Scheduler:enter()
   elseif not isyieldable() then
     error("cannot wait inside a C function's callback", 3)
   end
-  if task.cancelled or task.traceback then
+  if task.ending then
     task:enter_ending()
   end
   task.serial = task.serial + 1
@@ -395,9 +397,10 @@ function Scheduler:await(start, options)
   end)
   if task.serial == serial then
     return task:block(timeout, cancel)
-  elseif task.answered ~= serial then
+  elseif task.state ~= "answered" then
     error("the function given to await must not wait itself", 2)
   end
+  task.state = "running"
   return take(task)
 end
 
@@ -465,7 +468,7 @@ end
 --- them raises what ended the task (called by the task).
 function Scheduler:shut(thread, task)
   local current, dying, dying_thread = self.current, self.dying, self.dying_thread
-  self.current, self.dying, self.dying_thread = nil, task, thread
+  self.current, self.dying, self.dying_thread = false, task, thread
   self.slices = self.slices + 1
   local ok, e = coroutine.close(thread)
   self.current, self.dying, self.dying_thread = current, dying, dying_thread

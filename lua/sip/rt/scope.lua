@@ -86,6 +86,18 @@ function M.new(sched, name, parent)
     parent = parent,
     ended = false,
     live = 0,
+    -- Named so that the table has room for them and never grows.
+    before = nil,
+    after = nil,
+    tasks = nil,
+    scopes = nil,
+    cancelled = nil,
+    waiter = nil,
+    finals = nil,
+    timer = nil,
+    owner = nil,
+    on_error = nil,
+    shield = nil,
   }, scope_mt)
   if parent then
     assert(not parent.ended, "the parent scope has ended")
@@ -110,7 +122,7 @@ end
 ---@return sip.Task
 function Scope:spawn(fn, ...)
   local sched = self.sched
-  local child = task.new(sched, self, fn, ...)
+  local child = task.new(self, fn, ...)
   if self.cancelled then
     child.state, child.cancelled = "dead", self.cancelled
     return child
@@ -173,7 +185,10 @@ local function strike(self, cancelled)
       end
     end
   end
-  if self.tasks then
+  local last = self.tasks
+  if last and not last.before then -- only one, as in most calls
+    last:cancel(cancelled)
+  elseif last then
     for _, child in ipairs(members(self, "tasks")) do
       child:cancel(cancelled)
     end
@@ -232,7 +247,7 @@ function Scope:kill(why)
   end
   if self.tasks then
     for _, child in ipairs(members(self, "tasks")) do
-      if child.state ~= "running" then
+      if child ~= self.sched.current then
         child:kill(why)
       end
     end

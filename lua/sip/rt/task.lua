@@ -11,18 +11,17 @@ local M = {}
 
 local yield, pack, unpack = coroutine.yield, table.pack, table.unpack
 
----@alias sip.TaskState "new"|"running"|"waiting"|"ready"|"dead"
+---@alias sip.TaskState "new"|"running"|"answered"|"waiting"|"ready"|"dead"
 
 ---@class sip.Task
 ---@field scope sip.Scope        dies with it
----@field sched sip.Scheduler
 ---@field state sip.TaskState
 ---@field cancelled? sip.Cancelled  what it was cancelled by
+---@field ending? boolean        it was cancelled or has failed
 ---@field failure? any           the error that ended it
 ---@field traceback? string      where that was raised
----@field completed? boolean     its function has returned
----@field results? table         what that returned, packed
----@field thread? thread         while it runs
+---@field results? table         what its function has returned, packed
+---@field thread thread|false         while it runs
 ---@field private fn? function
 ---@field private serial integer the ticket of the present wait
 ---@field private raised? sip.Cancelled  the cancellation its script was shown
@@ -35,29 +34,21 @@ end
 
 -- Values on their way into the coroutine, as arguments or as results: mostly two
 -- at most, and those need no table.
-local function put(self, ...)
-  local n = select("#", ...)
-  self.n = n
-  if n <= 2 then
-    self.first, self.second = ...
-  else
-    self.rest = pack(...)
-  end
-end
-
 local function take(self)
-  local n = self.n
-  if n == 0 then
-    return
-  end
-  local a, b, rest = self.first, self.second, self.rest
-  self.first, self.second, self.rest = nil, nil, nil
+  local n, a, b = self.n, self.first, self.second
   if n == 1 then
+    self.first = nil
     return a
-  elseif n == 2 then
+  elseif n == 0 then
+    return
+  elseif n < 0 then -- interrupted
+    error(self.raised, 0)
+  end
+  self.first, self.second = nil, nil
+  if n == 2 then
     return a, b
   end
-  return unpack(rest, 1, n)
+  return unpack(a, 1, n)
 end
 
 M.take = take
@@ -69,30 +60,46 @@ M.asleep = asleep
 
 --- A task that has not run. Only scopes make them.
 ---@return sip.Task
-function M.new(sched, scope, fn, ...)
-  local self = setmetatable({
-    sched = sched,
+function M.new(scope, fn, ...)
+  local n = select("#", ...)
+  local first, second = ...
+  if n > 2 then
+    first, second = pack(...), nil
+  end
+  -- Sixteen fields: what is nil here has its room in the table all the same. What
+  -- is looked at in every wait is false, because a missing field costs a search of
+  -- the metatable.
+  return setmetatable({
     scope = scope,
     state = "new",
     serial = 0,
     fn = fn,
-    n = 0,
+    n = n,
+    first = first,
+    second = second,
+    place = false,
+    timer = false,
+    ending = false,
+    thread = false,
+    before = nil,
+    after = nil,
+    results = nil,
+    cancelled = nil,
+    raised = nil,
   }, task_mt)
-  put(self, ...)
-  return self
 end
 
 -- The present wait is over without an answer: void its ticket and tell the
 -- place it waited at.
 local function abandon(self, why)
-  local sched, timer, place = self.sched, self.timer, self.place
+  local sched, timer, place = self.scope.sched, self.timer, self.place
   self.serial = self.serial + 1
   if timer then
-    self.timer = nil
+    self.timer = false
     sched:disarm(timer)
   end
   if place then
-    self.place = nil
+    self.place = false
     if type(place) == "function" then
       sched:guard(place, why)
     else
@@ -108,43 +115,47 @@ end
 ---                              when the wait ends without an answer
 ---@return any ...
 function Task:block(timeout, place)
-  self.place = place
+  if place then
+    self.place = place
+  end
   if timeout then
-    self.timer = self.sched:arm(timeout, self)
+    self.timer = self.scope.sched:arm(timeout, self)
   end
   self.state = "waiting"
   yield()
-  local interrupt = self.interrupt
-  if interrupt then
-    self.interrupt = nil
-    self.raised = interrupt
-    error(interrupt, 0)
-  end
   return take(self)
 end
 
 --- End the present wait with these results. Whoever calls this has made sure
 --- that it is still the wait he means.
 function Task:deliver(...)
-  self.answered = self.serial
+  local n = select("#", ...)
   self.serial = self.serial + 1
-  put(self, ...)
+  self.n = n
+  if n <= 2 then
+    self.first, self.second = ...
+  else
+    self.first = pack(...)
+  end
   if self.state == "waiting" then
-    local timer = self.timer
-    if timer then
-      self.timer = nil
-      self.sched:disarm(timer)
+    if self.timer then
+      self.scope.sched:disarm(self.timer)
+      self.timer = false
     end
-    self.place = nil
+    if self.place then
+      self.place = false
+    end
     self.state = "ready"
-    self.sched:enqueue(self)
+    self.scope.sched:enqueue(self)
+  else -- within start, before the wait
+    self.state = "answered"
   end
 end
 
 --- A timer of this task has fired: that of its wait, or that of its cleanup.
 function Task:expired(id)
   if id == self.timer then
-    self.timer = nil
+    self.timer = false
     if self.place == asleep then
       self:deliver(true)
     else
@@ -159,7 +170,7 @@ end
 
 -- What is left of the time in which the closers of an ending task may wait.
 local function remaining(self)
-  local sched = self.sched
+  local sched = self.scope.sched
   local since = self.cancelled and self.cancelled.at or self.failed_at
   return since + sched.cleanup - sched.driver:now()
 end
@@ -173,7 +184,7 @@ local function limit(self)
   if seconds <= 0 then
     return false
   end
-  self.limit_timer = self.sched:arm(seconds, self)
+  self.limit_timer = self.scope.sched:arm(seconds, self)
   return true
 end
 
@@ -185,15 +196,15 @@ function Task:cancel(cancelled)
   if self.cancelled or state == "dead" then
     return
   end
-  self.cancelled = cancelled
+  self.cancelled, self.ending = cancelled, true
   if state == "new" then
     self:finish()
   elseif state == "waiting" then
     if not (self.traceback or unwind.closing(self.thread)) then
       abandon(self, "cancelled")
-      self.interrupt = cancelled
+      self.n, self.raised = -1, cancelled
       self.state = "ready"
-      self.sched:enqueue(self)
+      self.scope.sched:enqueue(self)
     elseif not limit(self) then
       self:kill("cleanup")
     end
@@ -222,16 +233,16 @@ end
 --- run, and cannot wait.
 ---@param why string
 function Task:kill(why)
-  local sched, thread = self.sched, self.thread
+  local sched, thread = self.scope.sched, self.thread
   if self.state == "dead" then
     return
   end
-  assert(self.state ~= "running", "a running task cannot be killed")
+  assert(self.scope.sched.current ~= self, "a running task cannot be killed")
   if self.state == "waiting" then
     abandon(self, "killed")
   end
   self.state = "dead"
-  self.thread = nil
+  self.thread = false
   if thread then
     local ok, e = sched:shut(thread, self)
     if not ok and not (self.raised and rawequal(e, self.raised)) then
@@ -245,12 +256,12 @@ end
 
 --- The end of every task, however it came.
 function Task:finish()
-  local sched, timer, watchers, group = self.sched, self.limit_timer,
+  local sched, timer, watchers, group = self.scope.sched, self.limit_timer,
     self.watchers, self.group
   self.state = "dead"
   self.serial = self.serial + 1
-  self.thread, self.fn = nil, nil
-  self.first, self.second, self.rest = nil, nil, nil
+  self.thread, self.fn = false, nil
+  self.first, self.second = nil, nil
   if timer then
     self.limit_timer = nil
     sched:disarm(timer)
@@ -272,7 +283,7 @@ end
 ---                 was cancelled ("ended") or takes longer than that
 function Task:wait(timeout)
   if self.state ~= "dead" then
-    self.watchers = self.watchers or self.sched:event()
+    self.watchers = self.watchers or self.scope.sched:event()
     local ok, e = self.watchers:wait(timeout)
     if not ok then
       return nil, e
@@ -280,13 +291,10 @@ function Task:wait(timeout)
   end
   if self.failure ~= nil then
     return nil, err.new("rejected", { cause = self.failure })
-  elseif not self.completed then
+  elseif not self.results then
     return nil, err.new("ended")
   end
-  local results = self.results
-  if results then
-    return unpack(results, 1, results.n)
-  end
+  return unpack(self.results, 1, self.results.n)
 end
 
 return M

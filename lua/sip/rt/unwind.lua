@@ -23,7 +23,8 @@ local held = {
 }
 
 -- A vararg function is moved above its arguments when it starts.
-local function shift(thread, level, info)
+local function shift(thread, level)
+  local info = getinfo(thread, level, "uS")
   if not info.isvararg or info.what == "C" then
     return 0
   end
@@ -38,23 +39,21 @@ end
 ---@param thread thread
 ---@return boolean
 function M.closing(thread)
-  local level, callee = 0, nil
+  local level = 1 -- what suspends is a C function, and is no closer
   while true do
-    local info = getinfo(thread, level, "nfuS")
+    local info = getinfo(thread, level, "nf")
     if not info then
       return false
     end
-    if info.namewhat == "metamethod" and info.name == "close" then
+    if info.name == "close" and info.namewhat == "metamethod" then
       return true
     end
     local count = held[info.func]
-    if count and callee then
-      count = count + shift(thread, level - 1, callee)
-      if getlocal(thread, level, count + 1) then
-        return true
-      end
+    if count and getlocal(thread, level, count + 1)
+      and getlocal(thread, level, count + shift(thread, level - 1) + 1) then
+      return true
     end
-    level, callee = level + 1, info
+    level = level + 1
   end
 end
 
