@@ -13,14 +13,14 @@ struct sip_field {
  * request; Record-Route for 101-299 when `record_route`; Timestamp for 100. */
 struct sip_response_spec {
 	uint16_t status;
-	sip_str reason;      /* empty: the standard phrase */
-	sip_str to_tag;      /* added when the request's To has none; empty: none */
-	sip_str received;    /* for the top Via (18.2.1); empty: none */
-	uint16_t rport;      /* for the top Via when it has an rport (RFC 3581 4) */
+	sip_str reason;   /* empty: the standard phrase */
+	sip_str to_tag;   /* added when the request's To has none; empty: none */
+	sip_str received; /* for the top Via (18.2.1); empty: none */
+	uint16_t rport;   /* for the top Via when it has an rport (RFC 3581 4) */
 	bool record_route;
 	const struct sip_field *fields; /* in order, after those of the request */
 	unsigned field_count;
-	sip_str body;        /* Content-Length is written always, Content-Type is a field */
+	sip_str body; /* Content-Length is written always, Content-Type is a field */
 };
 void sip_write_response(struct sip_out *out, struct sip_msg *req,
                         const struct sip_response_spec *spec);
@@ -30,7 +30,8 @@ void sip_write_response(struct sip_out *out, struct sip_msg *req,
  * has them. */
 struct sip_request_spec {
 	sip_str method, uri;
-	const struct sip_field *fields; /* From, To, Call-ID, CSeq, Contact ... in order */
+	const struct sip_field
+		*fields; /* From, To, Call-ID, CSeq, Contact ... in order */
 	unsigned field_count;
 	sip_str raw; /* well-formed header lines, each with CRLF, put before `fields` */
 	sip_str body;
@@ -43,7 +44,8 @@ void sip_write_via(struct sip_out *out, enum sip_transport transport, sip_str se
                    sip_str branch, bool rport);
 
 /* ACK to a 300-699 (17.1.1.3) and CANCEL (9.1), from the INVITE as it was sent. */
-void sip_write_ack(struct sip_out *out, struct sip_msg *invite, struct sip_msg *response);
+void sip_write_ack(struct sip_out *out, struct sip_msg *invite,
+                   struct sip_msg *response);
 void sip_write_cancel(struct sip_out *out, struct sip_msg *invite);
 
 sip_str sip_reason_phrase(unsigned status); /* "Busy Here"; of x00 when unknown */

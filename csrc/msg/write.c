@@ -1,0 +1,392 @@
+#include "msg/write.h"
+
+#include "msg/scan.h"
+
+/* --- the standard phrases (RFC 3261 21 and its extensions) ------------------------ */
+
+/* clang-format off */
+#define PHRASE_MAP(X)                                                             \
+	X(100, "Trying") X(180, "Ringing") X(181, "Call Is Being Forwarded")          \
+	X(182, "Queued") X(183, "Session Progress")                                   \
+	X(199, "Early Dialog Terminated") X(200, "OK") X(202, "Accepted")             \
+	X(204, "No Notification") X(300, "Multiple Choices")                          \
+	X(301, "Moved Permanently") X(302, "Moved Temporarily") X(305, "Use Proxy")   \
+	X(380, "Alternative Service") X(400, "Bad Request") X(401, "Unauthorized")    \
+	X(402, "Payment Required") X(403, "Forbidden") X(404, "Not Found")            \
+	X(405, "Method Not Allowed") X(406, "Not Acceptable")                         \
+	X(407, "Proxy Authentication Required") X(408, "Request Timeout")             \
+	X(410, "Gone") X(412, "Conditional Request Failed")                           \
+	X(413, "Request Entity Too Large") X(414, "Request-URI Too Long")             \
+	X(415, "Unsupported Media Type") X(416, "Unsupported URI Scheme")             \
+	X(417, "Unknown Resource-Priority") X(420, "Bad Extension")                   \
+	X(421, "Extension Required") X(422, "Session Interval Too Small")             \
+	X(423, "Interval Too Brief") X(424, "Bad Location Information")               \
+	X(425, "Bad Alert Message") X(428, "Use Identity Header")                     \
+	X(429, "Provide Referrer Identity") X(430, "Flow Failed")                     \
+	X(433, "Anonymity Disallowed") X(436, "Bad Identity Info")                    \
+	X(437, "Unsupported Credential") X(438, "Invalid Identity Header")            \
+	X(439, "First Hop Lacks Outbound Support") X(440, "Max-Breadth Exceeded")     \
+	X(469, "Bad Info Package") X(470, "Consent Needed")                           \
+	X(480, "Temporarily Unavailable")                                             \
+	X(481, "Call/Transaction Does Not Exist") X(482, "Loop Detected")             \
+	X(483, "Too Many Hops") X(484, "Address Incomplete") X(485, "Ambiguous")      \
+	X(486, "Busy Here") X(487, "Request Terminated")                              \
+	X(488, "Not Acceptable Here") X(489, "Bad Event") X(491, "Request Pending")   \
+	X(493, "Undecipherable") X(494, "Security Agreement Required")                \
+	X(500, "Server Internal Error") X(501, "Not Implemented")                     \
+	X(502, "Bad Gateway") X(503, "Service Unavailable")                           \
+	X(504, "Server Time-out") X(505, "Version Not Supported")                     \
+	X(513, "Message Too Large") X(555, "Push Notification Service Not Supported") \
+	X(580, "Precondition Failure") X(600, "Busy Everywhere") X(603, "Decline")    \
+	X(604, "Does Not Exist Anywhere") X(606, "Not Acceptable")                    \
+	X(607, "Unwanted") X(608, "Rejected")
+/* clang-format on */
+
+static sip_str phrase(unsigned status)
+{
+	switch (status) {
+#define CASE(code, text)                                                               \
+	case code:                                                                     \
+		return SIP_STR(text);
+		PHRASE_MAP(CASE)
+#undef CASE
+	default:
+		return sip_str_of("", 0);
+	}
+}
+
+sip_str sip_reason_phrase(unsigned status)
+{
+	const sip_str text = phrase(status);
+
+	if (text.len > 0)
+		return text;
+	/* RFC 3261 8.1.3.2: an unknown code means x00, an unknown 1xx means 183. */
+	return phrase(status < 200 ? 183 : status / 100 * 100);
+}
+
+/* --- pieces ---------------------------------------------------------------------- */
+
+static void refuse(struct sip_out *out, const char *why)
+{
+	if (!out->why)
+		out->why = why;
+}
+
+static bool is_token(sip_str s)
+{
+	return s.len > 0 && sip_scan(s.p, s.p + s.len, SIP_C_TOKEN) == s.p + s.len;
+}
+
+static void write_field(struct sip_out *out, const struct sip_field *field)
+{
+	if (!is_token(field->name))
+		refuse(out, "a header name is not a token");
+	sip_out_str(out, field->name);
+	sip_out_lit(out, ": ");
+	sip_out_value(out, field->value, "a header value with CR, LF or NUL");
+	sip_out_lit(out, "\r\n");
+}
+
+/* Is there a field of this kind?  The last one goes to `value`. */
+static bool find_field(const struct sip_field *fields, unsigned count,
+                       enum sip_header_id id, sip_str *value)
+{
+	bool found = false;
+
+	for (unsigned i = 0; i < count; i++) {
+		if (sip_header_find(fields[i].name) == id) {
+			*value = fields[i].value;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* Content-Length, the empty line and the body.  A Content-Length that the caller has
+ * written stays, when it is true. */
+static void write_body(struct sip_out *out, bool has_length, sip_str length,
+                       sip_str body)
+{
+	uint64_t number;
+
+	if (!has_length) {
+		sip_out_lit(out, "Content-Length: ");
+		sip_out_u64(out, body.len);
+		sip_out_lit(out, "\r\n\r\n");
+	} else {
+		if (!sip_str_to_u64(length, UINT32_MAX, &number) || number != body.len)
+			refuse(out, "Content-Length is not the length of the body");
+		sip_out_lit(out, "\r\n");
+	}
+	sip_out_str(out, body);
+}
+
+/* A header as it came, without the blanks around its colon.  What was parsed holds no
+ * CR or LF. */
+static void copy_header(struct sip_out *out, const struct sip_msg *msg,
+                        const struct sip_header *header)
+{
+	const char *name = msg->bytes + header->name_at;
+
+	if (header->value_at == header->name_at + header->name_len + 2) {
+		sip_out_bytes(out, name, header->name_len + 2u + header->value_len);
+	} else {
+		sip_out_bytes(out, name, header->name_len);
+		sip_out_lit(out, ": ");
+		sip_out_str(out, sip_header_value(msg, header));
+	}
+	sip_out_lit(out, "\r\n");
+}
+
+static void copy_first(struct sip_out *out, const struct sip_msg *msg,
+                       enum sip_header_id id)
+{
+	if (msg->first[id])
+		copy_header(out, msg, &msg->headers[msg->first[id] - 1]);
+}
+
+static void copy_all(struct sip_out *out, const struct sip_msg *msg,
+                     enum sip_header_id id)
+{
+	if (!msg->first[id])
+		return;
+	for (unsigned i = msg->first[id] - 1u; i < msg->header_count; i++) {
+		if (msg->headers[i].id == id)
+			copy_header(out, msg, &msg->headers[i]);
+	}
+}
+
+/* --- responses ---------------------------------------------------------------------
+ */
+
+static void write_via_mark(struct sip_out *out, const struct sip_response_spec *spec)
+{
+	if (spec->received.len > 0) {
+		sip_out_lit(out, ";received=");
+		sip_out_value(out, spec->received, "received with CR, LF or NUL");
+	}
+	if (spec->rport) {
+		sip_out_lit(out, ";rport=");
+		sip_out_u64(out, spec->rport);
+	}
+}
+
+/* The topmost Via with received and rport of the path (RFC 3261 18.2.1, RFC 3581 4):
+ * what the request claimed under these names is left out. */
+static void write_marked_via(struct sip_out *out, const struct sip_msg *req,
+                             const struct sip_via *via,
+                             const struct sip_response_spec *spec)
+{
+	const struct sip_header *header = &req->headers[req->first[SIP_H_VIA] - 1];
+	const char *const line_end = req->bytes + header->value_at + header->value_len;
+	const char *const text_end = via->text.p + via->text.len;
+	sip_str params = via->params, name, value;
+
+	sip_out_lit(out, "Via: ");
+	if (params.len == 0) {
+		sip_out_str(out, via->text);
+	} else {
+		sip_out_bytes(out, via->text.p, (size_t)(params.p - 1 - via->text.p));
+		while (sip_param_next(&params, &name, &value)) {
+			if ((spec->rport && sip_str_ieq(name, SIP_STR("rport"))) ||
+			    (spec->received.len &&
+			     sip_str_ieq(name, SIP_STR("received"))))
+				continue;
+			sip_out_lit(out, ";");
+			sip_out_str(out, name);
+			if (value.len > 0) {
+				sip_out_lit(out, "=");
+				sip_out_str(out, value);
+			}
+		}
+	}
+	write_via_mark(out, spec);
+	sip_out_bytes(out, text_end, (size_t)(line_end - text_end));
+	sip_out_lit(out, "\r\n");
+}
+
+static void write_vias(struct sip_out *out, struct sip_msg *req,
+                       const struct sip_response_spec *spec)
+{
+	const struct sip_via *via = sip_msg_via(req);
+	const bool rport = spec->rport && via && via->has_rport;
+	struct sip_response_spec marks = { .received = spec->received,
+		                           .rport = rport ? spec->rport : 0 };
+
+	if (!via || (!rport && spec->received.len == 0)) {
+		copy_all(out, req, SIP_H_VIA);
+		return;
+	}
+	write_marked_via(out, req, via, &marks);
+	for (unsigned i = req->first[SIP_H_VIA]; i < req->header_count; i++) {
+		if (req->headers[i].id == SIP_H_VIA)
+			copy_header(out, req, &req->headers[i]);
+	}
+}
+
+static void write_to(struct sip_out *out, struct sip_msg *req, sip_str tag)
+{
+	const struct sip_name_addr *to = sip_msg_to(req);
+
+	if (!to || to->tag.len > 0 || tag.len == 0) {
+		copy_first(out, req, SIP_H_TO);
+		return;
+	}
+	if (!is_token(tag))
+		refuse(out, "a tag is not a token");
+	sip_out_lit(out, "To: ");
+	sip_out_str(out, sip_msg_header(req, SIP_H_TO));
+	sip_out_lit(out, ";tag=");
+	sip_out_str(out, tag);
+	sip_out_lit(out, "\r\n");
+}
+
+void sip_write_response(struct sip_out *out, struct sip_msg *req,
+                        const struct sip_response_spec *spec)
+{
+	const sip_str reason =
+		spec->reason.len ? spec->reason : sip_reason_phrase(spec->status);
+	sip_str length = { 0 };
+	const bool has_length = find_field(spec->fields, spec->field_count,
+	                                   SIP_H_CONTENT_LENGTH, &length);
+
+	if (spec->status < 100 || spec->status > 699)
+		refuse(out, "a status is one of 100 to 699");
+	sip_out_lit(out, "SIP/2.0 ");
+	sip_out_u64(out, spec->status);
+	sip_out_lit(out, " ");
+	sip_out_value(out, reason, "a reason phrase with CR, LF or NUL");
+	sip_out_lit(out, "\r\n");
+	write_vias(out, req, spec);
+	if (spec->record_route && spec->status > 100 && spec->status < 300)
+		copy_all(out, req, SIP_H_RECORD_ROUTE);
+	copy_first(out, req, SIP_H_FROM);
+	write_to(out, req, spec->to_tag);
+	copy_first(out, req, SIP_H_CALL_ID);
+	copy_first(out, req, SIP_H_CSEQ);
+	if (spec->status == 100)
+		copy_first(out, req, SIP_H_TIMESTAMP);
+	for (unsigned i = 0; i < spec->field_count; i++)
+		write_field(out, &spec->fields[i]);
+	write_body(out, has_length, length, spec->body);
+}
+
+/* --- requests ------------------------------------------------------------------------
+ */
+
+static void write_request_line(struct sip_out *out, sip_str method, sip_str uri)
+{
+	if (!is_token(method))
+		refuse(out, "a method is not a token");
+	if (uri.len == 0 || memchr(uri.p, ' ', uri.len) || memchr(uri.p, '\t', uri.len))
+		refuse(out, "a Request-URI is empty or holds a blank");
+	sip_out_str(out, method);
+	sip_out_lit(out, " ");
+	sip_out_value(out, uri, "a Request-URI with CR, LF or NUL");
+	sip_out_lit(out, " SIP/2.0\r\n");
+}
+
+/* Is there a line of this kind among the raw ones?  Its value goes to `value`. */
+static bool find_raw(sip_str raw, enum sip_header_id id, sip_str *value)
+{
+	const char *p = raw.p, *end, *eol, *colon;
+	bool found = false;
+
+	if (raw.len == 0)
+		return false;
+	for (end = p + raw.len; p < end; p = eol + 1) {
+		eol = memchr(p, '\n', (size_t)(end - p));
+		if (!eol)
+			break;
+		colon = memchr(p, ':', (size_t)(eol - p));
+		if (!colon || sip_header_find(sip_str_trim(sip_span(p, colon))) != id)
+			continue;
+		*value = sip_str_trim(sip_span(colon + 1, eol));
+		found = true;
+	}
+	return found;
+}
+
+void sip_write_request(struct sip_out *out, const struct sip_request_spec *spec,
+                       size_t *via_at)
+{
+	const struct sip_field *fields = spec->fields;
+	const unsigned count = spec->field_count;
+	sip_str value = { 0 };
+	bool has_length;
+
+	write_request_line(out, spec->method, spec->uri);
+	*via_at = out->len;
+	if (!find_field(fields, count, SIP_H_MAX_FORWARDS, &value) &&
+	    !find_raw(spec->raw, SIP_H_MAX_FORWARDS, &value))
+		sip_out_lit(out, "Max-Forwards: 70\r\n");
+	if (spec->raw.len > 0 && spec->raw.p[spec->raw.len - 1] != '\n')
+		refuse(out, "raw header lines do not end in CRLF");
+	sip_out_str(out, spec->raw);
+	for (unsigned i = 0; i < count; i++)
+		write_field(out, &fields[i]);
+	has_length = find_field(fields, count, SIP_H_CONTENT_LENGTH, &value) ||
+	             find_raw(spec->raw, SIP_H_CONTENT_LENGTH, &value);
+	write_body(out, has_length, value, spec->body);
+}
+
+void sip_write_via(struct sip_out *out, enum sip_transport transport, sip_str sent_by,
+                   sip_str branch, bool rport)
+{
+	sip_out_lit(out, "Via: SIP/2.0/");
+	sip_out_str(out, sip_transport_info(transport)->via);
+	sip_out_lit(out, " ");
+	sip_out_value(out, sent_by, "sent-by with CR, LF or NUL");
+	if (rport)
+		sip_out_lit(out, ";rport");
+	if (branch.len > 0) {
+		sip_out_lit(out, ";branch=");
+		sip_out_value(out, branch, "a branch with CR, LF or NUL");
+	}
+	sip_out_lit(out, "\r\n");
+}
+
+/* What ACK to a 300-699 and CANCEL share (RFC 3261 9.1, 17.1.1.3): the Request-URI,
+ * the topmost Via alone, the route, From, Call-ID and the number of CSeq. */
+static void write_follower(struct sip_out *out, struct sip_msg *invite,
+                           struct sip_msg *to_of, sip_str method)
+{
+	const struct sip_via *via = sip_msg_via(invite);
+	const struct sip_cseq *cseq = sip_msg_cseq(invite);
+
+	write_request_line(out, method, invite->uri);
+	if (!via || !cseq) {
+		refuse(out, "the INVITE has no Via or CSeq");
+		return;
+	}
+	sip_out_lit(out, "Via: ");
+	sip_out_str(out, via->text);
+	sip_out_lit(out, "\r\nMax-Forwards: 70\r\n");
+	copy_all(out, invite, SIP_H_ROUTE);
+	copy_first(out, invite, SIP_H_FROM);
+	copy_first(out, to_of, SIP_H_TO);
+	copy_first(out, invite, SIP_H_CALL_ID);
+	sip_out_lit(out, "CSeq: ");
+	sip_out_u64(out, cseq->number);
+	sip_out_lit(out, " ");
+	sip_out_str(out, method);
+	sip_out_lit(out, "\r\n");
+}
+
+/* Credentials are repeated: a proxy that challenged the INVITE may want them with the
+ * ACK (22.1). */
+void sip_write_ack(struct sip_out *out, struct sip_msg *invite,
+                   struct sip_msg *response)
+{
+	write_follower(out, invite, response, SIP_STR("ACK"));
+	copy_all(out, invite, SIP_H_AUTHORIZATION);
+	copy_all(out, invite, SIP_H_PROXY_AUTHORIZATION);
+	sip_out_lit(out, "Content-Length: 0\r\n\r\n");
+}
+
+void sip_write_cancel(struct sip_out *out, struct sip_msg *invite)
+{
+	write_follower(out, invite, invite, SIP_STR("CANCEL"));
+	sip_out_lit(out, "Content-Length: 0\r\n\r\n");
+}
