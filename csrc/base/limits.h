@@ -15,6 +15,7 @@
 	X(events,             65536)  /* 503: queued for scripts that do not keep up */       \
 	X(connections,        16384)  /* refused: the oldest idle one is closed first */      \
 	X(stream_queue_bytes, 1048576)/* per connection, 503 to whoever sends more */         \
+	X(datagram_queue_bytes, 8388608) /* per socket, 503: the kernel takes no more */      \
 	X(stream_idle_ms,     600000) /* closed; never before 64*T1 (RFC 3261 18) */          \
 	X(stream_head_ms,     10000)  /* closed: half a message and silence */
 /* clang-format on */
