@@ -4,6 +4,7 @@
 
 static const luaL_Reg parts[] = {
 	{ "media", l_test_media },
+	{ "net", l_test_net },
 	{ NULL, NULL },
 };
 

@@ -7,3 +7,4 @@
 SIP_EXPORT int luaopen_sip_test(lua_State *L);
 
 int l_test_media(lua_State *L); /* gives one table, as the others do */
+int l_test_net(lua_State *L);

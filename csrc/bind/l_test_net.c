@@ -1,0 +1,606 @@
+/* l_test_net.c - a bare wire for specs: userdata "sip.test.Net".
+ *
+ * One loop with one wire and its files.  What comes back is copied in C while the
+ * loop is polled, and becomes tables afterwards: nothing of Lua runs, or raises,
+ * inside libuv's callbacks.
+ */
+#include "bind/l_test.h"
+#include "net/net.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#define L_TEST_NET "sip.test.Net"
+
+struct seen {
+	struct seen *next;
+	struct sip_wire_event event;
+	char why[200];
+	struct sip_record records[16];
+	size_t size;
+	char bytes[];
+};
+
+struct file_call {
+	struct sip_file_req req;
+	struct l_test_net *net;
+	struct file_call *next;
+	uint64_t token;
+	const char *name;
+	char why[200];
+	size_t size;
+	char bytes[];
+};
+
+struct l_test_net {
+	struct net_sink sink;
+	struct sip_failing_alloc alloc;
+	struct sip_alloc heap;
+	struct net_loop *loop;
+	struct sip_wire *wire;
+	struct seen *first, **last;
+	struct file_call *file_first, **file_last;
+	const char *signal;
+};
+
+static void on_event(struct net_sink *sink, const struct sip_wire_event *event)
+{
+	struct l_test_net *net = (struct l_test_net *)(void *)sink;
+	const size_t size = sizeof(struct seen) + event->bytes.len;
+	struct seen *seen = sip_alloc0(&net->heap, size);
+
+	if (!seen)
+		return;
+	seen->size = size;
+	seen->event = *event;
+	if (event->why)
+		strncpy(seen->why, event->why, sizeof seen->why - 1);
+	if (event->record_count > 0)
+		memcpy(seen->records, event->records,
+		       event->record_count * sizeof *event->records);
+	if (event->bytes.len > 0)
+		memcpy(seen->bytes, event->bytes.p, event->bytes.len);
+	*net->last = seen;
+	net->last = &seen->next;
+}
+
+static struct l_test_net *check_net(lua_State *L)
+{
+	struct l_test_net *net = luaL_checkudata(L, 1, L_TEST_NET);
+
+	luaL_argcheck(L, net->loop, 1, "it is closed");
+	return net;
+}
+
+static sip_str check_str(lua_State *L, int at)
+{
+	size_t len;
+	const char *p = luaL_checklstring(L, at, &len);
+
+	return sip_str_of(p, len);
+}
+
+/* host, port at `at` and the next; no address when the host is nil. */
+static struct sip_addr check_addr(lua_State *L, int at)
+{
+	struct sip_addr addr = { 0 };
+
+	if (lua_isnoneornil(L, at))
+		return addr;
+	luaL_argcheck(L, sip_addr_parse(check_str(L, at), &addr), at, "not an address");
+	addr.port = (uint16_t)luaL_optinteger(L, at + 1, 0);
+	return addr;
+}
+
+static enum sip_transport check_transport(lua_State *L, int at)
+{
+	const enum sip_transport transport = sip_transport_find(check_str(L, at));
+
+	luaL_argcheck(L, transport != SIP_TRANSPORT_NONE, at, "no such transport");
+	return transport;
+}
+
+static int push_result(lua_State *L, sip_err err)
+{
+	if (err == SIP_OK) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	lua_pushnil(L);
+	lua_pushstring(L, sip_err_name(err));
+	return 2;
+}
+
+/* net:listen(transport, host, port) -> id, port | nil, err, why */
+static int l_listen(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const enum sip_transport transport = check_transport(L, 2);
+	struct sip_addr at = check_addr(L, 3);
+	const char *why = NULL;
+	uint32_t id = 0;
+	const sip_err err =
+		net->wire->ops->listen(net->wire, transport, &at, &id, &why);
+
+	if (err != SIP_OK) {
+		push_result(L, err);
+		lua_pushstring(L, why);
+		return 3;
+	}
+	lua_pushinteger(L, id);
+	lua_pushinteger(L, at.port);
+	return 2;
+}
+
+/* net:unlisten(id) */
+static int l_unlisten(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+
+	net->wire->ops->unlisten(net->wire, (uint32_t)luaL_checkinteger(L, 2));
+	return 0;
+}
+
+/* net:open(transport, host, port[, local_host]) -> id | nil, err */
+static int l_open(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const enum sip_transport transport = check_transport(L, 2);
+	const struct sip_addr remote = check_addr(L, 3);
+	struct sip_addr local = { 0 };
+	uint32_t id = 0;
+	sip_err err;
+
+	if (!lua_isnoneornil(L, 5))
+		luaL_argcheck(L, sip_addr_parse(check_str(L, 5), &local), 5,
+		              "not an address");
+	err = net->wire->ops->open(net->wire, transport, &local, &remote, SIP_STR(""),
+	                           &id);
+	if (err != SIP_OK)
+		return push_result(L, err);
+	lua_pushinteger(L, id);
+	return 1;
+}
+
+/* net:send(id, bytes, token[, host, port[, local_host]]) -> true | nil, err */
+static int l_send(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const sip_str bytes = check_str(L, 3);
+	const uint64_t token = (uint64_t)luaL_optinteger(L, 4, 0);
+	struct sip_path path = { .id = (uint32_t)luaL_checkinteger(L, 2) };
+
+	path.remote = check_addr(L, 5);
+	path.transport = path.remote.family != 0 ? SIP_UDP : SIP_TCP;
+	if (!lua_isnoneornil(L, 7))
+		luaL_argcheck(L, sip_addr_parse(check_str(L, 7), &path.local), 7,
+		              "not an address");
+	return push_result(L, net->wire->ops->send(net->wire, &path, bytes, token));
+}
+
+/* net:shut(id): an orderly close of one connection */
+static int l_shut(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+
+	net->wire->ops->close(net->wire, (uint32_t)luaL_checkinteger(L, 2));
+	return 0;
+}
+
+/* net:lookup(name, "A"|"AAAA", token) -> true | nil, err */
+static int l_lookup(lua_State *L)
+{
+	static const char *const names[] = { "A", "AAAA", NULL };
+	static const enum sip_record_type types[] = { SIP_RECORD_A, SIP_RECORD_AAAA };
+	struct l_test_net *net = check_net(L);
+	const sip_str name = check_str(L, 2);
+	const enum sip_record_type type = types[luaL_checkoption(L, 3, "A", names)];
+	const uint64_t token = (uint64_t)luaL_checkinteger(L, 4);
+
+	return push_result(L, net->wire->ops->lookup(net->wire, name, type, token));
+}
+
+static void set_addr(lua_State *L, const char *field, const struct sip_addr *addr)
+{
+	char text[SIP_ADDR_TEXT_MAX];
+
+	if (addr->family == 0)
+		return;
+	lua_pushlstring(L, text, sip_addr_write(addr, text));
+	lua_setfield(L, -2, field);
+}
+
+/* net:route(host) -> host | nil, err */
+static int l_route(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const struct sip_addr remote = check_addr(L, 2);
+	struct sip_addr local;
+	char text[SIP_ADDR_TEXT_MAX];
+	const sip_err err = net->wire->ops->route(net->wire, &remote, &local);
+
+	if (err != SIP_OK)
+		return push_result(L, err);
+	lua_pushlstring(L, text, sip_addr_write_host(&local, text, false));
+	return 1;
+}
+
+static void set_records(lua_State *L, const struct seen *seen)
+{
+	lua_newtable(L);
+	for (size_t i = 0; i < seen->event.record_count; i++) {
+		const struct sip_record *record = &seen->records[i];
+		char text[SIP_ADDR_TEXT_MAX];
+
+		lua_newtable(L);
+		lua_pushlstring(L, text,
+		                sip_addr_write_host(&record->addr, text, false));
+		lua_setfield(L, -2, "host");
+		lua_pushinteger(L, record->ttl_s);
+		lua_setfield(L, -2, "ttl");
+		lua_seti(L, -2, (lua_Integer)i + 1);
+	}
+	lua_setfield(L, -2, "records");
+}
+
+static void push_seen(lua_State *L, const struct seen *seen)
+{
+	static const char *const kinds[] = {
+		[SIP_WIRE_OPENED] = "opened", [SIP_WIRE_BYTES] = "bytes",
+		[SIP_WIRE_FAILED] = "failed", [SIP_WIRE_DRAINED] = "drained",
+		[SIP_WIRE_CLOSED] = "closed", [SIP_WIRE_RECORDS] = "records",
+	};
+	const struct sip_wire_event *event = &seen->event;
+
+	lua_newtable(L);
+	lua_pushstring(L, kinds[event->kind]);
+	lua_setfield(L, -2, "kind");
+	lua_pushinteger(L, event->path.id);
+	lua_setfield(L, -2, "id");
+	lua_pushinteger(L, (lua_Integer)event->token);
+	lua_setfield(L, -2, "token");
+	set_addr(L, "from", &event->path.remote);
+	set_addr(L, "at", &event->path.local);
+	if (event->err != SIP_OK) {
+		lua_pushstring(L, sip_err_name(event->err));
+		lua_setfield(L, -2, "err");
+	}
+	if (event->why) {
+		lua_pushstring(L, seen->why);
+		lua_setfield(L, -2, "why");
+	}
+	if (event->kind == SIP_WIRE_BYTES) {
+		lua_pushlstring(L, seen->bytes, event->bytes.len);
+		lua_setfield(L, -2, "bytes");
+	}
+	if (event->kind == SIP_WIRE_RECORDS)
+		set_records(L, seen);
+}
+
+static void push_file_call(lua_State *L, const struct file_call *call)
+{
+	lua_newtable(L);
+	lua_pushliteral(L, "file");
+	lua_setfield(L, -2, "kind");
+	lua_pushstring(L, call->name);
+	lua_setfield(L, -2, "op");
+	lua_pushinteger(L, (lua_Integer)call->token);
+	lua_setfield(L, -2, "token");
+	if (call->req.err != SIP_OK) {
+		lua_pushstring(L, sip_err_name(call->req.err));
+		lua_setfield(L, -2, "err");
+		lua_pushstring(L, call->why);
+		lua_setfield(L, -2, "why");
+		return;
+	}
+	lua_pushinteger(L, call->req.file);
+	lua_setfield(L, -2, "file");
+	lua_pushinteger(L, (lua_Integer)call->req.size);
+	lua_setfield(L, -2, "size");
+	lua_pushlstring(L, call->bytes, call->req.len);
+	lua_setfield(L, -2, "bytes");
+}
+
+static void drop_seen(struct l_test_net *net)
+{
+	while (net->first) {
+		struct seen *seen = net->first;
+
+		net->first = seen->next;
+		sip_free(&net->heap, seen, seen->size);
+	}
+	net->last = &net->first;
+	while (net->file_first) {
+		struct file_call *call = net->file_first;
+
+		net->file_first = call->next;
+		sip_free(&net->heap, call, call->size);
+	}
+	net->file_last = &net->file_first;
+}
+
+/* net:poll([seconds]) -> array of events; waits without end when nil */
+static int l_poll(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const lua_Number wait_s = luaL_optnumber(L, 2, -1);
+	lua_Integer n = 0;
+
+	net_loop_flush(net->loop);
+	net_loop_poll(net->loop, wait_s < 0 ? SIP_NEVER : (uint64_t)(wait_s * 1000));
+	lua_newtable(L);
+	for (const struct seen *seen = net->first; seen; seen = seen->next) {
+		push_seen(L, seen);
+		lua_seti(L, -2, ++n);
+	}
+	for (const struct file_call *call = net->file_first; call; call = call->next) {
+		push_file_call(L, call);
+		lua_seti(L, -2, ++n);
+	}
+	if (net->signal) {
+		lua_newtable(L);
+		lua_pushliteral(L, "signal");
+		lua_setfield(L, -2, "kind");
+		lua_pushstring(L, net->signal);
+		lua_setfield(L, -2, "name");
+		lua_seti(L, -2, ++n);
+		net->signal = NULL;
+	}
+	drop_seen(net);
+	return 1;
+}
+
+static void on_file(struct sip_file_req *req)
+{
+	struct file_call *call = (struct file_call *)(void *)req;
+
+	if (req->why)
+		strncpy(call->why, req->why, sizeof call->why - 1);
+	*call->net->file_last = call;
+	call->net->file_last = &call->next;
+}
+
+static struct file_call *file_call(lua_State *L, struct l_test_net *net,
+                                   const char *name, uint64_t token, size_t len)
+{
+	const size_t size = sizeof(struct file_call) + len;
+	struct file_call *call = sip_alloc0(&net->heap, size);
+
+	if (!call)
+		luaL_error(L, "no memory");
+	call->req.done = on_file;
+	call->req.bytes = call->bytes;
+	call->req.len = len;
+	call->net = net;
+	call->name = name;
+	call->token = token;
+	call->size = size;
+	return call;
+}
+
+/* net:file_open(path, "r"|"w", token) */
+static int l_file_open(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const sip_str path = check_str(L, 2);
+	const bool write = *luaL_checkstring(L, 3) == 'w';
+	const uint64_t token = (uint64_t)luaL_checkinteger(L, 4);
+	struct sip_files *files = net_loop_files(net->loop);
+	struct file_call *call = file_call(L, net, "open", token, 0);
+
+	files->ops->open(files, path, write ? SIP_FILE_WRITE : SIP_FILE_READ,
+	                 &call->req);
+	return 0;
+}
+
+/* net:file_read(file, at, len, token) */
+static int l_file_read(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const uint32_t file = (uint32_t)luaL_checkinteger(L, 2);
+	const uint64_t at = (uint64_t)luaL_checkinteger(L, 3);
+	const size_t len = (size_t)luaL_checkinteger(L, 4);
+	const uint64_t token = (uint64_t)luaL_checkinteger(L, 5);
+	struct sip_files *files = net_loop_files(net->loop);
+	struct file_call *call = file_call(L, net, "read", token, len);
+
+	call->req.file = file;
+	call->req.at = at;
+	files->ops->read(files, &call->req);
+	return 0;
+}
+
+/* net:file_write(file, at, bytes, token) */
+static int l_file_write(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const uint32_t file = (uint32_t)luaL_checkinteger(L, 2);
+	const uint64_t at = (uint64_t)luaL_checkinteger(L, 3);
+	const sip_str bytes = check_str(L, 4);
+	const uint64_t token = (uint64_t)luaL_checkinteger(L, 5);
+	struct sip_files *files = net_loop_files(net->loop);
+	struct file_call *call = file_call(L, net, "write", token, bytes.len);
+
+	memcpy(call->bytes, bytes.p, bytes.len);
+	call->req.file = file;
+	call->req.at = at;
+	files->ops->write(files, &call->req);
+	return 0;
+}
+
+/* net:file_close(file, token) */
+static int l_file_close(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	const uint32_t file = (uint32_t)luaL_checkinteger(L, 2);
+	const uint64_t token = (uint64_t)luaL_checkinteger(L, 3);
+	struct sip_files *files = net_loop_files(net->loop);
+	struct file_call *call = file_call(L, net, "close", token, 0);
+
+	call->req.file = file;
+	files->ops->close(files, &call->req);
+	return 0;
+}
+
+/* net:servers(list) -> true | nil, err */
+static int l_servers(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+
+	return push_result(L, net_loop_name_servers(net->loop, luaL_checkstring(L, 2)));
+}
+
+static void on_signal(void *data, const char *name)
+{
+	((struct l_test_net *)data)->signal = name;
+}
+
+/* net:signals(on) -> true | nil, err */
+static int l_signals(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+
+	return push_result(L, net_loop_signals(net->loop,
+	                                       lua_toboolean(L, 2) ? on_signal : NULL,
+	                                       net));
+}
+
+/* net:wake() */
+static int l_wake(lua_State *L)
+{
+	net_loop_wake(check_net(L)->loop);
+	return 0;
+}
+
+/* net:wait() -> seconds that another loop may wait | nil without end */
+static int l_wait(lua_State *L)
+{
+	const uint64_t wait_ms = net_loop_wait_ms(check_net(L)->loop);
+
+	if (wait_ms == SIP_NEVER)
+		lua_pushnil(L);
+	else
+		lua_pushnumber(L, (lua_Number)wait_ms / 1000);
+	return 1;
+}
+
+/* net:count() -> sockets and connections; net:now(), net:cpu() -> seconds */
+static int l_count(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)net_wire_count(check_net(L)->wire));
+	return 1;
+}
+
+static int l_now(lua_State *L)
+{
+	(void)check_net(L);
+	lua_pushnumber(L, (lua_Number)net_now_ms() / 1000);
+	return 1;
+}
+
+static int l_cpu(lua_State *L)
+{
+	(void)check_net(L);
+	lua_pushnumber(L, (lua_Number)net_cpu_us() / 1e6);
+	return 1;
+}
+
+/* net:fail_at(n[, sticky]): the n-th allocation of the loop from here on fails */
+static int l_fail_at(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+
+	net->alloc.calls = 0;
+	net->alloc.fail_at = (uint64_t)luaL_checkinteger(L, 2);
+	net->alloc.sticky = lua_toboolean(L, 3);
+	return 0;
+}
+
+/* net:close() -> bytes that the loop has not given back (0 when all is well) */
+static int l_close(lua_State *L)
+{
+	struct l_test_net *net = luaL_checkudata(L, 1, L_TEST_NET);
+
+	if (net->loop) {
+		net->alloc.fail_at = 0;
+		net_wire_free(net->wire);
+		net_loop_free(net->loop);
+		net->loop = NULL;
+		drop_seen(net);
+	}
+	lua_pushinteger(L, (lua_Integer)net->heap.used);
+	return 1;
+}
+
+/* test.net.new{ connections =, stream_queue_bytes =, datagram_queue_bytes = } -> net */
+static int l_new(lua_State *L)
+{
+	struct sip_limits limits = SIP_LIMITS_DEFAULT;
+	struct l_test_net *net;
+	const char *why = NULL;
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_getfield(L, 1, "connections");
+	limits.connections = (uint32_t)luaL_optinteger(L, -1, limits.connections);
+	lua_getfield(L, 1, "stream_queue_bytes");
+	limits.stream_queue_bytes =
+		(uint32_t)luaL_optinteger(L, -1, limits.stream_queue_bytes);
+	lua_getfield(L, 1, "datagram_queue_bytes");
+	limits.datagram_queue_bytes =
+		(uint32_t)luaL_optinteger(L, -1, limits.datagram_queue_bytes);
+	net = lua_newuserdatauv(L, sizeof *net, 0);
+	memset(net, 0, sizeof *net);
+	luaL_setmetatable(L, L_TEST_NET);
+	net->sink.event = on_event;
+	net->last = &net->first;
+	net->file_last = &net->file_first;
+	sip_alloc_init(&net->heap);
+	sip_failing_alloc_init(&net->alloc, &net->heap);
+	if (net_loop_new(&net->alloc.alloc, &net->loop, &why) != SIP_OK)
+		return luaL_error(L, "no loop: %s", why);
+	if (net_wire_new(net->loop, &limits, &net->sink, &net->wire) != SIP_OK) {
+		net_loop_free(net->loop);
+		net->loop = NULL;
+		return luaL_error(L, "no wire");
+	}
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{ "listen", l_listen },
+	{ "unlisten", l_unlisten },
+	{ "open", l_open },
+	{ "send", l_send },
+	{ "shut", l_shut },
+	{ "lookup", l_lookup },
+	{ "route", l_route },
+	{ "poll", l_poll },
+	{ "file_open", l_file_open },
+	{ "file_read", l_file_read },
+	{ "file_write", l_file_write },
+	{ "file_close", l_file_close },
+	{ "servers", l_servers },
+	{ "signals", l_signals },
+	{ "wake", l_wake },
+	{ "wait", l_wait },
+	{ "count", l_count },
+	{ "now", l_now },
+	{ "cpu", l_cpu },
+	{ "fail_at", l_fail_at },
+	{ "close", l_close },
+	{ NULL, NULL },
+};
+
+int l_test_net(lua_State *L)
+{
+	luaL_newmetatable(L, L_TEST_NET);
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
+	lua_pushcfunction(L, l_close);
+	lua_setfield(L, -2, "__gc");
+	lua_pop(L, 1);
+	lua_newtable(L);
+	lua_pushcfunction(L, l_new);
+	lua_setfield(L, -2, "new");
+	return 1;
+}

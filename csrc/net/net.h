@@ -1,0 +1,64 @@
+#pragma once
+/* The real wire: one libuv loop, and on it the seams of base/wire.h and base/file.h.
+ *
+ * Nothing of SIP is in here.  A loop belongs to one thread and is driven by turns:
+ * net_loop_poll waits for the network and hands what came to the sinks, whoever
+ * drives then does its work, and net_loop_flush sends the datagrams of that turn in
+ * batches.  Sinks may use every operation of their wire while they are called.
+ */
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/timer.h"
+#include "base/wire.h"
+
+struct net_loop;
+
+/* Takes what comes back from one wire; event, path and texts are borrowed. */
+struct net_sink {
+	void (*event)(struct net_sink *sink, const struct sip_wire_event *event);
+};
+
+/* `why` is readable when it fails (too many open files, say).  SIGPIPE is ignored
+ * from then on, unless the program has a handler: a peer that resets a connection
+ * must not end the process. */
+sip_err net_loop_new(struct sip_alloc *alloc, struct net_loop **loop, const char **why);
+/* Closes everything without events, except that file requests still out are
+ * finished (their owners must be alive); wires that remain answer SIP_EGONE. */
+void net_loop_free(struct net_loop *loop);
+
+/* A monotonic clock, the same for all loops of a process. */
+uint64_t net_now_ms(void);
+/* The processor time of the calling thread. */
+uint64_t net_cpu_us(void);
+
+/* Wait at most `wait_ms` (SIP_NEVER: until something happens), feed the sinks. */
+void net_loop_poll(struct net_loop *loop, uint64_t wait_ms);
+/* Send the datagrams that were queued; failures come back in the next poll. */
+void net_loop_flush(struct net_loop *loop);
+/* End the wait of net_loop_poll, from any thread; several may count as one. */
+void net_loop_wake(struct net_loop *loop);
+
+/* For other loops: poll this descriptor for reading, and call net_loop_poll(loop, 0)
+ * when it is ready or after so many milliseconds (SIP_NEVER: no such limit). */
+int net_loop_fd(const struct net_loop *loop);
+uint64_t net_loop_wait_ms(const struct net_loop *loop);
+
+/* Watch SIGINT and SIGTERM; NULL stops watching.  Called from net_loop_poll. */
+sip_err net_loop_signals(struct net_loop *loop,
+                         void (*fn)(void *data, const char *name), void *data);
+
+/* Name servers, "192.0.2.1:53,[2001:db8::1]:53"; SIP_EINVAL when it is no such list,
+ * SIP_ESTATE while questions are out. */
+sip_err net_loop_name_servers(struct net_loop *loop, const char *list);
+
+/* The files of this loop, alive as long as it is. */
+struct sip_files *net_loop_files(struct net_loop *loop);
+
+/* A wire of its own for each stack.  `limits` is copied. */
+sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
+                     struct net_sink *sink, struct sip_wire **wire);
+/* Closes its sockets and connections; no event comes any more. */
+void net_wire_free(struct sip_wire *wire);
+/* Connections and datagram sockets that are open. */
+size_t net_wire_count(const struct sip_wire *wire);

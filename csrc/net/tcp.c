@@ -1,0 +1,491 @@
+/* tcp.c - connections and listeners: uv_tcp_t.
+ *
+ * A connection that has an id tells CLOSED exactly once, from libuv's own close
+ * callback: by then every queued write has been told as failed.  Closing in order
+ * means: what is queued, then our end of the stream, then the peer's end or a
+ * second of patience; closing at once would make the kernel reset the connection
+ * when something unread is left, and the peer lose our last message.
+ */
+#include "net/internal.h"
+
+#include <assert.h>
+
+enum conn_state {
+	CONN_NONE,
+	CONN_OPENING,
+	CONN_OPEN,
+	CONN_ENDING, /* our end is being sent: what comes in is thrown away */
+	CONN_CLOSED  /* handed to uv_close */
+};
+
+struct net_listener {
+	struct net_item item;
+	struct net_loop *loop;
+	uv_tcp_t tcp;
+	uv_tcp_t refused; /* what is over the bound is accepted into this, and closed */
+	bool refusing, refuse_next, closed;
+};
+
+struct net_conn {
+	struct net_item item;
+	struct net_loop *loop;
+	uv_tcp_t tcp;
+	uv_connect_t connect;
+	uv_shutdown_t shutdown;
+	struct sip_timer linger;
+	struct sip_path path;
+	size_t queued;
+	enum conn_state state;
+	int status; /* why it closed, libuv's; 0: orderly */
+};
+
+struct net_write {
+	uv_write_t req;
+	struct net_conn *conn;
+	uint64_t token;
+	size_t len;
+	char bytes[];
+};
+
+enum { LISTEN_BACKLOG = 1024 };
+
+/* --- telling -------------------------------------------------------------------- */
+
+static void emit(struct net_conn *conn, enum sip_wire_kind kind)
+{
+	struct sip_wire_event event = { .kind = kind, .path = conn->path };
+
+	net_emit(conn->item.wire, &event);
+}
+
+static void emit_failed(struct net_conn *conn, uint64_t token, int status)
+{
+	struct sip_wire_event event = { .kind = SIP_WIRE_FAILED,
+		                        .path = conn->path,
+		                        .token = token,
+		                        .err = SIP_EWIRE };
+	char why[NET_WHY_MAX];
+
+	if (status == UV_ECANCELED && conn->status != 0)
+		status = conn->status; /* what had happened before */
+	event.why = net_why(why, status, &conn->path.remote);
+	net_emit(conn->item.wire, &event);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct net_conn *conn = handle->data;
+	struct net_wire *wire = conn->item.wire;
+	struct sip_wire_event event = { .kind = SIP_WIRE_CLOSED, .path = conn->path };
+	char why[NET_WHY_MAX];
+
+	if (conn->status != 0) {
+		event.err = SIP_EWIRE;
+		event.why = net_why(why, conn->status, &conn->path.remote);
+	}
+	net_item_remove(&conn->item);
+	sip_free(conn->loop->alloc, conn, sizeof *conn);
+	net_emit(wire, &event);
+}
+
+/* The end, whatever is still queued; the first status is the one that is told. */
+static void conn_finish(struct net_conn *conn, int status)
+{
+	if (conn->state == CONN_CLOSED)
+		return;
+	conn->state = CONN_CLOSED;
+	conn->status = status;
+	sip_timer_stop(&conn->loop->timers, &conn->linger);
+	uv_close((uv_handle_t *)&conn->tcp, on_closed);
+	conn->loop->fresh = true;
+}
+
+/* --- ending in order ------------------------------------------------------------ */
+
+static void linger(struct net_conn *conn, uint64_t delay_ms)
+{
+	if (sip_timer_arm(&conn->loop->timers, &conn->linger, net_now_ms(), delay_ms) !=
+	    SIP_OK)
+		conn_finish(conn, UV_ENOMEM);
+}
+
+static void on_shutdown(uv_shutdown_t *req, int status)
+{
+	struct net_conn *conn = req->data;
+
+	if (conn->state != CONN_ENDING)
+		return;
+	if (status < 0)
+		conn_finish(conn, status);
+	else
+		linger(conn, NET_LINGER_MS);
+}
+
+static void begin_shutdown(struct net_conn *conn)
+{
+	int status;
+
+	conn->shutdown.data = conn;
+	status = uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, on_shutdown);
+	if (status != 0)
+		conn_finish(conn, status == UV_ENOTCONN ? 0 : status);
+	conn->loop->fresh = true;
+}
+
+static void conn_end(struct net_conn *conn)
+{
+	const bool opening = conn->state == CONN_OPENING;
+
+	if (opening && conn->queued == 0) {
+		conn_finish(conn, 0);
+	} else if (opening || conn->state == CONN_OPEN) {
+		conn->state = CONN_ENDING;
+		linger(conn, NET_LINGER_QUEUED_MS);
+		if (!opening && conn->state == CONN_ENDING)
+			begin_shutdown(conn); /* after what is queued */
+	}
+}
+
+void net_tcp_expire(struct net_loop *loop, uint64_t now_ms)
+{
+	struct sip_timer *timer;
+
+	while ((timer = sip_timers_pop(&loop->timers, now_ms)) != NULL) {
+		struct net_conn *conn = SIP_CONTAINER(timer, struct net_conn, linger);
+
+		conn_finish(conn, conn->queued > 0 ? UV_ETIMEDOUT : 0);
+	}
+}
+
+void net_tcp_close(struct net_item *item)
+{
+	conn_end((struct net_conn *)(void *)item);
+}
+
+void net_tcp_abandon(struct net_item *item)
+{
+	net_item_remove(item);
+	conn_finish((struct net_conn *)(void *)item, 0);
+}
+
+/* --- reading -------------------------------------------------------------------- */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct net_conn *conn = handle->data;
+	char *scratch = net_scratch(conn->loop);
+
+	*buf = uv_buf_init(scratch, scratch ? (unsigned)suggested : 0);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
+{
+	struct net_conn *conn = stream->data;
+	struct sip_wire_event event = { .kind = SIP_WIRE_BYTES, .path = conn->path };
+
+	if (len > 0 && conn->state == CONN_OPEN) {
+		event.bytes = sip_str_of(buf->base, (size_t)len);
+		net_emit(conn->item.wire, &event);
+	} else if (len == UV_EOF) {
+		(void)uv_read_stop(stream); /* cannot fail */
+		if (conn->state == CONN_OPEN && conn->queued > 0)
+			conn_end(conn);
+		else
+			conn_finish(conn, 0);
+	} else if (len < 0) {
+		conn_finish(conn, (int)len);
+	}
+}
+
+static void learn_addresses(struct net_conn *conn)
+{
+	struct sockaddr_storage addr = { 0 };
+	int len = sizeof addr;
+
+	if (uv_tcp_getsockname(&conn->tcp, (struct sockaddr *)&addr, &len) == 0)
+		conn->path.local = net_sockaddr_get((struct sockaddr *)&addr);
+	len = sizeof addr;
+	if (uv_tcp_getpeername(&conn->tcp, (struct sockaddr *)&addr, &len) == 0)
+		conn->path.remote = net_sockaddr_get((struct sockaddr *)&addr);
+}
+
+static void conn_opened(struct net_conn *conn)
+{
+	int status;
+
+	learn_addresses(conn);
+	(void)uv_tcp_nodelay(&conn->tcp, 1); /* a wish */
+	if (conn->state == CONN_OPENING) {
+		conn->state = CONN_OPEN;
+		emit(conn, SIP_WIRE_OPENED);
+	}
+	if (conn->state == CONN_ENDING)
+		begin_shutdown(conn); /* it was closed while it opened */
+	if (conn->state == CONN_CLOSED)
+		return;
+	status = uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
+	if (status != 0)
+		conn_finish(conn, status);
+}
+
+/* --- writing -------------------------------------------------------------------- */
+
+static void on_written(uv_write_t *req, int status)
+{
+	struct net_write *write = SIP_CONTAINER(req, struct net_write, req);
+	struct net_conn *conn = write->conn;
+	const uint64_t token = write->token;
+
+	conn->queued -= write->len;
+	sip_free(conn->loop->alloc, write, sizeof *write + write->len);
+	if (status < 0) {
+		conn_finish(conn, status);
+		emit_failed(conn, token, status);
+	} else if (conn->queued == 0 && conn->state == CONN_OPEN) {
+		emit(conn, SIP_WIRE_DRAINED);
+	}
+}
+
+static int queue_write(struct net_conn *conn, sip_str bytes, uint64_t token)
+{
+	struct net_write *write =
+		sip_alloc(conn->loop->alloc, sizeof *write + bytes.len);
+	uv_buf_t buf;
+	int status;
+
+	if (!write)
+		return UV_ENOMEM;
+	write->conn = conn;
+	write->token = token;
+	write->len = bytes.len;
+	memcpy(write->bytes, bytes.p, bytes.len);
+	buf = uv_buf_init(write->bytes, (unsigned)bytes.len);
+	status = uv_write(&write->req, (uv_stream_t *)&conn->tcp, &buf, 1, on_written);
+	if (status != 0)
+		sip_free(conn->loop->alloc, write, sizeof *write + bytes.len);
+	else
+		conn->queued += bytes.len;
+	conn->loop->fresh = true;
+	return status;
+}
+
+sip_err net_tcp_send(struct net_item *item, sip_str bytes, uint64_t token)
+{
+	struct net_conn *conn = (struct net_conn *)(void *)item;
+	const size_t queue_max = item->wire->limits.stream_queue_bytes;
+	int status = 0;
+
+	if (conn->state != CONN_OPEN && conn->state != CONN_OPENING)
+		return SIP_EGONE;
+	if (conn->queued + bytes.len > queue_max)
+		return SIP_ELIMIT;
+	if (conn->state == CONN_OPEN && conn->queued == 0) {
+		uv_buf_t buf = uv_buf_init((char *)bytes.p, (unsigned)bytes.len);
+
+		status = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
+		if (status == UV_EAGAIN)
+			status = 0;
+	}
+	if (status >= 0 && (size_t)status == bytes.len)
+		return SIP_OK;
+	if (status >= 0) {
+		const sip_str rest =
+			sip_str_of(bytes.p + status, bytes.len - (size_t)status);
+
+		status = queue_write(conn, rest, token);
+	}
+	if (status == 0)
+		return SIP_OK;
+	conn_finish(conn, status); /* a message in part is the end of a stream */
+	return status == UV_ENOMEM ? SIP_ENOMEM : SIP_EWIRE;
+}
+
+/* --- opening -------------------------------------------------------------------- */
+
+static struct net_conn *conn_new(struct net_wire *wire)
+{
+	struct net_loop *loop = wire->loop;
+	struct net_conn *conn = sip_alloc0(loop->alloc, sizeof *conn);
+
+	if (!conn)
+		return NULL;
+	if (uv_tcp_init(&loop->uv, &conn->tcp) != 0) {
+		sip_free(loop->alloc, conn, sizeof *conn);
+		return NULL;
+	}
+	conn->loop = loop;
+	conn->tcp.data = conn;
+	conn->state = CONN_OPENING;
+	conn->path.transport = SIP_TCP;
+	if (!net_scratch(loop) ||
+	    net_item_add(wire, &conn->item, NET_CONNECTION) != SIP_OK) {
+		conn_finish(conn, UV_ENOMEM); /* it is in no map: nobody is told */
+		return NULL;
+	}
+	conn->path.id = conn->item.id;
+	return conn;
+}
+
+static void on_connect(uv_connect_t *req, int status)
+{
+	struct net_conn *conn = req->data;
+
+	if (conn->state == CONN_CLOSED)
+		return;
+	if (status < 0)
+		conn_finish(conn, status);
+	else
+		conn_opened(conn);
+}
+
+sip_err net_tcp_open(struct net_wire *wire, const struct sip_addr *local,
+                     const struct sip_addr *remote, uint32_t *id)
+{
+	struct sockaddr_storage addr;
+	struct net_conn *conn;
+	int status = 0;
+
+	if (wire->connection_count >= wire->limits.connections)
+		return SIP_ELIMIT;
+	conn = conn_new(wire);
+	if (!conn)
+		return SIP_ENOMEM;
+	conn->path.remote = *remote;
+	if (local && local->family != 0) {
+		struct sip_addr from = *local;
+
+		from.port = 0; /* the host alone is chosen */
+		(void)net_sockaddr_set(&addr, &from);
+		status = uv_tcp_bind(&conn->tcp, (struct sockaddr *)&addr, 0);
+		conn->path.local = from;
+	}
+	if (status == 0) {
+		(void)net_sockaddr_set(&addr, remote);
+		conn->connect.data = conn;
+		status = uv_tcp_connect(&conn->connect, &conn->tcp,
+		                        (struct sockaddr *)&addr, on_connect);
+	}
+	if (status != 0)
+		conn_finish(conn, status); /* CLOSED says why */
+	*id = conn->item.id;
+	return SIP_OK;
+}
+
+/* --- listening ------------------------------------------------------------------ */
+
+static void refuse(struct net_listener *listener);
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+	struct net_listener *listener = handle->data;
+
+	if (handle == (uv_handle_t *)&listener->refused)
+		listener->refusing = false;
+	else
+		listener->closed = true;
+	if (listener->closed && !listener->refusing) {
+		sip_free(listener->loop->alloc, listener, sizeof *listener);
+	} else if (listener->refuse_next && !listener->closed) {
+		listener->refuse_next = false;
+		refuse(listener);
+	}
+}
+
+/* Take it off the kernel's queue and close it: libuv accepts no other before.  One
+ * at a time and without memory of its own, for memory may be what is short. */
+static void refuse(struct net_listener *listener)
+{
+	if (listener->refusing) {
+		listener->refuse_next = true;
+		return;
+	}
+	if (uv_tcp_init(&listener->loop->uv, &listener->refused) != 0)
+		return; /* cannot fail: it opens nothing */
+	listener->refusing = true;
+	listener->refused.data = listener;
+	/* May fail: then the peer has gone itself. */
+	(void)uv_accept((uv_stream_t *)&listener->tcp,
+	                (uv_stream_t *)&listener->refused);
+	uv_close((uv_handle_t *)&listener->refused, on_listener_closed);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+	struct net_listener *listener = stream->data;
+	struct net_wire *wire = listener->item.wire;
+	struct net_conn *conn;
+
+	if (status < 0 || !wire)
+		return; /* a peer that has gone before it was accepted */
+	if (wire->connection_count >= wire->limits.connections) {
+		refuse(listener);
+		return;
+	}
+	conn = conn_new(wire);
+	if (!conn) {
+		refuse(listener);
+		return;
+	}
+	status = uv_accept(stream, (uv_stream_t *)&conn->tcp);
+	if (status != 0) {
+		net_tcp_abandon(&conn->item);
+		return;
+	}
+	conn_opened(conn);
+}
+
+void net_tcp_unlisten(struct net_item *item)
+{
+	struct net_listener *listener = (struct net_listener *)(void *)item;
+
+	net_item_remove(item);
+	uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
+	listener->loop->fresh = true;
+}
+
+static int bind_and_listen(struct net_listener *listener, struct sip_addr *at)
+{
+	struct sockaddr_storage addr;
+	int len = sizeof addr;
+	int status;
+
+	(void)net_sockaddr_set(&addr, at);
+	status = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&addr,
+	                     at->family == 6 ? UV_TCP_IPV6ONLY : 0);
+	if (status == 0)
+		status = uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG,
+		                   on_connection);
+	if (status == 0)
+		status = uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&addr,
+		                            &len);
+	if (status == 0)
+		*at = net_sockaddr_get((struct sockaddr *)&addr);
+	return status;
+}
+
+sip_err net_tcp_listen(struct net_wire *wire, struct sip_addr *at, uint32_t *id,
+                       int *status)
+{
+	struct net_loop *loop = wire->loop;
+	struct net_listener *listener = sip_alloc0(loop->alloc, sizeof *listener);
+	sip_err err;
+
+	if (!listener)
+		return SIP_ENOMEM;
+	*status = uv_tcp_init(&loop->uv, &listener->tcp);
+	if (*status != 0) {
+		sip_free(loop->alloc, listener, sizeof *listener);
+		return SIP_EWIRE;
+	}
+	listener->loop = loop;
+	listener->tcp.data = listener;
+	*status = bind_and_listen(listener, at);
+	err = *status != 0 ? SIP_EWIRE
+	                   : net_item_add(wire, &listener->item, NET_LISTENER);
+	if (err != SIP_OK) {
+		net_tcp_unlisten(&listener->item); /* not in the map: only closes */
+		return err;
+	}
+	*id = listener->item.id;
+	return SIP_OK;
+}
