@@ -1,0 +1,19 @@
+--- The digest functions of the core, for the folders that do not see it.
+
+local core = require "sip.core"
+
+local M = {}
+
+--- Parse the value of WWW-Authenticate, Authorization and their kin.
+---@type fun(value: string): sip.AuthChallenge[]?, sip.Refusal?
+M.parse = core.digest_parse
+
+--- The value of Authorization or Proxy-Authorization.
+---@type fun(fields: sip.DigestFields): string?, string?
+M.credentials = core.digest_credentials
+
+--- Whether an algorithm can be computed here.
+---@type fun(algorithm?: string): boolean
+M.supports = core.digest_supports
+
+return M
