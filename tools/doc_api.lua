@@ -15,7 +15,10 @@ local INTRO = [[
 Written by `make docs` from the annotations in `lua/sip`; not by hand.
 ]]
 
-local function shown(module)
+--- Whether scripts see a module.
+---@param module tools.Module
+---@return boolean
+function M.shown(module)
   for _, pattern in ipairs(SHOWN) do
     if module.name:find(pattern) then
       return true
@@ -94,7 +97,7 @@ end
 function M.render()
   local out = { INTRO }
   for _, module in ipairs(annotations.all()) do
-    if shown(module) then
+    if M.shown(module) then
       write_module(out, module)
     end
   end

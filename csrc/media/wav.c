@@ -2,6 +2,7 @@
 
 #include "media/g711.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum state { WAV_RIFF, WAV_CHUNK, WAV_FORMAT, WAV_SKIP, WAV_DATA };
@@ -182,6 +183,7 @@ static int16_t mono(const struct media_wav *wav, const uint8_t *frame)
 {
 	int32_t sum = 0;
 
+	assert(wav->channels > 0); /* the header says so, or was refused */
 	for (unsigned i = 0; i < wav->channels; i++)
 		sum += sample(wav, frame + i * (wav->bits / 8u));
 	return (int16_t)(sum / wav->channels);

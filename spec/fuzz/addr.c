@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (int brackets = 0; brackets < 2; brackets++) {
 		const size_t len = sip_addr_write_host(&addr, text, brackets != 0);
 
-		if (len > sizeof text || !sip_addr_parse(sip_str_of(text, len), &again) ||
+		if (len > sizeof text ||
+		    !sip_addr_parse(sip_str_of(text, len), &again) ||
 		    !sip_addr_eq(&addr, &again))
 			abort();
 	}
