@@ -73,7 +73,7 @@ local function make_handler(self)
       debug.sethook(self.hook, "", STRIDE)
       self.slice_of = nil
     end
-    if not task.raised or not rawequal(e, task.raised) then
+    if not task:unwinds(e) then
       local text = debug.traceback(tostring(e), 2)
       local inner = task.inherited
       if inner and rawequal(inner.failure, e) then
@@ -135,6 +135,7 @@ function M.new(driver, options)
     slices = 0,
     awake = false,
     current = false,
+    dying = false,
     hook = false,
   }, scheduler_mt)
   self.root = scope.new(self, "root")
@@ -202,7 +203,7 @@ end
 local function settle(task, ok, ...)
   if ok then
     task.results = select("#", ...) > 0 and table.pack(...) or NOTHING
-  elseif not task.raised or not rawequal((...), task.raised) then
+  elseif not task:unwinds((...)) then
     task.failure = (...) == nil and "nil" or (...)
     task.traceback = task.traceback or tostring((...))
   end
@@ -298,7 +299,7 @@ end
 ---@param ... any  its arguments
 ---@return sip.Task
 function Scheduler:spawn(fn, ...)
-  local current = self.current
+  local current = self.current or self.dying
   return (current and current.scope or self.root):spawn(fn, ...)
 end
 
@@ -339,8 +340,8 @@ end
 local function stray(self)
   local dying = self.dying
   if dying and self.dying_thread == running() then
-    dying.raised = dying.raised or dying.cancelled or KILLED
-    error(dying.raised, 0)
+    dying.cancelled = dying.cancelled or KILLED
+    error(dying.cancelled, 0)
   end
   error("only a task of luasip can wait: use sip.spawn", 4)
 end
@@ -360,6 +361,13 @@ function Scheduler:enter()
   end
   task.serial = task.serial + 1
   return task
+end
+
+--- The task that calls, if it is one of ours that does.
+---@return sip.Task?
+function Scheduler:running()
+  local task = self.current
+  return task and task.thread == running() and task or nil
 end
 
 --- For verbs that have their answer at once: raises if the task was cancelled.
@@ -478,7 +486,9 @@ end
 --- End every task, now. Closers run and cannot wait. For leaving politely cancel
 --- the root scope and go on turning until nothing is alive.
 function Scheduler:close()
-  self.root:kill("closed")
+  repeat -- what ends here may have something to run finally: that dies with it
+    self.root:kill("closed")
+  until self.live == 0 or self.current
   self.pool, self.pooled = {}, 0
 end
 

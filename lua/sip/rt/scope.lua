@@ -115,15 +115,15 @@ function M.is_cancelled(value)
   return getmetatable(value) == cancelled_mt
 end
 
---- Run a function in a task of this scope, from the next turn on. In a scope
---- already cancelled it never runs.
+--- Run a function in a task of this scope, from the next turn on. In a scope that
+--- was cancelled or has ended it never runs.
 ---@param fn function
 ---@param ... any  its arguments
 ---@return sip.Task
 function Scope:spawn(fn, ...)
   local sched = self.sched
   local child = task.new(self, fn, ...)
-  if self.cancelled then
+  if self.cancelled or self.ended then
     child.state, child.cancelled = "dead", self.cancelled
     return child
   end

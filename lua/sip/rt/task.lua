@@ -24,7 +24,7 @@ local yield, pack, unpack = coroutine.yield, table.pack, table.unpack
 ---@field thread thread|false         while it runs
 ---@field private fn? function
 ---@field private serial integer the ticket of the present wait
----@field private raised? sip.Cancelled  the cancellation its script was shown
+---@field private raised? boolean  its script was shown the cancellation
 local Task = {}
 local task_mt = { __name = "sip.Task", __index = Task }
 
@@ -42,7 +42,7 @@ local function take(self)
   elseif n == 0 then
     return
   elseif n < 0 then -- interrupted
-    error(self.raised, 0)
+    error(self.cancelled, 0)
   end
   self.first, self.second = nil, nil
   if n == 2 then
@@ -202,7 +202,7 @@ function Task:cancel(cancelled)
   elseif state == "waiting" then
     if not (self.traceback or unwind.closing(self.thread)) then
       abandon(self, "cancelled")
-      self.n, self.raised = -1, cancelled
+      self.n, self.raised = -1, true
       self.state = "ready"
       self.scope.sched:enqueue(self)
     elseif not limit(self) then
@@ -211,18 +211,25 @@ function Task:cancel(cancelled)
   end
 end
 
+--- Whether an error is the cancellation of this task on its way.
+---@param e any
+---@return boolean
+function Task:unwinds(e)
+  local cancelled = self.cancelled
+  return cancelled ~= nil and rawequal(e, cancelled)
+end
+
 --- What a verb does first in a task that is ending: a closer may go on, the
 --- script is shown the cancellation once, and at its second verb it is parked:
 --- the scheduler finds it so and kills it.
 function Task:enter_ending()
-  local cancelled = self.cancelled
   local closing = self.traceback or unwind.closing(self.thread)
   if closing and limit(self) then
     return
   end
   if not closing and not self.raised then
-    self.raised = cancelled
-    error(cancelled, 0)
+    self.raised = true
+    error(self.cancelled, 0)
   end
   self.parked = closing and "cleanup" or "caught"
   self.state = "waiting"
@@ -245,7 +252,7 @@ function Task:kill(why)
   self.thread = false
   if thread then
     local ok, e = sched:shut(thread, self)
-    if not ok and not (self.raised and rawequal(e, self.raised)) then
+    if not ok and not self:unwinds(e) then
       self.traceback = self.traceback or tostring(e)
       self.failure, self.reported = e, nil
     end
@@ -282,6 +289,7 @@ end
 ---@return any ...  what its function returned; nil and an error if it failed,
 ---                 was cancelled ("ended") or takes longer than that
 function Task:wait(timeout)
+  assert(self.scope.sched.current ~= self, "a task cannot wait for itself")
   if self.state ~= "dead" then
     self.watchers = self.watchers or self.scope.sched:event()
     local ok, e = self.watchers:wait(timeout)
