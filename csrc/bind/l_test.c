@@ -1,10 +1,18 @@
 #include "bind/l_test.h"
 
-#include <lauxlib.h>
+void l_test_class(lua_State *L, const char *name, const luaL_Reg *methods)
+{
+	luaL_newmetatable(L, name);
+	lua_newtable(L);
+	luaL_setfuncs(L, methods, 0);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+}
 
 static const luaL_Reg parts[] = {
 	{ "media", l_test_media },
 	{ "net", l_test_net },
+	{ "rtp", l_test_rtp },
 	{ NULL, NULL },
 };
 

@@ -226,19 +226,10 @@ static const luaL_Reg wav_methods[] = {
 	{ NULL, NULL },
 };
 
-static void new_class(lua_State *L, const char *name, const luaL_Reg *methods)
-{
-	luaL_newmetatable(L, name);
-	lua_newtable(L);
-	luaL_setfuncs(L, methods, 0);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
-}
-
 int l_test_media(lua_State *L)
 {
-	new_class(L, L_TONE, tone_methods);
-	new_class(L, L_WAV, wav_methods);
+	l_test_class(L, L_TONE, tone_methods);
+	l_test_class(L, L_WAV, wav_methods);
 	luaL_newlib(L, functions);
 	return 1;
 }
