@@ -17,7 +17,7 @@ set_packages()
 	debian:interop) set_packages debian test; echo sip-tester baresip-core \
 		libnet-sip-perl sox openssl ;;
 	debian:valgrind) set_packages debian test; echo valgrind ;;
-	debian:fuzz) set_packages debian build; echo clang llvm libclang-rt-14-dev ;;
+	debian:fuzz) set_packages debian build; echo clang llvm libclang-rt-dev ;;
 	debian:bench) set_packages debian test; echo valgrind libosip2-dev \
 		libsofia-sip-ua-dev ;;
 	alpine:build) echo build-base pkgconf lua5.4 lua5.4-dev libuv-dev openssl-dev \

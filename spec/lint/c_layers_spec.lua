@@ -123,8 +123,8 @@ describe("the layers of csrc", function()
     local wrong = {}
     each_source(function(path, _, text)
       local bare = tree.bare_c(text)
-      for at, name in bare:gmatch "()([%a_][%w_]*)%s*%(" do
-        local before = bare:sub(1, at - 1):match "(%S?)%s*$"
+      for at, name in bare:gmatch "()%f[%w_]([%a_][%w_]*)%s*%(" do
+        local before = bare:sub(at - 1, at - 1)
         for _, rule in ipairs(CALLS) do
           local own = path:sub(1, #rule[2]) == rule[2]
           local member = before == "." or bare:sub(at - 2, at - 1) == "->"

@@ -74,92 +74,80 @@ local function blanked(text)
   return (text:gsub("[^\n]", " "))
 end
 
--- Replace what `openers` start, keeping every newline and every column: the place of
--- whatever is found later is still the place in the file.
-local function blank(text, openers)
-  local out, at = {}, 1
-  while at <= #text do
-    local first, last
-    for _, opener in ipairs(openers) do
-      local a, b = opener(text, at)
-      if a and (not first or a < first) then
-        first, last = a, b
-      end
-    end
+-- Replace comments and strings, keeping every newline and every column: the place of
+-- whatever is found later is still the place in the file. `starts` is a class of the
+-- characters that may open one; `close(text, at)` gives the last byte of what opens
+-- there, or nil.
+local function blank(text, starts, close)
+  local out, at, from = {}, 1, 1
+  while true do
+    local first = text:find(starts, at)
     if not first then
       break
     end
-    out[#out + 1] = text:sub(at, first - 1)
-    out[#out + 1] = blanked(text:sub(first, last))
-    at = last + 1
+    local last = close(text, first)
+    if last then
+      out[#out + 1] = text:sub(from, first - 1)
+      out[#out + 1] = blanked(text:sub(first, last))
+      from = last + 1
+    end
+    at = (last or first) + 1
   end
-  out[#out + 1] = text:sub(at)
+  out[#out + 1] = text:sub(from)
   return table.concat(out)
 end
 
-local function quoted(quote)
-  return function(text, at)
-    local first = text:find(quote, at, true)
-    local last = first
-    while last do
-      last = text:find("[\\\n" .. quote .. "]", last + 1)
-      if not last or text:sub(last, last) ~= "\\" then
-        return first, last or #text
-      end
-      last = last + 1
-    end
+local function close_quote(text, first)
+  local last = first
+  local stop = "[\\\n" .. text:sub(first, first) .. "]"
+  repeat
+    last = text:find(stop, last + 1) or #text
+    local escape = text:sub(last, last) == "\\"
+    last = escape and last + 1 or last
+  until not escape
+  return last
+end
+
+local function close_c(text, first)
+  if not text:find("^/", first) then
+    return close_quote(text, first)
+  elseif text:find("^/%*", first) then
+    return select(2, text:find("*/", first + 2, true)) or #text
+  elseif text:find("^//", first) then
+    return (text:find("\n", first, true) or #text + 1) - 1
   end
 end
 
-local function between(pattern, closer)
-  return function(text, at)
-    local first, last = text:find(pattern, at)
-    if first then
-      local _, stop = text:find(closer, last + 1)
-      return first, stop or #text
-    end
+local function close_bracket(text, first)
+  local level = text:match("^%[(=*)%[", first)
+  if level then
+    return select(2, text:find("]" .. level .. "]", first + 1, true)) or #text
   end
 end
 
-local function long_bracket(prefix)
-  return function(text, at)
-    local first, last, level = text:find(prefix .. "%[(=*)%[", at)
-    if first then
-      local _, stop = text:find("]" .. level .. "]", last + 1, true)
-      return first, stop or #text
-    end
+local function close_lua(text, first)
+  if text:find("^%[", first) then
+    return close_bracket(text, first)
+  elseif not text:find("^%-", first) then
+    return close_quote(text, first)
+  elseif text:find("^%-%-", first) then
+    return close_bracket(text, first + 2)
+      or (text:find("\n", first, true) or #text + 1) - 1
   end
 end
-
-local function lua_comment(text, at)
-  local first = text:find("--", at, true)
-  if first then
-    local a, b = long_bracket "%-%-" (text, first)
-    if a == first then
-      return a, b
-    end
-    return first, (text:find("\n", first, true) or #text + 1) - 1
-  end
-end
-
-local C_OPENERS = {
-  between("/%*", "%*/"), between("//", "\n"), quoted '"', quoted "'",
-}
-
-local LUA_OPENERS = { lua_comment, quoted '"', quoted "'", long_bracket "" }
 
 --- C text without comments, strings and characters.
 ---@param text string
 ---@return string
 function M.bare_c(text)
-  return blank(text, C_OPENERS)
+  return blank(text, "[/\"']", close_c)
 end
 
 --- Lua text without comments and strings.
 ---@param text string
 ---@return string
 function M.bare_lua(text)
-  return blank(text, LUA_OPENERS)
+  return blank(text, "[-%[\"']", close_lua)
 end
 
 --- Where something was found, for a message.
