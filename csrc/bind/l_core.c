@@ -1,11 +1,23 @@
 #include "bind/l_core.h"
 
 #include "bind/l_digest.h"
+#include "bind/l_heap.h"
+#include "bind/l_msg.h"
 #include "bind/l_sdp.h"
+#include "bind/l_uri.h"
+#include "bind/l_write.h"
 
 #include <lauxlib.h>
 
+/* core.held() -> bytes that boxes hold outside of Lua */
+static int l_held(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)l_charged(L));
+	return 1;
+}
+
 static const luaL_Reg core_functions[] = {
+	{ "held", l_held },
 	{ NULL, NULL },
 };
 
@@ -13,6 +25,10 @@ int luaopen_sip_core(lua_State *L)
 {
 	luaL_newlib(L, core_functions);
 	l_digest_open(L);
+	l_heap_open(L);
+	l_msg_open(L);
+	l_uri_open(L);
+	l_write_open(L);
 	l_sdp_open(L);
 	lua_pushliteral(L, SIP_VERSION);
 	lua_setfield(L, -2, "version");

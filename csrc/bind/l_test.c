@@ -11,6 +11,7 @@ void l_test_class(lua_State *L, const char *name, const luaL_Reg *methods)
 
 static const luaL_Reg parts[] = {
 	{ "media", l_test_media },
+	{ "msg", l_test_msg },
 	{ "net", l_test_net },
 	{ "rtp", l_test_rtp },
 	{ NULL, NULL },

@@ -68,18 +68,36 @@ bool sip_param_find(sip_str params, sip_str name, sip_str *value)
 	return false;
 }
 
-size_t sip_unquote(sip_str value, char *out)
+size_t sip_unescape_quoted(sip_str inside, char *out)
 {
 	size_t n = 0;
 
-	if (value.len < 2 || value.p[0] != '"' || value.p[value.len - 1] != '"') {
-		memcpy(out, value.p, value.len);
-		return value.len;
-	}
-	for (size_t i = 1; i + 1 < value.len; i++) {
-		if (value.p[i] == '\\' && i + 2 < value.len)
+	for (size_t i = 0; i < inside.len; i++) {
+		if (inside.p[i] == '\\' && i + 1 < inside.len)
 			i++;
-		out[n++] = value.p[i];
+		out[n++] = inside.p[i];
 	}
 	return n;
+}
+
+size_t sip_unquote(sip_str value, char *out)
+{
+	if (value.len >= 2 && value.p[0] == '"' && value.p[value.len - 1] == '"')
+		return sip_unescape_quoted(sip_str_of(value.p + 1, value.len - 2), out);
+	if (value.len > 0)
+		memcpy(out, value.p, value.len);
+	return value.len;
+}
+
+void sip_quote(struct sip_out *out, sip_str text, const char *what)
+{
+	const char *p = text.p, *const end = p + text.len;
+
+	sip_out_lit(out, "\"");
+	for (; p < end; p++) {
+		if (*p == '"' || *p == '\\')
+			sip_out_lit(out, "\\");
+		sip_out_value(out, sip_str_of(p, 1), what);
+	}
+	sip_out_lit(out, "\"");
 }

@@ -57,9 +57,3 @@ static inline sip_str sip_span(const char *p, const char *end)
 {
 	return sip_str_of(p, (size_t)(end - p));
 }
-
-/* Where and why a parser gave up. */
-struct sip_fault {
-	const char *why;   /* static text */
-	const char *where; /* in the parsed text */
-};

@@ -39,8 +39,6 @@ bool sip_uri_param_find(sip_str params, sip_str name, sip_str *value);
 /* Undo %HH once; writes at most text.len bytes, gives the length. */
 size_t sip_uri_unescape(sip_str text, char *out);
 
-struct sip_fault; /* msg/scan.h */
-
 /* "host" or "host:port" from `*p` on; `blanks` may stand around the colon (in Via). */
 sip_err sip_hostport_parse(const char **p, const char *end, bool blanks, sip_str *host,
                            uint16_t *port, struct sip_fault *fault);

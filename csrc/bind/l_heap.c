@@ -1,0 +1,66 @@
+#include "bind/l_heap.h"
+
+enum { STEP_BYTES = 256 * 1024 };
+
+struct heap {
+	struct sip_alloc alloc;
+	size_t held;      /* behind boxes */
+	size_t unstepped; /* charged since the collector was stepped */
+};
+
+static const char key = 'h'; /* its address is the name in the registry */
+
+static struct heap *heap_of(lua_State *L)
+{
+	struct heap *heap;
+
+	lua_rawgetp(L, LUA_REGISTRYINDEX, &key);
+	heap = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return heap;
+}
+
+void l_heap_open(lua_State *L)
+{
+	struct heap *heap;
+
+	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
+		heap = lua_newuserdatauv(L, sizeof *heap, 0);
+		sip_alloc_init(&heap->alloc);
+		heap->held = heap->unstepped = 0;
+		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
+	}
+	lua_pop(L, 1);
+}
+
+struct sip_alloc *l_alloc(lua_State *L)
+{
+	return &heap_of(L)->alloc;
+}
+
+size_t l_charged(lua_State *L)
+{
+	return heap_of(L)->held;
+}
+
+void l_charge(lua_State *L, size_t bytes)
+{
+	struct heap *heap = heap_of(L);
+	size_t kb;
+
+	heap->held += bytes;
+	heap->unstepped += bytes;
+	if (heap->unstepped < STEP_BYTES)
+		return;
+	kb = heap->unstepped / 1024;
+	heap->unstepped = 0;
+	lua_gc(L, LUA_GCSTEP, (int)(kb < INT32_MAX ? kb : INT32_MAX));
+}
+
+void l_discharge(lua_State *L, size_t bytes)
+{
+	struct heap *heap = heap_of(L);
+
+	heap->held -= bytes;
+	heap->unstepped -= bytes < heap->unstepped ? bytes : heap->unstepped;
+}
