@@ -366,8 +366,10 @@ static struct file_call *file_call(lua_State *L, struct l_test_net *net,
 	const size_t size = sizeof(struct file_call) + len;
 	struct file_call *call = sip_alloc0(&net->heap, size);
 
-	if (!call)
+	if (!call) {
 		luaL_error(L, "no memory");
+		return NULL; /* never reached */
+	}
 	call->req.done = on_file;
 	call->req.bytes = call->bytes;
 	call->req.len = len;

@@ -38,6 +38,7 @@ static void finish(struct file_work *work, int status, const char *why)
 	struct sip_file_req *req = work->req;
 
 	sip_free(files->loop->alloc, work, sizeof *work);
+	files->pending--;
 	if (status != 0 && !why)
 		why = uv_strerror_r(status, files->why, sizeof files->why);
 	req->wire_data = NULL;
@@ -155,6 +156,7 @@ static struct file_work *work_new(struct net_files *files, struct sip_file_req *
 {
 	struct file_work *work = sip_alloc0(files->loop->alloc, sizeof *work);
 
+	files->pending++;
 	if (!work) { /* told in the next poll, which needs no memory */
 		req->wire_data = files->failed;
 		files->failed = req;
@@ -233,6 +235,11 @@ void net_files_init(struct net_loop *loop)
 	loop->files.loop = loop;
 }
 
+bool net_files_pending(const struct net_files *files)
+{
+	return files->pending > 0;
+}
+
 bool net_files_owed(const struct net_files *files)
 {
 	return files->failed != NULL;
@@ -246,6 +253,7 @@ void net_files_deliver(struct net_files *files)
 	while (req) {
 		struct sip_file_req *next = req->wire_data;
 
+		files->pending--;
 		req->wire_data = NULL;
 		req->err = SIP_ENOMEM;
 		req->why = "no memory";

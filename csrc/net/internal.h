@@ -30,6 +30,7 @@ struct net_files {
 	struct sip_files files;
 	struct net_loop *loop;
 	struct sip_file_req *failed; /* memory was short: chained by wire_data */
+	size_t pending;
 	char why[64];
 };
 
@@ -113,4 +114,5 @@ void net_dns_fini(struct net_loop *loop);
 
 void net_files_init(struct net_loop *loop);
 void net_files_deliver(struct net_files *files);
+bool net_files_pending(const struct net_files *files); /* some request is out */
 bool net_files_owed(const struct net_files *files);

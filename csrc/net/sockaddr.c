@@ -76,12 +76,13 @@ const char *net_why(char out[NET_WHY_MAX], int status, const struct sip_addr *ad
 		text[sip_addr_write(addr, text)] = '\0';
 	for (size_t i = 0; i < sizeof whys / sizeof whys[0]; i++) {
 		if (whys[i].status == status) {
-			snprintf(out, NET_WHY_MAX, whys[i].text, text);
+			/* What does not fit is cut. */
+			(void)snprintf(out, NET_WHY_MAX, whys[i].text, text);
 			return out;
 		}
 	}
-	snprintf(out, NET_WHY_MAX, "%s: %s", text,
-	         uv_strerror_r(status, error, sizeof error));
+	(void)snprintf(out, NET_WHY_MAX, "%s: %s", text,
+	               uv_strerror_r(status, error, sizeof error));
 	return out;
 }
 

@@ -90,6 +90,7 @@ static void op_unlisten(struct sip_wire *base, uint32_t id)
 		net_tcp_unlisten(item);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the seam has six parameters */
 static sip_err op_open(struct sip_wire *base, enum sip_transport transport,
                        const struct sip_addr *local, const struct sip_addr *remote,
                        sip_str server_name, uint32_t *id)
