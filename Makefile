@@ -240,7 +240,7 @@ format:
 	@sh tools/deps.sh lint
 	clang-format -i $(SRCS) $(HEADERS) $(wildcard spec/*/*.c)
 
-COVERED   := spec/unit spec/rfc spec/sim spec/examples_spec.lua
+COVERED   := spec/unit spec/rfc spec/sim spec/wire spec/examples_spec.lua
 cover:
 	@sh tools/deps.sh test
 	@find build/cover -name '*.gcda' -delete 2>/dev/null || :

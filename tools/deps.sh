@@ -81,8 +81,11 @@ as_root()
 {
 	if [ "$(id -u)" = 0 ]; then
 		"$@"
-	else
+	elif sudo -n true 2>/dev/null; then
 		sudo -n "$@"
+	else
+		echo "neither root nor sudo"
+		return 1
 	fi
 }
 
@@ -112,7 +115,8 @@ lacking=$(missing "$sys" $wanted)
 
 echo "luasip: installing $lacking"
 # shellcheck disable=SC2086 # words are wanted
-if ! install "$sys" $lacking >/dev/null; then
-	echo "luasip: could not install; please install: $lacking" >&2
+if ! said=$(install "$sys" $lacking 2>&1); then
+	why=$(printf '%s' "$said" | tail -n 1)
+	echo "luasip: could not ($why); please install: $lacking" >&2
 	exit 1
 fi
