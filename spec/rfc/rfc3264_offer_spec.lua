@@ -1,0 +1,673 @@
+-- Offer and answer for audio: RFC 3264, RFC 6337.  C-106 (the places where a
+-- description stands), C-113 (the session part), C-131 to C-136, C-138, C-139.
+
+local core = require "sip.core"
+local offer = require "sip.ua.offer"
+
+local function lines(...)
+  return table.concat({ ... }, "\r\n") .. "\r\n"
+end
+
+-- A description of a peer: its session lines, then what is given.
+local function remote(...)
+  return lines("v=0", "o=- 77 1 IN IP4 192.0.2.9", "s=-", "c=IN IP4 192.0.2.9", "t=0 0",
+    ...)
+end
+
+local AUDIO = {
+  "m=audio 6000 RTP/AVP 8 0 97", "a=rtpmap:8 PCMA/8000", "a=rtpmap:0 PCMU/8000",
+  "a=rtpmap:97 telephone-event/8000", "a=fmtp:97 0-15",
+}
+
+local function audio(...)
+  local all = { table.unpack(AUDIO) }
+  for _, line in ipairs { ... } do
+    all[#all + 1] = line
+  end
+  return remote(table.unpack(all))
+end
+
+local function new(options)
+  local all = { address = "192.0.2.1", port = 4000, id = "11" }
+  for key, value in pairs(options or {}) do
+    all[key] = value
+  end
+  return offer.new(all)
+end
+
+local function version(text)
+  return tonumber(text:match "\no=%S+ %S+ (%d+)")
+end
+
+local function direction(text)
+  return text:match "\na=(sendrecv)" or text:match "\na=(sendonly)"
+    or text:match "\na=(recvonly)" or text:match "\na=(inactive)"
+end
+
+local function m_line(text, n)
+  local found = {}
+  for line in text:gmatch "\n(m=[^\r\n]*)" do
+    found[#found + 1] = line
+  end
+  return found[n or 1], #found
+end
+
+describe("an offer (C-131)", function()
+  it("says everything we can, in our order, and is valid", function()
+    local text = new():offer()
+    assert.equal(lines("v=0", "o=- 11 1 IN IP4 192.0.2.1", "s=-", "c=IN IP4 192.0.2.1",
+      "t=0 0", "m=audio 4000 RTP/AVP 0 8 101", "a=rtpmap:0 PCMU/8000",
+      "a=rtpmap:8 PCMA/8000", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15",
+      "a=ptime:20", "a=sendrecv"), text)
+    assert.truthy(core.sdp_parse(text))
+  end)
+
+  it("follows its options", function()
+    local text = new {
+      address = "2001:db8::1", codecs = { "PCMA" }, dtmf = false, ptime = 30,
+      user = "pbx", session_name = "call", direction = "recvonly",
+      comfort_noise = true,
+    }:offer()
+    assert.equal(lines("v=0", "o=pbx 11 1 IN IP6 2001:db8::1", "s=call",
+      "c=IN IP6 2001:db8::1", "t=0 0", "m=audio 4000 RTP/AVP 8 13",
+      "a=rtpmap:8 PCMA/8000", "a=rtpmap:13 CN/8000", "a=ptime:30", "a=recvonly"), text)
+  end)
+
+  it("gives dynamic numbers to codecs without a static one", function()
+    local wide = { name = "L16", clock = 16000, channels = 1 }
+    local stereo = {
+      name = "opus", clock = 48000, channels = 2, fmtp = "useinbandfec=1",
+    }
+    local text = new { codecs = { wide, stereo, "PCMU" } }:offer()
+    assert.equal("m=audio 4000 RTP/AVP 96 97 0 101 98 99", m_line(text))
+    assert.truthy(text:find("a=rtpmap:97 opus/48000/2\r\na=fmtp:97 useinbandfec=1", 1,
+      true))
+    assert.truthy(text:find("a=rtpmap:101 telephone-event/16000", 1, true))
+    assert.truthy(text:find("a=rtpmap:98 telephone-event/48000", 1, true))
+    assert.truthy(text:find("a=rtpmap:99 telephone-event/8000", 1, true))
+  end)
+
+  it("is one at a time, and agrees nothing by itself (4)", function()
+    local session = new()
+    session:offer()
+    assert.equal("offered", session.state)
+    assert.is_nil(session.negotiated)
+    assert.has_error(function() session:offer() end)
+    assert.has_error(function() session:answer(audio()) end)
+  end)
+
+  it("wants to know its options", function()
+    assert.has_error(function() new { codecs = { "G729" } } end)
+    assert.has_error(function() new { codecs = {} } end)
+    assert.has_error(function() new():set { speed = 3 } end)
+    assert.has_error(function() offer.new { address = "192.0.2.1", port = 1 } end)
+  end)
+end)
+
+describe("an answer", function()
+  it("takes the first codec of the offer that is known, and its numbers (C-134)",
+    function()
+      local session = new()
+      local text = assert(session:answer(audio()))
+      assert.equal(lines("v=0", "o=- 11 1 IN IP4 192.0.2.1", "s=-",
+        "c=IN IP4 192.0.2.1", "t=0 0", "m=audio 4000 RTP/AVP 8 97",
+        "a=rtpmap:8 PCMA/8000", "a=rtpmap:97 telephone-event/8000", "a=fmtp:97 0-15",
+        "a=ptime:20", "a=sendrecv"), text)
+      assert.same({
+        remote = {
+          host = "192.0.2.9", port = 6000, rtcp_host = "192.0.2.9", rtcp_port = 6001,
+        },
+        codec = "PCMA", payload_type = 8, receive_payload_type = 8,
+        dtmf_payload_type = 97, receive_dtmf_payload_type = 97, comfort_noise = false,
+        receive = { [8] = "PCMA", [97] = "telephone-event" }, ptime = 20,
+        direction = "sendrecv", held = false,
+      }, session.negotiated)
+    end)
+
+  it("knows static numbers without a=rtpmap (6.1)", function()
+    local session = new()
+    assert(session:answer(remote "m=audio 6000 RTP/AVP 18 0"))
+    assert.equal("PCMU", session.negotiated.codec)
+    assert.is_nil(session.negotiated.dtmf_payload_type)
+  end)
+
+  it("names a codec by what a=rtpmap says, not by its number", function()
+    local session = new()
+    local text = session:answer(remote("m=audio 6000 RTP/AVP 110 0",
+      "a=rtpmap:110 pcma/8000/1", "a=rtpmap:0 PCMU/8000"))
+    assert.equal("m=audio 4000 RTP/AVP 110", m_line(text))
+    assert.truthy(text:find("a=rtpmap:110 PCMA/8000", 1, true))
+    assert.equal(110, session.negotiated.payload_type)
+  end)
+
+  it("says t= as the offer did (6)", function()
+    local text = new():answer((audio():gsub("t=0 0", "t=3034423619 3042462419")))
+    assert.truthy(text:find("\r\nt=3034423619 3042462419\r\n", 1, true))
+  end)
+
+  it("has as many m= lines as the offer, in order, of the same type (C-132)", function()
+    local session = new()
+    local text = session:answer(remote("m=video 7000 RTP/AVP 31 34",
+      "m=audio 0 RTP/AVP 0", AUDIO[1], "m=application 9 UDP/BFCP *",
+      "m=audio 6010 RTP/AVP 0"))
+    local found = core.sdp_parse(text).media
+    assert.equal(5, #found)
+    assert.same({ "video", "audio", "audio", "application", "audio" },
+      { found[1].type, found[2].type, found[3].type, found[4].type, found[5].type })
+    assert.same({ 0, 0, 4000, 0, 0 },
+      { found[1].port, found[2].port, found[3].port, found[4].port, found[5].port })
+    assert.equal("m=video 0 RTP/AVP 31", m_line(text, 1))
+    assert.equal("m=application 0 UDP/BFCP *", m_line(text, 4))
+    assert.equal(6000, session.negotiated.remote.port)
+  end)
+
+  it("to an offer without media has none, and there is no audio (6)", function()
+    local session = new()
+    local text = assert(session:answer(remote()))
+    assert.equal(0, select(2, m_line(text)))
+    assert.is_nil(session.negotiated.remote)
+    assert.equal("inactive", session.negotiated.direction)
+  end)
+
+  it("to zeroed lines has zeroed lines (8.2)", function()
+    local session = new()
+    local text = assert(session:answer(remote "m=audio 0 RTP/AVP 0"))
+    assert.equal("m=audio 0 RTP/AVP 0", m_line(text))
+    assert.is_nil(session.negotiated.remote)
+  end)
+
+  it("is not there when no stream can be used, and says why (C-109, C-139)", function()
+    local function refused(code, text, ...)
+      local session = new()
+      local answer, e = session:answer(remote(...))
+      assert.is_nil(answer)
+      assert.equal("not_acceptable", e.name)
+      assert.equal(('%d 192.0.2.1 "%s"'):format(code, text), e.warning)
+      assert.is_nil(session.negotiated)
+      assert.equal("stable", session.state)
+    end
+    refused(304, "Media type not available", "m=video 6000 RTP/AVP 31")
+    refused(302, "Incompatible transport protocol", "m=audio 6000 RTP/SAVP 0")
+    refused(300, "Incompatible network protocol", "m=audio 6000 RTP/AVP 0",
+      "c=ATM NSAP 47.0091")
+    refused(301, "Incompatible network address formats", "m=audio 6000 RTP/AVP 0",
+      "c=IN IP6 2001:db8::9")
+    refused(330, "Multicast not available", "m=audio 6000 RTP/AVP 0",
+      "c=IN IP4 233.252.0.1/127")
+    refused(330, "Multicast not available", "m=audio 6000 RTP/AVP 0",
+      "c=IN IP4 239.1.2.3")
+    local _, e = new { address = "2001:db8::1" }:answer(remote(
+      "m=audio 6000 RTP/AVP 0", "c=IN IP6 FF15::101"))
+    assert.equal('330 [2001:db8::1] "Multicast not available"', e.warning)
+    refused(305, "Incompatible media format", "m=audio 6000 RTP/AVP 18 3 96")
+    refused(305, "Incompatible media format", "m=audio 6000 RTP/AVP 101",
+      "a=rtpmap:101 telephone-event/8000")
+    refused(305, "Incompatible media format", "m=video 7000 RTP/AVP 31",
+      "m=audio 6000 RTP/AVP 18")
+  end)
+
+  it("names an IPv6 agent in brackets in its warning", function()
+    local _, e = new { address = "2001:db8::1" }:answer(audio())
+    assert.equal('301 [2001:db8::1] "Incompatible network address formats"', e.warning)
+  end)
+
+  it("is not there for what is no description (C-138)", function()
+    local session = new()
+    local answer, e = session:answer "v=0\r\nnonsense\r\n"
+    assert.is_nil(answer)
+    assert.equal("malformed", e.name)
+    assert.equal("SDP byte 6: line is not a letter and =", e.message)
+    assert.equal(400, e.status)
+    assert(session:answer(audio())) -- as if nothing had happened
+  end)
+
+  it("does not speak of multiplexed RTCP, ICE or keys", function()
+    local text = new():answer(audio("a=rtcp-mux", "a=ice-ufrag:abcd",
+      "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x", "a=rtcp:6000"))
+    assert.is_nil(text:find "mux")
+    assert.is_nil(text:find "ice")
+    assert.is_nil(text:find "crypto")
+  end)
+
+  it("takes comfort noise when we want it and it is 13", function()
+    local noisy = remote("m=audio 6000 RTP/AVP 0 13")
+    local session = new { comfort_noise = true }
+    assert.equal("m=audio 4000 RTP/AVP 0 13", m_line(session:answer(noisy)))
+    assert.is_true(session.negotiated.comfort_noise)
+    session = new()
+    assert.equal("m=audio 4000 RTP/AVP 0", m_line(session:answer(noisy)))
+    assert.is_false(session.negotiated.comfort_noise)
+    session = new { comfort_noise = true }
+    session:answer(remote("m=audio 6000 RTP/AVP 0 98", "a=rtpmap:98 CN/8000"))
+    assert.is_false(session.negotiated.comfort_noise)
+  end)
+
+  it("takes the named events of its codec's clock alone", function()
+    local session = new()
+    local text = session:answer(remote("m=audio 6000 RTP/AVP 0 126 110",
+      "a=rtpmap:126 telephone-event/48000", "a=rtpmap:110 telephone-event/8000"))
+    assert.equal("m=audio 4000 RTP/AVP 0 110", m_line(text))
+    session = new { dtmf = false }
+    assert.equal("m=audio 4000 RTP/AVP 8", m_line(session:answer(audio())))
+    assert.is_nil(session.negotiated.dtmf_payload_type)
+  end)
+end)
+
+describe("directions (C-133):", function()
+  local table_of_answers = {
+    -- what is offered, what we want, what we answer
+    { "sendrecv", "sendrecv", "sendrecv" }, { "sendrecv", "sendonly", "sendonly" },
+    { "sendrecv", "recvonly", "recvonly" }, { "sendrecv", "inactive", "inactive" },
+    { "sendonly", "sendrecv", "recvonly" }, { "sendonly", "sendonly", "inactive" },
+    { "sendonly", "recvonly", "recvonly" }, { "sendonly", "inactive", "inactive" },
+    { "recvonly", "sendrecv", "sendonly" }, { "recvonly", "sendonly", "sendonly" },
+    { "recvonly", "recvonly", "inactive" }, { "recvonly", "inactive", "inactive" },
+    { "inactive", "sendrecv", "inactive" }, { "inactive", "sendonly", "inactive" },
+    { "inactive", "recvonly", "inactive" }, { "inactive", "inactive", "inactive" },
+  }
+
+  it("the answer is what both sides want, of all sixteen", function()
+    for _, row in ipairs(table_of_answers) do
+      local session = new { direction = row[2] }
+      local text = session:answer(audio("a=" .. row[1]))
+      assert.equal(row[3], direction(text))
+      assert.equal(row[3], session.negotiated.direction)
+    end
+  end)
+
+  it("the same from the other end, when they answer us", function()
+    local mirror = { sendonly = "recvonly", recvonly = "sendonly" }
+    for _, row in ipairs(table_of_answers) do
+      local session, peer = new { direction = row[1] }, new { direction = row[2] }
+      local negotiated = session:accept(peer:answer(session:offer()))
+      assert.equal(mirror[row[3]] or row[3], negotiated.direction)
+    end
+  end)
+
+  it("of the session hold for a stream that has none of its own", function()
+    local text = remote("a=sendonly", "m=audio 6000 RTP/AVP 0")
+    assert.equal("recvonly", direction(new():answer(text)))
+    text = remote("a=sendonly", "m=audio 6000 RTP/AVP 0", "a=sendrecv")
+    assert.equal("sendrecv", direction(new():answer(text)))
+  end)
+
+  it("an answer that wants more than was offered gets no more", function()
+    local session = new { direction = "sendonly" }
+    session:offer()
+    assert.equal("sendonly", session:accept(audio "a=sendrecv").direction)
+  end)
+end)
+
+describe("the answer to our offer", function()
+  local session
+
+  before_each(function()
+    session = new()
+    session:offer()
+  end)
+
+  it("tells where and how to send: with their numbers (C-134)", function()
+    local negotiated = assert(session:accept(remote("m=audio 6000 RTP/AVP 120 99",
+      "a=rtpmap:120 PCMA/8000", "a=rtpmap:99 telephone-event/8000", "a=ptime:40")))
+    assert.equal(negotiated, session.negotiated)
+    assert.equal("stable", session.state)
+    assert.same({
+      remote = {
+        host = "192.0.2.9", port = 6000, rtcp_host = "192.0.2.9", rtcp_port = 6001,
+      },
+      codec = "PCMA", payload_type = 120, receive_payload_type = 8,
+      dtmf_payload_type = 99, receive_dtmf_payload_type = 101, comfort_noise = false,
+      receive = { [8] = "PCMA", [101] = "telephone-event" }, ptime = 40,
+      direction = "sendrecv", held = false,
+    }, negotiated)
+  end)
+
+  it("may name several codecs: the first is used, all may come (7)", function()
+    local negotiated = session:accept(audio())
+    assert.equal("PCMA", negotiated.codec)
+    assert.same({ [0] = "PCMU", [8] = "PCMA", [101] = "telephone-event" },
+      negotiated.receive)
+  end)
+
+  it("takes the address of the stream before that of the session", function()
+    local negotiated = session:accept(remote("m=audio 6000 RTP/AVP 0",
+      "c=IN IP4 192.0.2.77"))
+    assert.equal("192.0.2.77", negotiated.remote.host)
+    assert.equal("192.0.2.77", negotiated.remote.rtcp_host)
+  end)
+
+  it("says where reports go, when not one port higher (RFC 3605)", function()
+    local function rtcp(line)
+      local remote_stream = session:preview(audio(line)).remote
+      return remote_stream.rtcp_host .. ":" .. remote_stream.rtcp_port
+    end
+    assert.equal("192.0.2.9:6001", rtcp "a=sendrecv")
+    assert.equal("192.0.2.9:7009", rtcp "a=rtcp:7009")
+    assert.equal("192.0.2.8:7009", rtcp "a=rtcp:7009 IN IP4 192.0.2.8")
+    assert.equal("192.0.2.9:6001", rtcp "a=rtcp:0")
+    assert.equal("192.0.2.9:6001", rtcp "a=rtcp")
+    assert.equal("192.0.2.9:6001", rtcp "a=rtcp:70000 IN IP4 192.0.2.8")
+  end)
+
+  it("says how long a packet may be, within reason", function()
+    local function ptime(...)
+      return session:preview(audio(...)).ptime
+    end
+    assert.equal(20, ptime())
+    assert.equal(30, ptime "a=ptime:30")
+    assert.equal(30, ptime "a=ptime: 35 ")
+    assert.equal(10, ptime "a=ptime:5")
+    assert.equal(20, ptime "a=ptime:0")
+    assert.equal(20, ptime "a=ptime:x")
+    assert.equal(120, ptime "a=ptime:2000")
+    assert.equal(40, ptime("a=ptime:60", "a=maxptime:40"))
+    assert.equal(10, ptime "a=maxptime:10")
+  end)
+
+  it("previewed changes nothing, and forks may differ", function()
+    assert.equal("PCMA", session:preview(audio()).codec)
+    assert.equal("offered", session.state)
+    assert.is_nil(session.negotiated)
+    assert.equal("PCMU", session:accept(remote "m=audio 6100 RTP/AVP 0").codec)
+  end)
+
+  it("that cannot be used is an error, and the offer is over", function()
+    local function refused(name, message, text)
+      local one = new()
+      one:offer()
+      local negotiated, e = one:accept(text)
+      assert.is_nil(negotiated)
+      assert.equal(name, e.name)
+      assert.equal(message, e.message)
+      assert.equal("stable", one.state)
+      assert.is_nil(one.negotiated)
+    end
+    refused("malformed", "SDP byte 1: description is empty", "")
+    refused("not_acceptable", "the answer has no line for our audio", remote())
+    refused("not_acceptable", "the other side rejected audio",
+      remote "m=audio 0 RTP/AVP 0")
+    refused("not_acceptable", "the answer names no codec of the offer",
+      remote "m=audio 6000 RTP/AVP 18 101")
+    refused("not_acceptable",
+      "the answer cannot be used: incompatible transport protocol",
+      remote "m=audio 6000 RTP/SAVP 0")
+    refused("not_acceptable", "the answer cannot be used: media type not available",
+      remote "m=video 6000 RTP/AVP 0")
+  end)
+end)
+
+describe("hold (C-136)", function()
+  it("is sendonly, and is taken back by sendrecv", function()
+    local session, peer = new(), new { address = "192.0.2.2", id = "22" }
+    assert.is_false(session:accept(peer:answer(session:offer())).held)
+    session:set { direction = "sendonly" }
+    local held = session:offer()
+    assert.equal("sendonly", direction(held))
+    local answer = peer:answer(held)
+    assert.equal("recvonly", direction(answer))
+    assert.is_true(peer.negotiated.held)
+    assert.equal("recvonly", peer.negotiated.direction)
+    assert.equal("sendonly", session:accept(answer).direction)
+    assert.is_false(session.negotiated.held)
+    session:set { direction = "sendrecv" }
+    session:accept(peer:answer(session:offer()))
+    assert.equal("sendrecv", session.negotiated.direction)
+    assert.is_false(peer.negotiated.held)
+  end)
+
+  it("of both sides ends one after the other (6337 5.3)", function()
+    local session, peer = new(), new { address = "192.0.2.2", id = "22" }
+    session:accept(peer:answer(session:offer()))
+    session:set { direction = "sendonly" }
+    session:accept(peer:answer(session:offer()))
+    peer:set { direction = "sendonly" }
+    peer:accept(session:answer(peer:offer()))
+    assert.equal("inactive", session.negotiated.direction)
+    session:set { direction = "sendrecv" }
+    local text = peer:answer(session:offer())
+    assert.equal("sendonly", direction(text))
+    assert.equal("recvonly", session:accept(text).direction)
+    peer:set { direction = "sendrecv" }
+    peer:accept(session:answer(peer:offer()))
+    assert.equal("sendrecv", session.negotiated.direction)
+  end)
+
+  it("of an RFC 2543 peer is c=0.0.0.0: answered by its direction, sent nothing (8.4)",
+    function()
+      local session = new()
+      session:answer(audio())
+      local nowhere = audio():gsub("c=IN IP4 192.0.2.9", "c=IN IP4 0.0.0.0")
+      local text = session:answer(nowhere)
+      assert.equal("sendrecv", direction(text)) -- 6337 5.4
+      assert.is_true(session.negotiated.held)
+      assert.equal("recvonly", session.negotiated.direction)
+      session:answer(audio())
+      assert.is_false(session.negotiated.held)
+      assert.equal("sendrecv", session.negotiated.direction)
+    end)
+
+  it("in an answer is known too", function()
+    local session = new()
+    session:offer()
+    local negotiated = session:accept(audio "a=inactive")
+    assert.is_true(negotiated.held)
+    assert.equal("inactive", negotiated.direction)
+  end)
+
+  it("does not stick: we offer what we want, not what we had to answer (6337 5.3)",
+    function()
+      local session = new()
+      session:answer(audio "a=sendonly")
+      assert.equal("sendrecv", direction(session:reoffer()))
+    end)
+end)
+
+describe("a session that changes (C-135):", function()
+  local session, peer
+
+  before_each(function()
+    session = new()
+    peer = new { address = "192.0.2.2", id = "22" }
+    session:accept(peer:answer(session:offer()))
+  end)
+
+  it("the version rises by one when something did, and only then", function()
+    local first = session.local_sdp
+    assert.equal(first, session:offer())
+    session:accept(peer:answer(first))
+    session:set { port = 4002 }
+    local second = session:offer()
+    assert.equal(version(first) + 1, version(second))
+    assert.equal("m=audio 4002 RTP/AVP 0 8 101", m_line(second))
+    local expected = first:gsub("o=%- 11 1", "o=- 11 2"):gsub("4000", "4002")
+    assert.equal(expected, second)
+  end)
+
+  it("o= stays but for its version, though the address changes (6337 5.2.5)", function()
+    session:set { address = "192.0.2.111" }
+    local text = session:offer()
+    assert.truthy(text:find("o=- 11 2 IN IP4 192.0.2.1\r\n", 1, true))
+    assert.truthy(text:find("c=IN IP4 192.0.2.111\r\n", 1, true))
+  end)
+
+  it("an offer with an unchanged version is answered all the same (8)", function()
+    local again = peer:answer(session:reoffer())
+    assert.equal(peer.local_sdp, again)
+    assert.equal(1, version(again))
+    session:accept(again)
+  end)
+
+  it("a refresh repeats what was agreed, byte for byte", function()
+    local text = session:reoffer()
+    assert.equal(session.local_sdp, text)
+    assert.equal(1, version(text))
+    assert.equal("offered", session.state)
+    session:accept(peer:answer(text))
+    session:set { direction = "sendonly" }
+    assert.equal(2, version(session:reoffer())) -- not when we want something else
+  end)
+
+  it("a rejected re-INVITE leaves it as it was (C-113)", function()
+    local before, text = session.negotiated, session.local_sdp
+    session:set { direction = "sendonly", port = 4010 }
+    local wanted = session:offer()
+    assert.equal(2, version(wanted))
+    assert.equal(before, session.negotiated)
+    session:rollback()
+    assert.equal("stable", session.state)
+    assert.equal(before, session.negotiated)
+    local later = session:offer() -- what was wanted is not wanted any more
+    assert.equal("sendrecv", direction(later))
+    assert.equal(3, version(later)) -- and no version says two things
+    assert.equal(text, (later:gsub("o=%- 11 3", "o=- 11 1")))
+  end)
+
+  it("a refresh after a rejected re-INVITE does not say what was rejected", function()
+    session:set { port = 4010 }
+    session:offer()
+    session:rollback()
+    local text = session:reoffer()
+    assert.equal("m=audio 4000 RTP/AVP 0 8 101", m_line(text))
+    assert.equal(3, version(text))
+  end)
+
+  it("an answer that never got through is taken back", function()
+    local before = session.negotiated
+    session:answer((audio():gsub("6000", "6660")))
+    assert.equal(6660, session.negotiated.remote.port)
+    session:rollback()
+    assert.equal(before, session.negotiated)
+  end)
+
+  it("a rollback of nothing is nothing", function()
+    local before = session.negotiated
+    session:rollback()
+    assert.equal(before, session.negotiated)
+    local fresh = new()
+    fresh:offer()
+    fresh:rollback()
+    assert.is_nil(fresh.negotiated)
+    assert.equal(1, version(fresh:offer()))
+  end)
+
+  it("an offer that cannot be answered leaves it as it was (C-113)", function()
+    local before, text = peer.negotiated, peer.local_sdp
+    assert.is_nil(peer:answer(remote "m=audio 6000 RTP/AVP 18"))
+    assert.is_nil(peer:answer "nonsense")
+    assert.equal(before, peer.negotiated)
+    assert.equal(text, peer.local_sdp)
+  end)
+
+  it("streams are never removed, by nobody (8)", function()
+    local answerer = new()
+    answerer:answer(remote("m=video 7000 RTP/AVP 31", AUDIO[1],
+      "m=text 7002 RTP/AVP 98"))
+    local text = answerer:offer()
+    assert.equal("m=video 0 RTP/AVP 31", m_line(text, 1))
+    assert.equal("m=audio 4000 RTP/AVP 0 8 101", m_line(text, 2))
+    assert.equal("m=text 0 RTP/AVP 98", m_line(text, 3))
+    assert.equal(3, select(2, m_line(text)))
+    answerer:rollback()
+    local none, e = answerer:answer(audio())
+    assert.is_nil(none)
+    assert.equal('399 192.0.2.1 "Media lines were removed"', e.warning)
+  end)
+
+  it("streams may be added, and ours stays ours (8.1)", function()
+    local text = peer:answer(remote("m=audio 6000 RTP/AVP 0", "m=audio 6002 RTP/AVP 0"))
+    assert.equal("m=audio 4000 RTP/AVP 0", m_line(text, 1))
+    assert.equal("m=audio 0 RTP/AVP 0", m_line(text, 2))
+    assert.equal(6000, peer.negotiated.remote.port)
+  end)
+
+  it("a zeroed slot may be used again (8.1, 8.2)", function()
+    local text = peer:answer(remote "m=audio 0 RTP/AVP 0")
+    assert.equal("m=audio 0 RTP/AVP 0", m_line(text))
+    assert.is_nil(peer.negotiated.remote)
+    text = peer:offer()
+    assert.equal("m=audio 4000 RTP/AVP 0 8 101", m_line(text))
+    assert.equal(1, select(2, m_line(text)))
+    peer:accept(audio())
+    assert.equal(6000, peer.negotiated.remote.port)
+  end)
+
+  it("our stream may move to another line", function()
+    local text = peer:answer(remote("m=audio 0 RTP/AVP 0", "m=audio 6002 RTP/AVP 0"))
+    assert.equal("m=audio 4000 RTP/AVP 0", m_line(text, 2))
+    assert.equal("m=audio 4000 RTP/AVP 0 8 101", m_line(peer:offer(), 2))
+  end)
+
+  it("a number keeps its meaning for the whole session (8.3.2)", function()
+    local answerer = new()
+    answerer:answer(audio()) -- events are 97 here
+    assert.equal("m=audio 4000 RTP/AVP 0 8 97", m_line(answerer:offer()))
+    answerer:rollback()
+    -- 97 comes to mean something else there: ours stay what they are.
+    local text = answerer:answer(remote("m=audio 6000 RTP/AVP 0 97 98",
+      "a=rtpmap:97 L16/8000", "a=rtpmap:98 telephone-event/8000"))
+    assert.equal("m=audio 4000 RTP/AVP 0 98", m_line(text))
+    -- And a number that they have used is not given to a codec of ours.
+    local other = new()
+    other:answer(remote("m=audio 6000 RTP/AVP 0 101", "a=rtpmap:101 speex/8000"))
+    assert.equal("m=audio 4000 RTP/AVP 0 8 96", m_line(other:offer()))
+  end)
+
+  it("numbers run out without harm", function()
+    local list, maps = {}, {}
+    for number = 35, 127 do
+      if number < 64 or number > 95 then
+        list[#list + 1] = tostring(number)
+        maps[#maps + 1] = ("a=rtpmap:%d x%d/8000"):format(number, number)
+      end
+    end
+    local answerer = new()
+    assert(answerer:answer(remote("m=audio 6000 RTP/AVP 0 " .. table.concat(list, " "),
+      table.unpack(maps))))
+    assert.equal("m=audio 4000 RTP/AVP 0 8", m_line(answerer:offer()))
+  end)
+
+  it("after an offerless re-INVITE everything is offered again (6337 5.2.5)", function()
+    assert.equal("m=audio 4000 RTP/AVP 0 101", m_line(peer.local_sdp))
+    assert.equal("m=audio 4000 RTP/AVP 0 8 101", m_line(peer:offer()))
+    assert.equal(2, version(peer.local_sdp))
+  end)
+end)
+
+describe("in whichever message it stands (C-106):", function()
+  it("offer in the INVITE, answer in the 2xx; or offer in the 2xx, answer in the ACK",
+    function()
+      for _, caller_offers in ipairs { true, false } do
+        local caller = new()
+        local callee = new { address = "192.0.2.2", port = 5000, id = "22" }
+        local first, second = callee, caller
+        if caller_offers then
+          first, second = caller, callee
+        end
+        assert(first:accept(assert(second:answer(first:offer()))))
+        assert.equal(5000, caller.negotiated.remote.port)
+        assert.equal(4000, callee.negotiated.remote.port)
+        assert.equal("PCMU", caller.negotiated.codec)
+        assert.equal("PCMU", callee.negotiated.codec)
+      end
+    end)
+
+  it("what is known of a peer comes out the same at both ends, whatever they can",
+    function()
+      local sets = { { "PCMU" }, { "PCMA" }, { "PCMU", "PCMA" }, { "PCMA", "PCMU" } }
+      for _, ours in ipairs(sets) do
+        for _, theirs in ipairs(sets) do
+          local a, b = new { codecs = ours }, new { codecs = theirs }
+          local text, e = b:answer(a:offer())
+          if text then
+            local negotiated = a:accept(text)
+            assert.equal(negotiated.codec, b.negotiated.codec)
+            assert.equal(negotiated.payload_type, b.negotiated.receive_payload_type)
+            assert.equal(negotiated.receive_payload_type, b.negotiated.payload_type)
+          else
+            assert.equal("not_acceptable", e.name)
+            assert.are_not.equal(ours[1], theirs[1])
+          end
+        end
+      end
+    end)
+end)
