@@ -1,0 +1,141 @@
+--- URIs and name-addrs as the scripts hand them in and as headers want them.
+--- The grammar is the core's; this is what the layers above may see of it.
+
+local core = require "sip.core"
+
+local M = {}
+
+local find, match = string.find, string.match
+
+---@class sip.Hop
+---@field transport "udp"|"tcp"|"tls"
+---@field host string    without brackets
+---@field port? integer  none given: the transport's default, or RFC 3263
+---@field numeric boolean
+---@field lr boolean     the URI is a loose router's (RFC 3261 19.1.1)
+
+--- Whether a host is an IP address.
+---@param host string
+---@return boolean
+function M.is_numeric(host)
+  return find(host, ":", 1, true) ~= nil
+    or match(host, "^%d+%.%d+%.%d+%.%d+$") ~= nil
+end
+
+--- A host as a URI or a Via writes it.
+---@param host string
+---@return string
+function M.bracket(host)
+  if find(host, ":", 1, true) and host:sub(1, 1) ~= "[" then
+    return "[" .. host .. "]"
+  end
+  return host
+end
+
+-- "sip:user@192.0.2.1:5060", which most remote targets are, needs no table.
+local function plain_hop(uri)
+  local host, port = match(uri, "^sip:[%w%-_.+]*@?(%d+%.%d+%.%d+%.%d+):?(%d*)$")
+  if host then
+    return {
+      transport = "udp",
+      host = host,
+      port = tonumber(port),
+      numeric = true,
+      lr = false,
+    }
+  end
+end
+
+--- Where a request to this URI goes, as far as the URI says (RFC 3261 8.1.2).
+---@param uri string
+---@return sip.Hop? hop
+---@return string? why
+function M.hop(uri)
+  local hop = plain_hop(uri)
+  if hop then
+    return hop
+  end
+  local parsed, why = core.uri(uri)
+  if not parsed then
+    return nil, why
+  elseif parsed.scheme ~= "sip" and parsed.scheme ~= "sips" then
+    return nil, "cannot send to a " .. parsed.scheme .. " URI"
+  end
+  local params = parsed.params or {}
+  local host = (params.maddr or parsed.host):gsub("^%[(.*)%]$", "%1")
+  local transport = params.transport
+  transport = transport and transport:lower()
+  if parsed.scheme == "sips" then
+    transport = "tls"
+  end
+  return {
+    transport = transport or "udp",
+    host = host,
+    port = parsed.port,
+    numeric = M.is_numeric(host),
+    lr = params.lr ~= nil,
+  }
+end
+
+--- The URI's parts, or nil and why it is none.
+---@param text string
+---@return table? uri
+---@return string? why
+function M.uri(text)
+  return core.uri(text)
+end
+
+--- A name-addr's parts: display, uri, params.
+---@param text string
+---@return table? address
+---@return string? why
+function M.parse(text)
+  return core.name_addr(text)
+end
+
+--- The values of a comma list, split by the grammar.
+---@param text string
+---@return string[]
+function M.split(text)
+  return core.split(text)
+end
+
+--- A name-addr as a header writes it. Raises on what no header may hold.
+---@param uri string
+---@param display? string
+---@return string
+function M.write(uri, display)
+  if not display or display == "" then
+    return "<" .. uri .. ">"
+  end
+  assert(not find(display, "[%c]"), "a display name has no control characters")
+  return ('"%s" <%s>'):format(display:gsub('[\\"]', "\\%0"), uri)
+end
+
+--- What a script names: "sip:bob@example.net", "bob@example.net" or
+--- '"Bob" <sip:bob@example.net>', as a URI and a display name.
+---@param text string
+---@return string? uri
+---@return string? display
+function M.target(text)
+  if find(text, "<", 1, true) then
+    local address = core.name_addr(text)
+    if not address then
+      return nil
+    end
+    text = address.uri
+    if not core.uri(text) then
+      return nil
+    end
+    return text, address.display
+  end
+  if not match(text, "^%a[%w+.-]*:") or match(text, "^[%w.-]+:%d+$") then
+    text = "sip:" .. text
+  end
+  if not core.uri(text) then
+    return nil
+  end
+  return text
+end
+
+return M

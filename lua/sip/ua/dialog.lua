@@ -1,0 +1,217 @@
+--- Dialog state (RFC 3261 section 12). Bookkeeping only: this module builds and
+--- judges messages; it never sends one and never reads a clock.
+---
+--- What every request of a dialog has in common, its From, To, Call-ID and Route
+--- lines, is formatted once, when the dialog is made; a request adds its CSeq.
+
+local address = require "sip.msg.address"
+
+local M = {}
+
+local concat = table.concat
+
+---@alias sip.DialogState "early"|"confirmed"|"terminated"
+
+---@class sip.Dialog
+---@field state sip.DialogState
+---@field call_id string
+---@field local_tag string
+---@field remote_tag? string    none: a peer of RFC 2543 (12.1.1, 12.1.2)
+---@field remote_target string  where the next request goes (12.2.1.1)
+---@field route_set string[]    fixed when the dialog is created (12.1)
+---@field request_uri string    the Request-URI that follows from the two
+---@field hop sip.Hop           the URI that is routed by, taken apart
+---@field local_seq integer     0: no request has been sent yet
+---@field remote_seq integer    -1: none has been received yet
+---@field invite_seq? integer   of the INVITE it was made by, for its ACK
+---@field owner any             whatever the keeper of the dialog wants to find
+---@field sibling? sip.Dialog   another fork with the same local tag
+---@field private local_address string
+---@field private remote_address string
+---@field private head string
+local Dialog = {}
+local dialog_mt = { __name = "sip.Dialog", __index = Dialog }
+
+function dialog_mt:__tostring()
+  return ("sip.Dialog{%s; %s; %s; %s}"):format(self.call_id, self.local_tag,
+    self.remote_tag or "-", self.state)
+end
+
+-- Request-URI and Route of all further requests (12.2.1.1): a first route that is
+-- a strict router's goes into the Request-URI, and the target to the end.
+local function route(self)
+  local set = self.route_set
+  local uri, lines = self.remote_target, ""
+  local hop, why
+  if #set == 0 then
+    hop, why = address.hop(uri)
+  else
+    local first = address.parse(set[1])
+    hop, why = address.hop(first and first.uri or set[1])
+    if hop and hop.lr then
+      lines = "Route: " .. concat(set, "\r\nRoute: ") .. "\r\n"
+    elseif hop then
+      local rest = table.move(set, 2, #set, 1, {})
+      rest[#rest + 1] = "<" .. uri .. ">"
+      uri = first.uri:gsub("%?.*$", ""):gsub(";method=[^;]*", "")
+      lines = "Route: " .. concat(rest, "\r\nRoute: ") .. "\r\n"
+    end
+  end
+  if not hop then
+    return nil, why
+  end
+  self.request_uri, self.hop = uri, hop
+  self.head = concat { "From: ", self.local_address, "\r\nTo: ",
+    self.remote_address, "\r\nCall-ID: ", self.call_id, "\r\n", lines }
+  return true
+end
+
+local function values(message, name)
+  return message:header(name) and message:values(name) or {}
+end
+
+--- The dialog that our answer to this request makes (12.1.1).
+---@param req sip.Message
+---@param local_tag string  the To tag of our answers
+---@return sip.Dialog? dialog
+---@return string? why      the Contact or a Record-Route cannot be used
+function M.uas(req, local_tag)
+  local number = req:cseq()
+  local self = setmetatable({
+    state = "early",
+    call_id = req:call_id(),
+    local_tag = local_tag,
+    remote_tag = req:from_tag(),
+    local_address = req:header "To" .. ";tag=" .. local_tag,
+    remote_address = req:header "From",
+    remote_target = req:contact_uri() or req:from_uri(),
+    route_set = values(req, "Record-Route"),
+    local_seq = 0,
+    remote_seq = number,
+  }, dialog_mt)
+  local ok, why = route(self)
+  if not ok then
+    return nil, why
+  end
+  return self
+end
+
+local function reversed(list)
+  local n = #list
+  for i = 1, n // 2 do
+    list[i], list[n + 1 - i] = list[n + 1 - i], list[i]
+  end
+  return list
+end
+
+--- The dialog that an answer to our request makes (12.1.2). Everything is in the
+--- answer, so that a 2xx can be acknowledged after all else is forgotten.
+---@param res sip.Message
+---@return sip.Dialog? dialog
+---@return string? why
+function M.uac(res)
+  local number = res:cseq()
+  local self = setmetatable({
+    state = res:status() >= 200 and "confirmed" or "early",
+    call_id = res:call_id(),
+    local_tag = res:from_tag(),
+    remote_tag = res:to_tag(),
+    local_address = res:header "From",
+    remote_address = res:header "To",
+    remote_target = res:contact_uri() or res:to_uri(),
+    route_set = reversed(values(res, "Record-Route")),
+    local_seq = number,
+    remote_seq = -1,
+    invite_seq = number,
+  }, dialog_mt)
+  local ok, why = route(self)
+  if not ok then
+    return nil, why
+  end
+  return self
+end
+
+--- A 2xx has come for an early dialog: its route set counts and may be another
+--- (13.2.2.4).
+---@param res sip.Message
+---@return true? ok
+---@return string? why
+function Dialog:confirm(res)
+  self.state = "confirmed"
+  self.route_set = reversed(values(res, "Record-Route"))
+  self.remote_target = res:contact_uri() or self.remote_target
+  self.invite_seq = res:cseq()
+  return route(self)
+end
+
+--- Whether this dialog is the one that a message names (12).
+---@param call_id string
+---@param remote_tag? string
+---@return boolean
+function Dialog:matches(call_id, remote_tag)
+  return self.remote_tag == remote_tag and self.call_id == call_id
+end
+
+--- The header lines of the next request inside the dialog (12.2.1.1). Not for
+--- ACK, which repeats its INVITE's number (13.2.2.4), nor for CANCEL (9.1).
+---@param method string
+---@return string raw  From, To, Call-ID, Route, CSeq
+function Dialog:request(method)
+  local number = self.local_seq + 1
+  self.local_seq = number
+  return self.head .. "CSeq: " .. number .. " " .. method .. "\r\n"
+end
+
+--- The header lines of the ACK to a 2xx (13.2.2.4).
+---@param number? integer  its INVITE's; without it, the one that made the dialog
+---@return string raw
+function Dialog:ack(number)
+  return self.head .. "CSeq: " .. (number or self.invite_seq) .. " ACK\r\n"
+end
+
+--- Judge the number of a request that arrived inside the dialog (12.2.2).
+---@param number integer
+---@return boolean in_order  false: answer it with 500
+function Dialog:receive(number)
+  if number < self.remote_seq then
+    return false
+  end
+  self.remote_seq = number
+  return true
+end
+
+--- Send further requests to another target; the route set stays.
+---@param target string
+---@return true? ok
+---@return string? why  and nothing has changed
+function Dialog:retarget(target)
+  local before = self.remote_target
+  if target == before then
+    return true
+  end
+  self.remote_target = target
+  local ok, why = route(self)
+  if not ok then
+    self.remote_target = before
+    route(self)
+  end
+  return ok, why
+end
+
+--- Take the Contact of a target refresh request, or of the 2xx to one, as the
+--- remote target (12.2.1.2, 12.2.2).
+---@param message sip.Message
+---@return true? ok
+---@return string? why
+function Dialog:refresh(message)
+  return self:retarget(message:contact_uri() or self.remote_target)
+end
+
+--- Whether this final answer to a request inside the dialog ends it (12.2.1.2).
+---@param status integer
+---@return boolean
+function M.ends(status)
+  return status == 481 or status == 408
+end
+
+return M

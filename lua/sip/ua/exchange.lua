@@ -1,0 +1,330 @@
+--- One request of ours and everything it takes to get its final answer: the
+--- addresses of its target one after the other (RFC 3263 4.3), credentials (RFC
+--- 3261 22), and redirection where it is wanted (8.1.3.4). Each attempt is a new
+--- transaction with the next CSeq number.
+---
+--- The owner is told, in this order: `provisional(res)` for every 101-199,
+--- `success(res)` for every 2xx (an INVITE may have several), or `failure(err,
+--- res)` once; `again()` before a further attempt; `over()` when the last
+--- transaction has ended. None of them may wait.
+
+local err = require "sip.rt.err"
+local resolve = require "sip.ua.resolve"
+
+local M = {}
+
+---@class sip.Line  what an endpoint lends to those who send
+---@field stack any
+---@field sched sip.Scheduler
+---@field clients table<any, sip.Exchange>  by client transaction
+---@field queries table<any, sip.Query>     by the token of a query
+---@field dialogs sip.Dialogs
+---@field contact fun(self, transport: string, host: string, port: integer): string
+---@field pending integer                   exchanges without a final answer
+---@field settled fun(self)                 one of them has got it
+
+---@alias sip.LateBody
+---| fun(transport: string, host: string, port: integer): string?, sip.Error?
+
+---@class sip.ExchangeFields
+---@field line sip.Line
+---@field owner table
+---@field source sip.Opening|sip.Dialog
+---@field method string
+---@field lines? string       further header lines, each with its CRLF
+---@field headers? string[]   the script's: name, value, name, value ...
+---@field body? string|sip.LateBody  a function is asked once, with the address
+---@field contact? boolean    put a Contact in
+---@field auth? sip.Auth
+---@field redirects? integer  how many further targets may be tried; none
+
+---@class sip.Exchange: sip.ExchangeFields
+---@field tx? any
+---@field state "new"|"resolving"|"waiting"|"done"
+---@field credentials string  the header lines of the last attempt
+---@field private addresses string[]
+---@field private at integer
+local Exchange = {}
+local exchange_mt = { __name = "sip.Exchange", __index = Exchange }
+
+function exchange_mt:__tostring()
+  return ("sip.Exchange{%s %s; %s}"):format(self.method,
+    self.source.request_uri, self.state)
+end
+
+---@param fields sip.ExchangeFields  becomes the exchange: do not use it again
+---@return sip.Exchange
+function M.new(fields)
+  fields.state = "new"
+  fields.lines = fields.lines or ""
+  fields.credentials = ""
+  return setmetatable(fields, exchange_mt)
+end
+
+local function done(self)
+  self.state = "done"
+  self.line.pending = self.line.pending - 1
+  self.line:settled()
+end
+
+local function fail(self, e, res)
+  if self.state ~= "done" then
+    done(self)
+    self.owner:failure(e, res)
+    if not self.tx then
+      self.owner:over()
+    end
+  end
+end
+
+-- The credentials that the realms asked for so far want to see, as lines.
+local function credentials(self)
+  local auth = self.auth
+  if not auth then
+    return ""
+  end
+  local uri = self.source.request_uri
+  if not self.attempt or self.attempt_uri ~= uri then
+    self.attempt_uri = uri
+    self.attempt = auth:attempt { method = self.method, uri = uri, body = self.body }
+  end
+  local headers, lines = self.attempt:headers(), {}
+  for i = 1, #headers, 2 do
+    lines[#lines + 1] = headers[i] .. ": " .. headers[i + 1] .. "\r\n"
+  end
+  return table.concat(lines)
+end
+
+-- Send to the present address; false and the reason if nothing could be sent.
+local function attempt(self)
+  local line, source, hop = self.line, self.source, self.source.hop
+  local host, port = self.addresses[self.at], resolve.port(hop)
+  if type(self.body) == "function" then
+    local body, e = self.body(hop.transport, host, port)
+    if not body then
+      return false, tostring(e)
+    end
+    self.body = body
+  end
+  self.credentials = credentials(self)
+  local lines = self.lines
+  if self.contact then
+    local contact, why = line:contact(hop.transport, host, port)
+    if not contact then
+      return false, why
+    end
+    lines = "Contact: " .. contact .. "\r\n" .. lines
+  end
+  local tx, name, why = line.stack:request {
+    method = self.method,
+    uri = source.request_uri,
+    raw = source:request(self.method) .. lines .. self.credentials,
+    headers = self.headers,
+    body = self.body,
+    transport = hop.transport,
+    host = host,
+    port = port,
+  }
+  if not tx then
+    return false, why ~= "" and why or name
+  end
+  self.tx, self.state = tx, "waiting"
+  line.clients[tx] = self
+  return true
+end
+
+-- The next address that takes it; false when there is none left.
+local function next_address(self)
+  local why = "no address"
+  while self.at < #self.addresses do
+    self.at = self.at + 1
+    local ok, reason = attempt(self)
+    if ok then
+      return true
+    end
+    why = tostring(reason)
+  end
+  return false, why
+end
+
+local function resolved(self, addresses)
+  self.query = nil
+  self.addresses, self.at = addresses, 0
+  if self.cancelled then
+    return fail(self, self.cancelled)
+  end
+  local ok, why = next_address(self)
+  if not ok then
+    fail(self, err.new("unreachable", { message = why }))
+  end
+end
+
+--- Begin. The owner may be told of a failure before this returns.
+function Exchange:start()
+  if self.state == "new" then
+    self.line.pending = self.line.pending + 1
+  end
+  self.state = "resolving"
+  self.query = resolve.start(self.line, self.source.hop, function(addresses)
+    resolved(self, addresses)
+  end)
+end
+
+-- The targets of a 3xx that have not been tried, best first (8.1.3.4).
+local function add_contacts(self, res)
+  local tried = self.tried or { [self.source.request_uri] = true }
+  self.tried = tried
+  local found = {}
+  for i = 1, #(res:header "Contact" and res:values "Contact" or {}) do
+    local contact = res:name_addr("Contact", i)
+    if contact and not tried[contact.uri] then
+      tried[contact.uri] = true
+      found[#found + 1] = {
+        uri = contact.uri,
+        q = tonumber(contact.params.q) or 1,
+        order = i,
+      }
+    end
+  end
+  table.sort(found, function(a, b)
+    if a.q ~= b.q then
+      return a.q > b.q
+    end
+    return a.order < b.order
+  end)
+  local targets = self.targets or {}
+  for i, target in ipairs(found) do
+    table.insert(targets, i, target.uri)
+  end
+  self.targets = targets
+end
+
+-- Go to the next target of a redirection; false when there is none.
+local function next_target(self)
+  while self.targets and #self.targets > 0 and self.redirects > 0 do
+    self.redirects = self.redirects - 1
+    if self.source:redirect(table.remove(self.targets, 1)) then
+      self.owner:again()
+      self:start()
+      return true
+    end
+  end
+  return false
+end
+
+-- Another attempt at the same target, now with credentials (22.1).
+local function answer_challenge(self, res)
+  if not self.attempt then
+    return false
+  end
+  local challenges = {}
+  for _, name in ipairs { "WWW-Authenticate", "Proxy-Authenticate" } do
+    local i = 1
+    local value = res:header(name, i)
+    while value do
+      challenges[#challenges + 1] = { header = name, value = value }
+      i = i + 1
+      value = res:header(name, i)
+    end
+  end
+  local ok, e = self.attempt:challenged(challenges)
+  if not ok then
+    return false, e
+  end
+  self.owner:again()
+  return (attempt(self))
+end
+
+local function final(self, res, status)
+  if self.cancelled then
+    return fail(self, self.cancelled, res)
+  end
+  local why
+  if status == 401 or status == 407 then
+    local answered, e = answer_challenge(self, res)
+    if answered then
+      return
+    end
+    why = e and e.message
+  end
+  if status == 503 and next_address(self) then
+    return
+  elseif self.redirects then
+    if status < 400 then
+      add_contacts(self, res)
+    end
+    if status < 600 and next_target(self) then
+      return
+    end
+  end
+  fail(self, err.from_status(status, res:reason(), { cause = why }), res)
+end
+
+--- A response has come (called by the line). Unknown codes are their class
+--- (8.1.3.2).
+---@param res sip.Message
+function Exchange:response(tx, res)
+  if tx ~= self.tx then
+    return
+  end
+  local status = res:status()
+  if status < 200 then
+    if status > 100 then
+      self.owner:provisional(res)
+    end
+  elseif status < 300 then
+    if self.state ~= "done" then
+      done(self)
+    end
+    self.owner:success(res)
+  elseif self.state ~= "done" then
+    final(self, res, status)
+  end
+end
+
+--- The transaction has failed (called by the line): a timeout is a 408, an error
+--- of the wire a 503 (8.1.3.1).
+---@param name string
+---@param why? string
+function Exchange:failed(tx, name, why)
+  if tx ~= self.tx or self.state == "done" then
+    return
+  elseif self.cancelled then
+    return fail(self, self.cancelled)
+  elseif next_address(self) or self.redirects and next_target(self) then
+    return
+  elseif name == "timeout" then
+    return fail(self, err.new("no_answer", { status = 408, cause = why }))
+  end
+  fail(self, err.new("unreachable", { message = why or name }))
+end
+
+--- A transaction has ended (called by the line).
+function Exchange:ended(tx)
+  if tx == self.tx then
+    self.tx = nil
+    self.owner:over()
+  end
+end
+
+--- Give an INVITE up (9.1). The owner hears `failure(e)` when that is settled,
+--- or `success` if the other side was faster.
+---@param e sip.Error
+function Exchange:cancel(e)
+  if self.cancelled or self.state == "done" then
+    return
+  end
+  self.cancelled = e
+  if self.state == "new" then
+    self.state = "done"
+  elseif self.state == "waiting" then
+    self.tx:cancel()
+  else
+    if self.query then
+      self.query:cancel()
+    end
+    fail(self, e)
+  end
+end
+
+return M

@@ -1,0 +1,170 @@
+--- What is wrong with a request, in the order of RFC 3261 8.2: its method, where
+--- it wants to go, what it requires, what it carries. Pure: a status and headers
+--- come back, and whoever keeps the transaction answers.
+
+local M = {}
+
+local find, lower, match = string.find, string.lower, string.match
+
+--- What our user agents do, as an Allow header says it.
+M.ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
+
+local handled = {
+  INVITE = true,
+  ACK = true,
+  CANCEL = true,
+  BYE = true,
+  OPTIONS = true,
+  INFO = true,
+}
+
+-- Registered, and not for a user agent of this kind (8.2.1).
+local registered = {
+  REGISTER = true,
+  PRACK = true,
+  SUBSCRIBE = true,
+  NOTIFY = true,
+  PUBLISH = true,
+  REFER = true,
+  MESSAGE = true,
+  UPDATE = true,
+}
+
+--- Methods that mean something inside a dialog only.
+M.in_dialog_only = {
+  BYE = true,
+  INFO = true,
+  PRACK = true,
+  UPDATE = true,
+  NOTIFY = true,
+}
+
+--- Capabilities, for OPTIONS and 2xx to it (11.2).
+M.CAPABILITIES = {
+  "Allow", M.ALLOW,
+  "Accept", "application/sdp",
+  "Accept-Encoding", "identity",
+  "Accept-Language", "*",
+  "Supported", "",
+}
+
+local NOT_ALLOWED = { "Allow", M.ALLOW }
+local ACCEPT_SDP = { "Accept", "application/sdp" }
+local ACCEPT_INFO = { "Accept", "application/dtmf-relay, application/dtmf" }
+local ACCEPT_PLAIN = { "Accept-Encoding", "identity" }
+
+-- What the bodies of a method may be.
+local accepted = {
+  INVITE = { types = { ["application/sdp"] = true }, headers = ACCEPT_SDP },
+  INFO = {
+    types = { ["application/dtmf-relay"] = true, ["application/dtmf"] = true },
+    headers = ACCEPT_INFO,
+  },
+}
+
+-- 8.2.2.3: nothing that may be required is supported; Proxy-Require is not ours.
+local function unsupported(req)
+  local tags = req:values "Require"
+  if #tags > 0 then
+    return 420, { "Unsupported", table.concat(tags, ", ") }
+  end
+end
+
+local function media_type(value)
+  return lower(match(value, "^%s*([^%s;]+)") or "")
+end
+
+-- 8.2.3: a body that need not be understood is none (20.11).
+local function optional(req)
+  local disposition = req:header "Content-Disposition"
+  return disposition
+    and find(lower(disposition), "handling%s*=%s*\"?optional") ~= nil
+end
+
+local function content(req, method)
+  local body = req:body()
+  if not body or body == "" or optional(req) then
+    return nil
+  end
+  local encoding = req:header "Content-Encoding"
+  if encoding and lower(encoding) ~= "identity" then
+    return 415, ACCEPT_PLAIN
+  end
+  local rule, kind = accepted[method], req:header "Content-Type"
+  if rule and not (kind and rule.types[media_type(kind)]) then
+    return 415, rule.headers
+  end
+end
+
+-- 20.1: an INVITE whose sender would not take our description.
+local function refuses_sdp(req)
+  for _, range in ipairs(req:values "Accept") do
+    local kind = media_type(range)
+    if kind == "application/sdp" or kind == "application/*" or kind == "*/*" then
+      return false
+    end
+  end
+  return true
+end
+
+--- The status of a refusal, with its headers; nil when nothing is wrong.
+---@param req sip.Message
+---@param method string
+---@param is_ours? fun(host: string): boolean  of the Request-URI's host; none: any
+---@return integer? status
+---@return string[]? headers
+function M.request(req, method, is_ours)
+  if not handled[method] then
+    return registered[method] and 405 or 501, NOT_ALLOWED
+  end
+  local uri = req:uri()
+  local scheme = lower(match(uri, "^([^:]*):") or "")
+  if scheme ~= "sip" and scheme ~= "sips" then
+    return 416
+  elseif is_ours and not is_ours(uri) then
+    return 404
+  end
+  if req:header "Require" then
+    local status, headers = unsupported(req)
+    if status then
+      return status, headers
+    end
+  end
+  local status, headers = content(req, method)
+  if status then
+    return status, headers
+  elseif method == "INVITE" and req:header "Accept" and refuses_sdp(req) then
+    return 406, ACCEPT_SDP
+  end
+end
+
+--- The same for a request inside a dialog, where the Request-URI is our own
+--- Contact and needs no look (12.2.2).
+---@param req sip.Message
+---@param method string
+---@return integer? status
+---@return string[]? headers
+function M.in_dialog(req, method)
+  if not handled[method] then
+    return registered[method] and 405 or 501, NOT_ALLOWED
+  elseif req:header "Require" then
+    local status, headers = unsupported(req)
+    if status then
+      return status, headers
+    end
+  end
+  return content(req, method)
+end
+
+--- Whether a body is a session description that we are to read.
+---@param message sip.Message
+---@return string? sdp
+function M.description(message)
+  local body = message:body()
+  if body and body ~= "" and not optional(message)
+    and media_type(message:header "Content-Type" or "") == "application/sdp" then
+    return body
+  end
+end
+
+return M
