@@ -19,6 +19,15 @@ function M.new(limits)
   return setmetatable({ net = test.net.new(limits or {}), events = {} }, wire_mt)
 end
 
+--- Is there a ::1 on this machine?
+---@return boolean
+function M.has_ipv6()
+  local net = test.net.new {}
+  local id = net:listen("UDP", "::1", 0)
+  net:close()
+  return id ~= nil
+end
+
 local function matches(event, wanted)
   for key, value in pairs(wanted) do
     if event[key] ~= value then

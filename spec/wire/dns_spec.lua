@@ -75,6 +75,22 @@ describe("a lookup", function()
     assert.equal("::1", w:expect({ kind = "records", token = 2 }).records[1].host)
   end)
 
+  it("looks into /etc/hosts before it asks", function()
+    local address, name
+    for line in io.lines "/etc/hosts" do
+      local host, first = line:match "^(%d+%.[%d.]+)%s+([%w.-]+)"
+      if host and not first:find "localhost" then
+        address, name = host, first
+      end
+    end
+    if not name then
+      return pending "/etc/hosts has only localhost"
+    end
+    assert.is_true(w.net:lookup(name, "A", 1))
+    assert.equal(address, w:expect({ kind = "records" }).records[1].host)
+    assert.same({}, w.events) -- the server has not been asked
+  end)
+
   it("refuses what cannot be a name", function()
     for _, name in ipairs { "", ("x"):rep(255), "a\0b", "a\r\nb" } do
       assert.same({ nil, "invalid" }, { w.net:lookup(name, "A", 1) })

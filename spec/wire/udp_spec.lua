@@ -3,6 +3,10 @@
 
 local wire = require "spec.support.wire"
 
+local it6 = wire.has_ipv6() and it or function(name)
+  pending(name .. ": this machine has no IPv6")
+end
+
 describe("a datagram socket", function()
   local w
 
@@ -43,7 +47,7 @@ describe("a datagram socket", function()
     assert.equal("127.0.0.1:" .. any_port, w:expect({ kind = "bytes", id = peer }).from)
   end)
 
-  it("does the same with IPv6, and not for IPv4", function()
+  it6("does the same with IPv6, and not for IPv4", function()
     local any, port = w.net:listen("UDP", "::", 0)
     local peer, peer_port = w.net:listen("UDP", "::1", 0)
     assert.is_true(w.net:send(peer, "ping", 1, "::1", port))
@@ -72,7 +76,7 @@ describe("a datagram socket", function()
     assert.equal("connection refused by 127.0.0.3:" .. closed_port, event.why)
   end)
 
-  it("hears the same over IPv6", function()
+  it6("hears the same over IPv6", function()
     local closed, closed_port = w.net:listen("UDP", "::1", 0)
     w.net:unlisten(closed)
     local a = w.net:listen("UDP", "::1", 0)
@@ -183,7 +187,9 @@ describe("the route", function()
   it("is the address that the kernel would use", function()
     local w = wire.new()
     assert.equal("127.0.0.1", w.net:route "127.0.0.9")
-    assert.equal("::1", w.net:route "::1")
+    if wire.has_ipv6() then
+      assert.equal("::1", w.net:route "::1")
+    end
     w:close()
   end)
 end)
