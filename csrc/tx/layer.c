@@ -1,0 +1,429 @@
+#include "tx/fsm.h"
+#include "tx/match.h"
+
+#include "base/must.h"
+
+#include <assert.h>
+
+enum { REPORTS_PER_STEP = 4, TAG_LEN = 10 };
+
+void sip_tx_layer_init(struct sip_tx_layer *layer, struct sip_alloc *alloc,
+                       struct sip_random *random, const struct sip_timing *timing,
+                       struct sip_tx_host *host)
+{
+	const struct sip_timing *t = timing;
+
+	memset(layer, 0, sizeof *layer);
+	layer->alloc = alloc;
+	layer->random = random;
+	layer->host = host;
+	layer->timing = *timing;
+	sip_timers_init(&layer->timers, alloc);
+	/* The durations that most transactions have, O(1) each (DESIGN.md, 20). */
+	sip_timers_name(&layer->timers, (uint64_t)64 * t->t1_ms);
+	sip_timers_name(&layer->timers, t->t1_ms);
+	sip_timers_name(&layer->timers, t->t2_ms);
+	sip_timers_name(&layer->timers, t->t4_ms);
+	sip_timers_name(&layer->timers, t->trying_ms);
+	sip_timers_name(&layer->timers, (uint64_t)2 * t->t1_ms);
+	sip_timers_name(&layer->timers, 0);
+	sip_map_init(&layer->clients, alloc);
+	sip_map_init(&layer->servers, alloc);
+	sip_map_init(&layer->merges, alloc);
+	sip_list_init(&layer->failed);
+	random->fill(random, &layer->hash_key, sizeof layer->hash_key);
+}
+
+static struct sip_tx *tx_of(struct sip_node *node)
+{
+	return node ? SIP_CONTAINER(node, struct sip_tx, by_key) : NULL;
+}
+
+void sip_tx_layer_fini(struct sip_tx_layer *layer)
+{
+	struct sip_tx *tx;
+
+	layer->host = NULL;
+	while ((tx = tx_of(sip_map_any(&layer->clients))))
+		sip_tx_terminate(tx);
+	while ((tx = tx_of(sip_map_any(&layer->servers))))
+		sip_tx_terminate(tx);
+	sip_map_fini(&layer->clients);
+	sip_map_fini(&layer->servers);
+	sip_map_fini(&layer->merges);
+	sip_timers_fini(&layer->timers);
+}
+
+struct sip_tx *sip_tx_ref(struct sip_tx *tx)
+{
+	assert(tx->refs > 0);
+	tx->refs++;
+	return tx;
+}
+
+void sip_tx_unref(struct sip_tx *tx)
+{
+	if (!tx)
+		return;
+	assert(tx->refs > 0);
+	if (--tx->refs > 0)
+		return;
+	assert(tx->state == ST_TERMINATED);
+	sip_buf_unref(tx->sent);
+	sip_buf_unref(tx->tag);
+	sip_msg_unref(tx->request);
+	sip_free(tx->layer->alloc, tx, sizeof *tx + tx->key_len);
+}
+
+static sip_err new_tx(struct sip_tx_layer *layer, enum sip_tx_kind kind,
+                      const struct sip_tx_key *key, const struct sip_path *path,
+                      struct sip_tx **out)
+{
+	static const struct sip_fsm *const machines[] = { &sip_ict, &sip_nict, &sip_ist,
+		                                          &sip_nist };
+	static const uint8_t first[] = { ST_CALLING, ST_TRYING, ST_PROCEEDING,
+		                         ST_TRYING };
+	struct sip_map *map = kind <= SIP_NICT ? &layer->clients : &layer->servers;
+	struct sip_tx *tx = sip_alloc0(layer->alloc, sizeof *tx + key->len);
+
+	if (!tx)
+		return SIP_ENOMEM;
+	tx->key_len = (uint32_t)key->len;
+	memcpy(tx->key, key->bytes, key->len);
+	if (sip_map_insert(map, &tx->by_key,
+	                   sip_hash(&layer->hash_key, key->bytes, key->len)) !=
+	    SIP_OK) {
+		sip_free(layer->alloc, tx, sizeof *tx + key->len);
+		return SIP_ENOMEM;
+	}
+	tx->layer = layer;
+	tx->serial = ++layer->serial;
+	tx->refs = 2; /* the layer's and the caller's */
+	tx->kind = (uint8_t)kind;
+	tx->state = first[kind];
+	tx->fsm = machines[kind];
+	tx->path = *path;
+	layer->count++;
+	*out = tx;
+	return SIP_OK;
+}
+
+sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_path *path,
+                      struct sip_buf *request, struct sip_msg *parsed,
+                      struct sip_tx **out)
+{
+	struct sip_tx_key key;
+	struct sip_tx *tx;
+	sip_err err;
+
+	if (!sip_tx_key_make(&key, parsed, parsed->method_name, true))
+		return SIP_EINVAL;
+	err = new_tx(layer, parsed->method == SIP_M_INVITE ? SIP_ICT : SIP_NICT, &key,
+	             path, &tx);
+	if (err != SIP_OK)
+		return err;
+	tx->via_count = (uint16_t)sip_msg_via_count(parsed);
+	tx->sent = sip_buf_ref(request);
+	*out = tx;
+	return SIP_OK;
+}
+
+/* Is the same request under way on another branch (8.2.2.2)?  Identity is 128 bits
+ * of a keyed hash nobody outside can aim at; keeping the fields would cost every
+ * lingering transaction its size again. */
+static void note_merge(struct sip_tx *tx, struct sip_msg *request)
+{
+	struct sip_tx_layer *layer = tx->layer;
+	const struct sip_hash_key other = { { layer->hash_key.k[1],
+		                              ~layer->hash_key.k[0] } };
+	char scratch[2048];
+	const size_t len = sip_tx_merge_key(request, scratch, sizeof scratch);
+	struct sip_node *node;
+	uint64_t hash;
+
+	if (len == 0)
+		return;
+	hash = sip_hash(&layer->hash_key, scratch, len);
+	tx->merge_check = sip_hash(&other, scratch, len) | 1;
+	for (node = sip_map_first(&layer->merges, hash); node;
+	     node = sip_map_next(node)) {
+		const struct sip_tx *seen =
+			SIP_CONTAINER(node, struct sip_tx, by_merge);
+		if (seen->merge_check == tx->merge_check)
+			tx->merged = true;
+	}
+	if (sip_map_insert(&layer->merges, &tx->by_merge, hash) != SIP_OK)
+		tx->merge_check = 0; /* not in the map */
+}
+
+sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_path *path,
+                      struct sip_msg *request, struct sip_tx **out)
+{
+	struct sip_tx_key key;
+	struct sip_tx *tx;
+	char tag[TAG_LEN];
+	sip_err err;
+
+	if (!sip_tx_key_make(&key, request, request->method_name, true))
+		return SIP_EINVAL;
+	err = new_tx(layer, request->method == SIP_M_INVITE ? SIP_IST : SIP_NIST, &key,
+	             path, &tx);
+	if (err != SIP_OK)
+		return err;
+	sip_random_token(layer->random, tag, sizeof tag);
+	tx->tag = sip_buf_new(layer->alloc, tag, sizeof tag);
+	if (!tx->tag) {
+		sip_tx_terminate(tx);
+		sip_tx_unref(tx);
+		return SIP_ENOMEM;
+	}
+	tx->request = sip_msg_ref(request);
+	note_merge(tx, request);
+	*out = tx;
+	return SIP_OK;
+}
+
+void sip_tx_start(struct sip_tx *tx)
+{
+	sip_fsm_step(tx, EV_START, tx->request, NULL);
+}
+
+static struct sip_tx *find(struct sip_map *map, const struct sip_hash_key *hash_key,
+                           const struct sip_tx_key *key)
+{
+	const uint64_t hash = sip_hash(hash_key, key->bytes, key->len);
+	struct sip_node *node;
+
+	for (node = sip_map_first(map, hash); node; node = sip_map_next(node)) {
+		struct sip_tx *tx = tx_of(node);
+		if (tx->key_len == key->len &&
+		    memcmp(tx->key, key->bytes, key->len) == 0)
+			return tx;
+	}
+	return NULL;
+}
+
+struct sip_tx *sip_tx_find_client(struct sip_tx_layer *layer, struct sip_msg *response)
+{
+	const struct sip_cseq *cseq = sip_msg_cseq(response);
+	struct sip_tx_key key;
+	struct sip_tx *tx;
+
+	if (!cseq || !sip_tx_key_make(&key, response, cseq->method_name, true))
+		return NULL;
+	tx = find(&layer->clients, &layer->hash_key, &key);
+	/* A response has the Vias of its request, no more and no fewer (8.1.3.3). */
+	return tx && sip_msg_via_count(response) == tx->via_count ? tx : NULL;
+}
+
+static struct sip_tx *find_invite(struct sip_tx_layer *layer, struct sip_msg *msg)
+{
+	const sip_str invite = sip_method_name(SIP_M_INVITE);
+	struct sip_tx_key key;
+	struct sip_tx *tx = NULL;
+
+	if (sip_tx_key_make(&key, msg, invite, true))
+		tx = find(&layer->servers, &layer->hash_key, &key);
+	/* RFC 2543: an ACK has the To tag of the response, its INVITE had none. */
+	if (!tx && !sip_tx_has_cookie(msg) && sip_tx_key_make(&key, msg, invite, false))
+		tx = find(&layer->servers, &layer->hash_key, &key);
+	return tx;
+}
+
+struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request)
+{
+	struct sip_tx_key key;
+
+	if (request->method == SIP_M_ACK)
+		return find_invite(layer, request);
+	if (!sip_tx_key_make(&key, request, request->method_name, true))
+		return NULL;
+	return find(&layer->servers, &layer->hash_key, &key);
+}
+
+struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer, struct sip_msg *cancel)
+{
+	return find_invite(layer, cancel);
+}
+
+void sip_tx_receive_request(struct sip_tx *tx, struct sip_msg *request)
+{
+	assert(!sip_tx_is_client(tx));
+	if (request->method == SIP_M_ACK) {
+		sip_fsm_step(tx, EV_ACK, request, NULL);
+		return;
+	}
+	tx->layer->repeats_received++;
+	sip_fsm_step(tx, EV_REQUEST, request, NULL);
+}
+
+void sip_tx_receive_response(struct sip_tx *tx, struct sip_msg *response)
+{
+	assert(sip_tx_is_client(tx));
+	if (response->status >= 200)
+		tx->final = true;
+	tx->last_status = response->status;
+	sip_fsm_step(tx,
+	             response->status < 200   ? EV_1XX
+	             : response->status < 300 ? EV_2XX
+	                                      : EV_300_699,
+	             response, NULL);
+}
+
+void sip_tx_send_failed(struct sip_tx *tx)
+{
+	if (tx->send_failed || tx->state == ST_TERMINATED)
+		return;
+	tx->send_failed = true;
+	sip_list_insert(&tx->layer->failed, &tx->failed);
+}
+
+void sip_tx_write_response(struct sip_tx *tx, const struct sip_response_spec *given,
+                           struct sip_out *out)
+{
+	struct sip_response_spec spec = *given;
+	const struct sip_via *via = sip_msg_via(tx->request);
+	struct sip_addr host;
+	char text[SIP_ADDR_TEXT_MAX];
+
+	if (spec.to_tag.len == 0 && spec.status > 100)
+		spec.to_tag = sip_buf_str(tx->tag);
+	/* A name in sent-by, or another address than the source's (18.2.1); always
+	 * with rport (RFC 3581 4). */
+	if (via && (via->has_rport || !sip_addr_parse(via->host, &host) ||
+	            !sip_addr_same_host(&host, &tx->path.remote))) {
+		spec.received = sip_str_of(
+			text, sip_addr_write_host(&tx->path.remote, text, false));
+		spec.rport = tx->path.remote.port;
+	}
+	sip_write_response(out, tx->request, &spec);
+}
+
+static enum sip_tx_event answer_event(unsigned status, bool until_ack)
+{
+	if (status < 200)
+		return EV_TU_1XX;
+	if (status < 300)
+		return until_ack ? EV_TU_2XX_REPEAT : EV_TU_2XX;
+	return EV_TU_300_699;
+}
+
+sip_err sip_tx_respond(struct sip_tx *tx, unsigned status, struct sip_buf *bytes,
+                       bool until_ack)
+{
+	assert(!sip_tx_is_client(tx));
+	if (status < 100 || status > 699)
+		return SIP_EINVAL;
+	if (tx->kind == SIP_NIST && ((status > 100 && status < 200) || status == 408))
+		return SIP_EINVAL;
+	if (tx->state == ST_TERMINATED ||
+	    (tx->final && (tx->state != ST_ACCEPTED || status < 200 || status > 299)))
+		return SIP_ESTATE;
+	tx->last_status = (uint16_t)status;
+	if (status >= 200) {
+		tx->final = true;
+		tx->until_ack = until_ack && tx->kind == SIP_IST && status < 300;
+		sip_msg_unref(tx->request);
+		tx->request = NULL;
+	}
+	sip_fsm_step(tx, answer_event(status, tx->until_ack), NULL, bytes);
+	return SIP_OK;
+}
+
+void sip_tx_acked(struct sip_tx *tx)
+{
+	tx->until_ack = false;
+	sip_fsm_step(tx, EV_ACKED, NULL, NULL);
+}
+
+void sip_tx_cancel_sent(struct sip_tx *tx)
+{
+	sip_fsm_step(tx, EV_CANCEL_SENT, NULL, NULL);
+}
+
+void sip_tx_terminate(struct sip_tx *tx)
+{
+	struct sip_tx_layer *layer = tx->layer;
+
+	if (tx->ended)
+		return;
+	tx->ended = true;
+	tx->state = ST_TERMINATED;
+	sip_timer_stop(&layer->timers, &tx->resend);
+	sip_timer_stop(&layer->timers, &tx->expire);
+	sip_list_remove(&tx->failed);
+	sip_map_remove(sip_tx_is_client(tx) ? &layer->clients : &layer->servers,
+	               &tx->by_key);
+	if (tx->merge_check)
+		sip_map_remove(&layer->merges, &tx->by_merge);
+	layer->count--;
+	if (layer->host)
+		layer->host->report(layer->host, tx, SIP_TX_TERMINATED, NULL);
+	sip_tx_unref(tx);
+}
+
+bool sip_tx_is_over(const struct sip_tx *tx)
+{
+	return tx->state == ST_TERMINATED;
+}
+
+const char *sip_tx_state_name(const struct sip_tx *tx)
+{
+	return sip_fsm_state_name(tx->state);
+}
+
+uint64_t sip_tx_layer_deadline(const struct sip_tx_layer *layer)
+{
+	if (!sip_list_empty(&layer->failed))
+		return layer->now_ms;
+	return sip_timers_deadline(&layer->timers);
+}
+
+static enum sip_tx_event timer_event(const struct sip_timer *timer)
+{
+	return (enum sip_tx_event)(EV_TIMER_A + (timer->kind - TIMER_A));
+}
+
+static struct sip_tx *owner_of(struct sip_timer *timer)
+{
+	switch ((enum sip_tx_timer)timer->kind) {
+#define OWNER_BY_SLOT(letter, slot)                                                    \
+	case TIMER_##letter:                                                           \
+		return SIP_CONTAINER(timer, struct sip_tx, slot);
+		SIP_TX_TIMER_MAP(OWNER_BY_SLOT)
+#undef OWNER_BY_SLOT
+	case TIMER_NONE:
+	case TIMER_COUNT:
+		break;
+	}
+	assert(0);
+	return NULL;
+}
+
+static bool is_repeat(const struct sip_timer *timer)
+{
+	return timer->kind == TIMER_A || timer->kind == TIMER_E ||
+	       timer->kind == TIMER_G || timer->kind == TIMER_R;
+}
+
+void sip_tx_layer_advance(struct sip_tx_layer *layer, uint64_t now_ms)
+{
+	struct sip_tx_host *host = layer->host;
+	struct sip_timer *timer;
+
+	layer->now_ms = now_ms;
+	while (!sip_list_empty(&layer->failed) &&
+	       host->reserve(host, REPORTS_PER_STEP)) {
+		struct sip_tx *tx =
+			SIP_CONTAINER(layer->failed.next, struct sip_tx, failed);
+
+		sip_list_remove(&tx->failed);
+		tx->send_failed = false;
+		sip_fsm_step(tx, EV_SEND_FAILED, NULL, NULL);
+	}
+	while (host->reserve(host, REPORTS_PER_STEP) &&
+	       (timer = sip_timers_pop(&layer->timers, now_ms))) {
+		layer->repeats_sent += is_repeat(timer);
+		sip_fsm_step(owner_of(timer), timer_event(timer), NULL, NULL);
+	}
+}

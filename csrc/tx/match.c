@@ -1,0 +1,111 @@
+#include "tx/match.h"
+
+#include "base/map.h"
+
+static const char cookie[] = "z9hG4bK";
+
+/* A bare cookie is no branch: it is matched by the rules of RFC 2543 (RFC 4475
+ * 3.2.1). */
+bool sip_tx_has_cookie(struct sip_msg *msg)
+{
+	const struct sip_via *via = sip_msg_via(msg);
+	const size_t len = sizeof cookie - 1;
+
+	return via && via->branch.len > len && memcmp(via->branch.p, cookie, len) == 0;
+}
+
+/* Hosts compare without case; a missing port is its default (RFC 3261 18.1.1). */
+static void put_sent_by(struct sip_out *out, const struct sip_via *via)
+{
+	uint16_t port = via->port;
+
+	for (size_t i = 0; i < via->host.len; i++) {
+		char c = via->host.p[i];
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c | 0x20);
+		sip_out_bytes(out, &c, 1);
+	}
+	if (port == 0)
+		port = via->transport_id ? sip_transport_info(via->transport_id)->port
+		                         : 5060;
+	sip_out_lit(out, ":");
+	sip_out_u64(out, port);
+}
+
+static void put_field(struct sip_out *out, sip_str field)
+{
+	sip_out_lit(out, "|");
+	sip_out_str(out, field);
+}
+
+static bool put_2543(struct sip_out *out, struct sip_msg *msg, bool with_to_tag)
+{
+	const struct sip_via *via = sip_msg_via(msg);
+	const struct sip_cseq *cseq = sip_msg_cseq(msg);
+	const struct sip_name_addr *from = sip_msg_from(msg), *to = sip_msg_to(msg);
+
+	if (!via || !cseq || !from || !to || !sip_msg_is_request(msg))
+		return false;
+	sip_out_str(out, msg->uri);
+	put_field(out, sip_msg_call_id(msg));
+	put_field(out, from->tag);
+	put_field(out, with_to_tag ? to->tag : SIP_STR(""));
+	sip_out_lit(out, "|");
+	sip_out_u64(out, cseq->number);
+	put_field(out, via->text);
+	return true;
+}
+
+bool sip_tx_key_make(struct sip_tx_key *key, struct sip_msg *msg, sip_str method,
+                     bool with_to_tag)
+{
+	static const struct sip_hash_key halves[2] = { { { 1, 2 } }, { { 3, 4 } } };
+	char scratch[8192];
+	struct sip_out out;
+
+	sip_out_init(&out, scratch, sizeof scratch);
+	if (sip_tx_has_cookie(msg)) {
+		const struct sip_via *via = sip_msg_via(msg);
+
+		sip_out_str(&out, via->branch);
+		sip_out_lit(&out, "|");
+		put_sent_by(&out, via);
+	} else if (!put_2543(&out, msg, with_to_tag)) {
+		return false;
+	}
+	put_field(&out, method);
+	if (out.len > out.cap)
+		return false;
+	if (out.len <= sizeof key->bytes) {
+		memcpy(key->bytes, scratch, out.len);
+		key->len = out.len;
+		return true;
+	}
+	/* A giant key is kept as its digest and its end, which has the method. */
+	key->len = sizeof key->bytes;
+	for (size_t i = 0; i < 2; i++) {
+		const uint64_t half = sip_hash(&halves[i], scratch, out.len);
+		memcpy(key->bytes + i * sizeof half, &half, sizeof half);
+	}
+	memcpy(key->bytes + 16, scratch + out.len - (sizeof key->bytes - 16),
+	       sizeof key->bytes - 16);
+	return true;
+}
+
+size_t sip_tx_merge_key(struct sip_msg *request, char *scratch, size_t cap)
+{
+	const struct sip_name_addr *from = sip_msg_from(request),
+				   *to = sip_msg_to(request);
+	const struct sip_cseq *cseq = sip_msg_cseq(request);
+	struct sip_out out;
+
+	if (!from || !to || !cseq || to->tag.len > 0)
+		return 0;
+	sip_out_init(&out, scratch, cap);
+	sip_out_str(&out, sip_msg_call_id(request));
+	put_field(&out, from->tag);
+	sip_out_lit(&out, "|");
+	sip_out_u64(&out, cseq->number);
+	put_field(&out, request->method_name);
+	return out.len <= cap ? out.len : 0;
+}

@@ -1,0 +1,153 @@
+#pragma once
+/* Transactions (RFC 3261 17, RFC 6026, RFC 4320).
+ *
+ * A layer owns all transactions of a stack: it matches, steps the four tables and
+ * arms their timers.  It sends and reports through its host and never calls back
+ * in reaction: a failed send is a step of its own, later.
+ */
+#include "base/buf.h"
+#include "base/limits.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "base/timer.h"
+#include "base/wire.h"
+#include "msg/message.h"
+#include "msg/write.h"
+
+enum sip_tx_kind { SIP_ICT, SIP_NICT, SIP_IST, SIP_NIST };
+
+/* The RFC's base values (RFC 3261 table 4), settable per stack. */
+struct sip_timing {
+	uint32_t t1_ms;      /* 500: round-trip estimate */
+	uint32_t t2_ms;      /* 4000: longest interval between retransmissions */
+	uint32_t t4_ms;      /* 5000: how long a message stays in the network */
+	uint32_t trying_ms;  /* 200: 100 to an INVITE that the user has not answered */
+	uint32_t timer_c_ms; /* 181000: a proxy's wait for a final (16.6, 16.8) */
+};
+#define SIP_TIMING_DEFAULT ((struct sip_timing){ 500, 4000, 5000, 200, 181000 })
+
+struct sip_tx_layer;
+struct sip_fsm;
+
+struct sip_tx {
+	struct sip_tx_layer *layer;
+	uint64_t serial; /* unique in its layer, never 0 */
+	uint32_t refs;
+	uint8_t kind;         /* enum sip_tx_kind */
+	uint8_t state;        /* enum sip_tx_state */
+	bool final;           /* a final response has been sent or received */
+	bool until_ack;       /* a 2xx is repeated until acknowledged */
+	bool cancelled;       /* CANCEL received, or asked for */
+	bool merged;          /* another request of the same is under way (8.2.2.2) */
+	bool ended;           /* out of its layer */
+	bool send_failed;     /* in the layer's list of failures to step */
+	uint32_t interval_ms; /* of the next retransmission */
+	uint16_t last_status;
+	uint16_t via_count; /* of the request: a response to it has as many */
+	const struct sip_fsm *fsm;
+	struct sip_timer resend, expire;
+	struct sip_node by_key, by_merge;
+	uint64_t merge_check; /* the second half of the 128-bit merge key */
+	struct sip_link failed, on_flow;
+	struct sip_path path;
+	struct sip_buf *sent;    /* the request, or the last response */
+	struct sip_msg *request; /* server: until the final response */
+	struct sip_buf *tag;     /* server: the To tag of our responses */
+	void *flow;              /* the stack's: the connection it waits for, or NULL */
+	void *fallback; /* the stack's: how to try again (UDP instead of TCP) */
+	uint32_t key_len;
+	char key[];
+};
+
+/* What a transaction tells its user. */
+enum sip_tx_report {
+	SIP_TX_PASS,       /* msg: a request, an ACK to a 2xx, or a response */
+	SIP_TX_TIMEOUT,    /* timer B, F or H, or 64*T1 after a CANCEL */
+	SIP_TX_UNSENT,     /* a transport error */
+	SIP_TX_NO_ACK,     /* a 2xx was repeated until timer L in vain */
+	SIP_TX_TERMINATED, /* the last report */
+};
+
+struct sip_tx_host {
+	/* Put the bytes on the transaction's path. */
+	sip_err (*send)(struct sip_tx_host *host, struct sip_tx *tx, sip_str bytes);
+	/* Report upward; `msg` is borrowed.  Never fails: room was asked for before. */
+	void (*report)(struct sip_tx_host *host, struct sip_tx *tx,
+	               enum sip_tx_report report, struct sip_msg *msg);
+	/* Is there room for `count` more reports? */
+	bool (*reserve)(struct sip_tx_host *host, unsigned count);
+};
+
+struct sip_tx_layer {
+	struct sip_alloc *alloc;
+	struct sip_random *random;
+	struct sip_tx_host *host;
+	struct sip_timing timing;
+	struct sip_timers timers;
+	struct sip_map clients, servers, merges;
+	struct sip_hash_key hash_key;
+	struct sip_link failed;
+	uint64_t serial;
+	uint64_t now_ms;
+	size_t count;
+	uint64_t repeats_sent, repeats_received, broken; /* counters */
+};
+
+void sip_tx_layer_init(struct sip_tx_layer *layer, struct sip_alloc *alloc,
+                       struct sip_random *random, const struct sip_timing *timing,
+                       struct sip_tx_host *host);
+/* Terminates every transaction without a report. */
+void sip_tx_layer_fini(struct sip_tx_layer *layer);
+uint64_t sip_tx_layer_deadline(const struct sip_tx_layer *layer);
+void sip_tx_layer_advance(struct sip_tx_layer *layer, uint64_t now_ms);
+
+/* A new client transaction: `request` is the bytes as they go out, `parsed` the
+ * same as a message.  Gives a reference; sip_tx_start sends. */
+sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_path *path,
+                      struct sip_buf *request, struct sip_msg *parsed,
+                      struct sip_tx **tx);
+/* A new server transaction for a request that matched none; starts at once, which
+ * reports the request.  Gives a reference. */
+sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_path *path,
+                      struct sip_msg *request, struct sip_tx **tx);
+void sip_tx_start(struct sip_tx *tx);
+
+/* Matching (17.1.3, 17.2.3 with its RFC 2543 rules); NULL when there is none. */
+struct sip_tx *sip_tx_find_client(struct sip_tx_layer *layer, struct sip_msg *response);
+struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request);
+/* The INVITE transaction a CANCEL is for (9.2). */
+struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer,
+                                     struct sip_msg *cancel);
+
+/* What has been matched. */
+void sip_tx_receive_request(struct sip_tx *tx, struct sip_msg *request);
+void sip_tx_receive_response(struct sip_tx *tx, struct sip_msg *response);
+/* The transport failed later than `send` could say. */
+void sip_tx_send_failed(struct sip_tx *tx);
+
+/* Write a response to the request of a server transaction that has not had its
+ * final: as sip_write_response, with `received` and `rport` from where the request came
+ * (18.2.1, RFC 3581 4), and with the transaction's own To tag when `spec` has none. */
+void sip_tx_write_response(struct sip_tx *tx, const struct sip_response_spec *spec,
+                           struct sip_out *out);
+
+/* Answer.  `until_ack`: repeat this 2xx until sip_tx_acked or timer L (13.3.1.4).
+ * Keeps `bytes`.  SIP_ESTATE after a final, but for another 2xx to an INVITE;
+ * SIP_EINVAL for what RFC 4320 4.1 and 4.2 forbid to non-INVITE requests. */
+sip_err sip_tx_respond(struct sip_tx *tx, unsigned status, struct sip_buf *bytes,
+                       bool until_ack);
+void sip_tx_acked(struct sip_tx *tx);
+/* A CANCEL has been sent: give the final response 64*T1 to come (9.1). */
+void sip_tx_cancel_sent(struct sip_tx *tx);
+/* End it without a word: the stack is done with it. */
+void sip_tx_terminate(struct sip_tx *tx);
+
+struct sip_tx *sip_tx_ref(struct sip_tx *tx);
+void sip_tx_unref(struct sip_tx *tx); /* NULL is fine */
+
+static inline bool sip_tx_is_client(const struct sip_tx *tx)
+{
+	return tx->kind <= SIP_NICT;
+}
+bool sip_tx_is_over(const struct sip_tx *tx);           /* terminated */
+const char *sip_tx_state_name(const struct sip_tx *tx); /* "proceeding" */
