@@ -2,9 +2,13 @@
 
 #include <assert.h>
 
-struct sip_buf *sip_buf_new(struct sip_alloc *alloc, const void *bytes, size_t len)
+struct sip_buf *sip_buf_new_joined(struct sip_alloc *alloc, sip_str a, sip_str b,
+                                   sip_str c)
 {
+	const sip_str pieces[] = { a, b, c };
+	const size_t len = a.len + b.len + c.len;
 	struct sip_buf *buf;
+	size_t at = 0;
 
 	if (len > UINT32_MAX)
 		return NULL;
@@ -14,9 +18,18 @@ struct sip_buf *sip_buf_new(struct sip_alloc *alloc, const void *bytes, size_t l
 	buf->alloc = alloc;
 	buf->refs = 1;
 	buf->len = (uint32_t)len;
-	if (len > 0)
-		memcpy(buf->bytes, bytes, len);
+	for (int i = 0; i < 3; i++) {
+		if (pieces[i].len > 0)
+			memcpy(buf->bytes + at, pieces[i].p, pieces[i].len);
+		at += pieces[i].len;
+	}
 	return buf;
+}
+
+struct sip_buf *sip_buf_new(struct sip_alloc *alloc, const void *bytes, size_t len)
+{
+	return sip_buf_new_joined(alloc, sip_str_of(bytes, len), SIP_STR(""),
+	                          SIP_STR(""));
 }
 
 struct sip_buf *sip_buf_ref(struct sip_buf *buf)

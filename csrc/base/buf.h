@@ -12,6 +12,9 @@ struct sip_buf {
 
 /* Gives a copy of the bytes, or NULL when memory is short. */
 struct sip_buf *sip_buf_new(struct sip_alloc *alloc, const void *bytes, size_t len);
+/* The same of three pieces, one after the other. */
+struct sip_buf *sip_buf_new_joined(struct sip_alloc *alloc, sip_str a, sip_str b,
+                                   sip_str c);
 struct sip_buf *sip_buf_ref(struct sip_buf *buf);
 void sip_buf_unref(struct sip_buf *buf); /* NULL is fine */
 

@@ -72,6 +72,11 @@ struct sip_wire_event {
 	size_t record_count;
 };
 
+/* Where a wire delivers its events: the stack that was made with it. */
+struct sip_wire_sink {
+	void (*event)(struct sip_wire_sink *sink, const struct sip_wire_event *event);
+};
+
 struct sip_wire;
 
 struct sip_wire_ops {

@@ -5,12 +5,10 @@
  * reaction: a step queues events, and whoever drives takes them out afterwards.
  * One stack belongs to one thread.  It resolves no names and knows no calls: it
  * is told where to send, and answers what the RFC wants answered below the core
- * (RFC 3261 16.3/8.2 syntax, 17, 18; RFC 3581; RFC 6026; RFC 4320).
+ * (RFC 3261 9.2, 16.3 and 8.2 as to syntax, 17, 18; RFC 3581; RFC 6026; RFC 4320).
  */
 #include "base/limits.h"
-#include "base/map.h"
 #include "base/random.h"
-#include "base/timer.h"
 #include "base/wire.h"
 #include "msg/message.h"
 #include "msg/write.h"
@@ -20,43 +18,42 @@ struct sip_stack;
 
 enum sip_event_kind {
 	SIP_EVENT_REQUEST,  /* tx: a server transaction, msg: its request */
-	SIP_EVENT_CANCEL,   /* tx: the INVITE's; it has been answered 200 by the stack, the
-	                       INVITE has not (RFC 3261 9.2) */
-	SIP_EVENT_ACK,      /* msg: an ACK to a 2xx; tx: its INVITE's while it lives, else NULL */
-	SIP_EVENT_RESPONSE, /* tx: a client transaction, msg: the response */
+	SIP_EVENT_CANCEL,   /* tx: the INVITE's, msg: the CANCEL.  The CANCEL has been
+	                       answered, the INVITE has not (RFC 3261 9.2) */
+	SIP_EVENT_ACK,      /* msg: an ACK to a 2xx; tx: its INVITE's, or NULL */
+	SIP_EVENT_RESPONSE, /* tx: a client transaction, msg: the response, never a 100
+	                     */
 	SIP_EVENT_STRAY,    /* msg: a 2xx to an INVITE whose transaction is gone */
-	SIP_EVENT_FAILED,   /* tx: timeout or transport error; err, why */
-	SIP_EVENT_NO_ACK,   /* tx: a 2xx repeated for 64*T1 and never acknowledged */
-	SIP_EVENT_ENDED,    /* tx: terminated; the last event it has */
-	SIP_EVENT_RECORDS,  /* token, err, records */
-	SIP_EVENT_CLOSED,   /* path: a connection ended */
+	SIP_EVENT_FAILED,   /* tx: err is SIP_ETIME or SIP_EWIRE; why */
+	SIP_EVENT_NO_ACK,  /* tx: a 2xx was repeated for 64*T1 and never acknowledged */
+	SIP_EVENT_ENDED,   /* tx: terminated; the last event it has */
+	SIP_EVENT_RECORDS, /* token, err, records */
+	SIP_EVENT_CLOSED,  /* path: a connection ended; err, why */
+	SIP_EVENT_MESSAGE, /* path, bytes, sent: what passed, when it is watched */
 };
 
 struct sip_event {
 	enum sip_event_kind kind;
-	struct sip_tx *tx;   /* a reference, given to whoever takes the event */
-	struct sip_msg *msg; /* likewise */
+	bool sent;
+	sip_err err;
+	const char *why;       /* static text or NULL */
+	struct sip_tx *tx;     /* a reference, given to whoever takes the event */
+	struct sip_msg *msg;   /* likewise */
+	struct sip_buf *bytes; /* likewise: a message, or an array of sip_record */
 	struct sip_path path;
 	uint64_t token;
-	sip_err err;
-	const char *why; /* static text or NULL */
-	struct sip_record records[8];
-	unsigned record_count;
 };
-
-/* What a watcher sees: every message that passes, as bytes (for traces). */
-struct sip_watcher {
-	void (*message)(struct sip_watcher *watcher, bool sent, const struct sip_path *path,
-	                sip_str bytes);
-};
+/* Lets go of what an event gives. */
+void sip_event_fini(struct sip_event *event);
 
 struct sip_stack_opts {
 	struct sip_alloc *alloc;
 	struct sip_wire *wire;
 	struct sip_random *random;
-	struct sip_timing timing; /* tx/tx.h; zeros: the RFC's values */
+	struct sip_timing timing;
 	struct sip_limits limits;
-	struct sip_watcher *watcher; /* may be NULL */
+	bool watched;      /* SIP_EVENT_MESSAGE for everything that passes */
+	sip_str advertise; /* the host that Via and Contact name; empty: the address */
 };
 
 sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
@@ -66,6 +63,69 @@ void sip_stack_free(struct sip_stack *stack);
 
 void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
                      const struct sip_wire_event *event);
-uint64_t sip_stack_deadline(const struct sip_stack *stack);
+uint64_t sip_stack_deadline(const struct sip_stack *stack); /* SIP_NEVER: none */
 void sip_stack_advance(struct sip_stack *stack, uint64_t now_ms);
 bool sip_stack_next_event(struct sip_stack *stack, struct sip_event *event);
+
+/* Listen at `at` (port 0: any; comes back as bound).  `why` as in base/wire.h. */
+sip_err sip_stack_listen(struct sip_stack *stack, enum sip_transport transport,
+                         struct sip_addr *at, const char **why);
+
+struct sip_target {
+	enum sip_transport transport;
+	struct sip_addr remote;
+};
+
+/* The host and port that Via and Contact name towards a target: `advertise`, the
+ * listener's address, or for a wildcard the kernel's route.  `host` holds
+ * SIP_STACK_HOST_MAX bytes and is not NUL-ended. */
+enum { SIP_STACK_HOST_MAX = 256 };
+sip_err sip_stack_local(struct sip_stack *stack, const struct sip_target *target,
+                        char *host, size_t *host_len, uint16_t *port);
+/* The same for the path a request came by. */
+void sip_stack_local_of(struct sip_stack *stack, const struct sip_path *path,
+                        char *host, size_t *host_len, uint16_t *port);
+
+/* Send a request in a transaction of its own.  More than 1300 bytes meant for UDP go
+ * by TCP when we listen there, and by UDP after all when that is refused (18.1.1).
+ * Gives a reference.  SIP_EINVAL: a value that breaks lines, or no listener of the
+ * family; `why` says. */
+sip_err sip_stack_request(struct sip_stack *stack, const struct sip_request_spec *spec,
+                          const struct sip_target *target, struct sip_tx **tx,
+                          const char **why);
+
+/* Send a request without a transaction: the ACK to a 2xx (13.2.2.4). */
+struct sip_sent {
+	struct sip_target target;
+	struct sip_path path;
+	struct sip_buf *bytes;
+};
+sip_err sip_stack_send(struct sip_stack *stack, const struct sip_request_spec *spec,
+                       const struct sip_target *target, struct sip_sent *sent,
+                       const char **why);
+sip_err sip_stack_send_again(struct sip_stack *stack, struct sip_sent *sent);
+
+/* Answer (see sip_tx_respond).  `why` says what was refused. */
+sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
+                          const struct sip_response_spec *spec, bool until_ack,
+                          const char **why);
+
+/* CANCEL an INVITE: at once, or with its first provisional response (9.1).  SIP_ESTATE
+ * when it has had its final. */
+sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite);
+
+/* Ask for records of a name; SIP_EVENT_RECORDS follows. */
+sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
+                         enum sip_record_type type, uint64_t token);
+
+struct sip_stack_stats {
+	uint64_t received, sent; /* messages */
+	uint64_t malformed;      /* not parsed; requests among them were answered */
+	uint64_t stray;          /* responses to nobody */
+	uint64_t refused;        /* by a limit */
+	uint64_t unsent;
+	/* At this moment: */
+	uint64_t transactions, connections, timers, events;
+	uint64_t repeats_sent, repeats_received;
+};
+void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stats);

@@ -30,6 +30,8 @@ void sip_tx_layer_init(struct sip_tx_layer *layer, struct sip_alloc *alloc,
 	sip_map_init(&layer->clients, alloc);
 	sip_map_init(&layer->servers, alloc);
 	sip_map_init(&layer->merges, alloc);
+	sip_map_init(&layer->serials, alloc);
+	sip_list_init(&layer->active);
 	sip_list_init(&layer->failed);
 	random->fill(random, &layer->hash_key, sizeof layer->hash_key);
 }
@@ -51,6 +53,7 @@ void sip_tx_layer_fini(struct sip_tx_layer *layer)
 	sip_map_fini(&layer->clients);
 	sip_map_fini(&layer->servers);
 	sip_map_fini(&layer->merges);
+	sip_map_fini(&layer->serials);
 	sip_timers_fini(&layer->timers);
 }
 
@@ -75,6 +78,11 @@ void sip_tx_unref(struct sip_tx *tx)
 	sip_free(tx->layer->alloc, tx, sizeof *tx + tx->key_len);
 }
 
+static uint64_t serial_hash(uint64_t serial)
+{
+	return serial * 0x9e3779b97f4a7c15u >> 8; /* ours alone: nobody chooses it */
+}
+
 static sip_err new_tx(struct sip_tx_layer *layer, enum sip_tx_kind kind,
                       const struct sip_tx_key *key, const struct sip_path *path,
                       struct sip_tx **out)
@@ -84,20 +92,20 @@ static sip_err new_tx(struct sip_tx_layer *layer, enum sip_tx_kind kind,
 	static const uint8_t first[] = { ST_CALLING, ST_TRYING, ST_PROCEEDING,
 		                         ST_TRYING };
 	struct sip_map *map = kind <= SIP_NICT ? &layer->clients : &layer->servers;
+	const uint64_t hash = sip_hash(&layer->hash_key, key->bytes, key->len);
 	struct sip_tx *tx = sip_alloc0(layer->alloc, sizeof *tx + key->len);
 
 	if (!tx)
 		return SIP_ENOMEM;
 	tx->key_len = (uint32_t)key->len;
 	memcpy(tx->key, key->bytes, key->len);
-	if (sip_map_insert(map, &tx->by_key,
-	                   sip_hash(&layer->hash_key, key->bytes, key->len)) !=
-	    SIP_OK) {
-		sip_free(layer->alloc, tx, sizeof *tx + key->len);
-		return SIP_ENOMEM;
-	}
-	tx->layer = layer;
 	tx->serial = ++layer->serial;
+	if (sip_map_insert(&layer->serials, &tx->by_serial, serial_hash(tx->serial)) !=
+	    SIP_OK)
+		goto free_tx;
+	if (sip_map_insert(map, &tx->by_key, hash) != SIP_OK)
+		goto unmap;
+	tx->layer = layer;
 	tx->refs = 2; /* the layer's and the caller's */
 	tx->kind = (uint8_t)kind;
 	tx->state = first[kind];
@@ -106,26 +114,43 @@ static sip_err new_tx(struct sip_tx_layer *layer, enum sip_tx_kind kind,
 	layer->count++;
 	*out = tx;
 	return SIP_OK;
+unmap:
+	sip_map_remove(&layer->serials, &tx->by_serial);
+free_tx:
+	sip_free(layer->alloc, tx, sizeof *tx + key->len);
+	return SIP_ENOMEM;
 }
 
-sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_path *path,
-                      struct sip_buf *request, struct sip_msg *parsed,
+sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_client_spec *spec,
                       struct sip_tx **out)
 {
+	const bool invite = sip_str_eq(spec->method, sip_method_name(SIP_M_INVITE));
 	struct sip_tx_key key;
 	struct sip_tx *tx;
 	sip_err err;
 
-	if (!sip_tx_key_make(&key, parsed, parsed->method_name, true))
+	if (!sip_tx_client_key(&key, spec->branch, spec->method))
 		return SIP_EINVAL;
-	err = new_tx(layer, parsed->method == SIP_M_INVITE ? SIP_ICT : SIP_NICT, &key,
-	             path, &tx);
+	err = new_tx(layer, invite ? SIP_ICT : SIP_NICT, &key, &spec->path, &tx);
 	if (err != SIP_OK)
 		return err;
-	tx->via_count = (uint16_t)sip_msg_via_count(parsed);
-	tx->sent = sip_buf_ref(request);
+	tx->via_count = 1;
+	tx->via_at = (uint16_t)spec->via_at;
+	tx->sent = sip_buf_ref(spec->request);
+	sip_list_insert(&layer->active, &tx->active);
 	*out = tx;
 	return SIP_OK;
+}
+
+void sip_tx_restart(struct sip_tx *tx, const struct sip_client_spec *spec)
+{
+	struct sip_buf *old = tx->sent;
+
+	tx->sent = sip_buf_ref(spec->request);
+	sip_buf_unref(old);
+	tx->path = spec->path;
+	tx->via_at = (uint16_t)spec->via_at;
+	sip_fsm_step(tx, EV_START, NULL, NULL);
 }
 
 /* Is the same request under way on another branch (8.2.2.2)?  Identity is 128 bits
@@ -157,7 +182,8 @@ static void note_merge(struct sip_tx *tx, struct sip_msg *request)
 }
 
 sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_path *path,
-                      struct sip_msg *request, struct sip_tx **out)
+                      const struct sip_addr *reply, struct sip_msg *request,
+                      struct sip_tx **out)
 {
 	struct sip_tx_key key;
 	struct sip_tx *tx;
@@ -177,6 +203,7 @@ sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_path *path,
 		sip_tx_unref(tx);
 		return SIP_ENOMEM;
 	}
+	tx->reply = *reply;
 	tx->request = sip_msg_ref(request);
 	note_merge(tx, request);
 	*out = tx;
@@ -203,17 +230,49 @@ static struct sip_tx *find(struct sip_map *map, const struct sip_hash_key *hash_
 	return NULL;
 }
 
+/* Is the top Via of the response the one we wrote, sent-by included (18.1.2)? */
+static bool is_our_via(const struct sip_tx *tx, const struct sip_via *got)
+{
+	sip_str line = sip_buf_str(tx->sent);
+	struct sip_via ours;
+	const char *end;
+
+	line.p += tx->via_at + sizeof "Via:" - 1;
+	line.len -= tx->via_at + sizeof "Via:" - 1;
+	end = memchr(line.p, '\r', line.len);
+	if (!end)
+		return false;
+	line.len = (size_t)(end - line.p);
+	return sip_via_parse(sip_str_trim(line), &ours) == SIP_OK &&
+	       sip_str_ieq(ours.host, got->host) && ours.port == got->port;
+}
+
 struct sip_tx *sip_tx_find_client(struct sip_tx_layer *layer, struct sip_msg *response)
 {
 	const struct sip_cseq *cseq = sip_msg_cseq(response);
+	const struct sip_via *via = sip_msg_via(response);
 	struct sip_tx_key key;
 	struct sip_tx *tx;
 
-	if (!cseq || !sip_tx_key_make(&key, response, cseq->method_name, true))
+	if (!cseq || !via || !sip_tx_client_key(&key, via->branch, cseq->method_name))
 		return NULL;
 	tx = find(&layer->clients, &layer->hash_key, &key);
 	/* A response has the Vias of its request, no more and no fewer (8.1.3.3). */
-	return tx && sip_msg_via_count(response) == tx->via_count ? tx : NULL;
+	if (!tx || sip_msg_via_count(response) != tx->via_count || !is_our_via(tx, via))
+		return NULL;
+	return tx;
+}
+
+struct sip_tx *sip_tx_find_serial(struct sip_tx_layer *layer, uint64_t serial)
+{
+	struct sip_node *node = sip_map_first(&layer->serials, serial_hash(serial));
+
+	for (; node; node = sip_map_next(node)) {
+		struct sip_tx *tx = SIP_CONTAINER(node, struct sip_tx, by_serial);
+		if (tx->serial == serial)
+			return tx;
+	}
+	return NULL;
 }
 
 static struct sip_tx *find_invite(struct sip_tx_layer *layer, struct sip_msg *msg)
@@ -260,8 +319,10 @@ void sip_tx_receive_request(struct sip_tx *tx, struct sip_msg *request)
 void sip_tx_receive_response(struct sip_tx *tx, struct sip_msg *response)
 {
 	assert(sip_tx_is_client(tx));
-	if (response->status >= 200)
+	if (response->status >= 200) {
 		tx->final = true;
+		sip_list_remove(&tx->active);
+	}
 	tx->last_status = response->status;
 	sip_fsm_step(tx,
 	             response->status < 200   ? EV_1XX
@@ -352,6 +413,8 @@ void sip_tx_terminate(struct sip_tx *tx)
 	sip_timer_stop(&layer->timers, &tx->resend);
 	sip_timer_stop(&layer->timers, &tx->expire);
 	sip_list_remove(&tx->failed);
+	sip_list_remove(&tx->active);
+	sip_map_remove(&layer->serials, &tx->by_serial);
 	sip_map_remove(sip_tx_is_client(tx) ? &layer->clients : &layer->servers,
 	               &tx->by_key);
 	if (tx->merge_check)

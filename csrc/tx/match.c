@@ -92,6 +92,17 @@ bool sip_tx_key_make(struct sip_tx_key *key, struct sip_msg *msg, sip_str method
 	return true;
 }
 
+bool sip_tx_client_key(struct sip_tx_key *key, sip_str branch, sip_str method)
+{
+	struct sip_out out;
+
+	sip_out_init(&out, key->bytes, sizeof key->bytes);
+	sip_out_str(&out, branch);
+	put_field(&out, method);
+	key->len = out.len;
+	return out.len <= out.cap;
+}
+
 size_t sip_tx_merge_key(struct sip_msg *request, char *scratch, size_t cap)
 {
 	const struct sip_name_addr *from = sip_msg_from(request),

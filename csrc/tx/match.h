@@ -16,6 +16,10 @@ struct sip_tx_key {
 bool sip_tx_key_make(struct sip_tx_key *key, struct sip_msg *msg, sip_str method,
                      bool with_to_tag);
 
+/* Our branch and the method: enough for a response, because nobody can guess a
+ * branch of ours. */
+bool sip_tx_client_key(struct sip_tx_key *key, sip_str branch, sip_str method);
+
 /* Call-ID, From tag, CSeq number and method: the same request on another way
  * (8.2.2.2).  Gives the length, 0 when it does not apply (a To tag). */
 size_t sip_tx_merge_key(struct sip_msg *request, char *out, size_t cap);

@@ -44,12 +44,16 @@ struct sip_tx {
 	uint32_t interval_ms; /* of the next retransmission */
 	uint16_t last_status;
 	uint16_t via_count; /* of the request: a response to it has as many */
+	uint16_t via_at;      /* client: where the top Via stands in `sent` */
+	bool internal;        /* the stack's own: nothing of it goes up */
 	const struct sip_fsm *fsm;
 	struct sip_timer resend, expire;
-	struct sip_node by_key, by_merge;
+	struct sip_node by_key, by_merge, by_serial;
 	uint64_t merge_check; /* the second half of the 128-bit merge key */
 	struct sip_link failed, on_flow;
-	struct sip_path path;
+	struct sip_link active;  /* client: in the layer's list until its final */
+	struct sip_path path;    /* server: remote is where the request came from ... */
+	struct sip_addr reply;   /* ... and this is where responses go (18.2.2) */
 	struct sip_buf *sent;    /* the request, or the last response */
 	struct sip_msg *request; /* server: until the final response */
 	struct sip_buf *tag;     /* server: the To tag of our responses */
@@ -84,9 +88,9 @@ struct sip_tx_layer {
 	struct sip_tx_host *host;
 	struct sip_timing timing;
 	struct sip_timers timers;
-	struct sip_map clients, servers, merges;
+	struct sip_map clients, servers, merges, serials;
 	struct sip_hash_key hash_key;
-	struct sip_link failed;
+	struct sip_link failed, active;
 	uint64_t serial;
 	uint64_t now_ms;
 	size_t count;
@@ -101,19 +105,28 @@ void sip_tx_layer_fini(struct sip_tx_layer *layer);
 uint64_t sip_tx_layer_deadline(const struct sip_tx_layer *layer);
 void sip_tx_layer_advance(struct sip_tx_layer *layer, uint64_t now_ms);
 
-/* A new client transaction: `request` is the bytes as they go out, `parsed` the
- * same as a message.  Gives a reference; sip_tx_start sends. */
-sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_path *path,
-                      struct sip_buf *request, struct sip_msg *parsed,
+/* A new client transaction: `request` is the bytes as they go out, with the top Via
+ * at `via_at` and this branch in it.  Gives a reference; sip_tx_start sends. */
+struct sip_client_spec {
+	struct sip_path path;
+	struct sip_buf *request;
+	sip_str method, branch;
+	size_t via_at;
+};
+sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_client_spec *spec,
                       struct sip_tx **tx);
-/* A new server transaction for a request that matched none; starts at once, which
- * reports the request.  Gives a reference. */
+/* The same transaction by other bytes on another path, before any response. */
+void sip_tx_restart(struct sip_tx *tx, const struct sip_client_spec *spec);
+/* A new server transaction for a request that matched none.  Gives a reference;
+ * sip_tx_start reports the request. */
 sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_path *path,
-                      struct sip_msg *request, struct sip_tx **tx);
+                      const struct sip_addr *reply, struct sip_msg *request,
+                      struct sip_tx **tx);
 void sip_tx_start(struct sip_tx *tx);
 
 /* Matching (17.1.3, 17.2.3 with its RFC 2543 rules); NULL when there is none. */
 struct sip_tx *sip_tx_find_client(struct sip_tx_layer *layer, struct sip_msg *response);
+struct sip_tx *sip_tx_find_serial(struct sip_tx_layer *layer, uint64_t serial);
 struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request);
 /* The INVITE transaction a CANCEL is for (9.2). */
 struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer,

@@ -1,0 +1,302 @@
+/* Connections: found by id and by far end, framed, timed, and closed with whoever
+ * was waiting for them told (RFC 3261 18.3, 18.4). */
+#include "stack/state.h"
+
+#include <assert.h>
+
+enum { HEAD_TIMER = 1, IDLE_TIMER = 2, UNREAD_MIN = 2048 };
+
+static uint64_t id_hash(uint32_t id)
+{
+	return (uint64_t)id * 0x9e3779b97f4a7c15u; /* the wire's: nobody chooses it */
+}
+
+static uint64_t remote_hash(const struct sip_stack *stack, enum sip_transport transport,
+                            const struct sip_addr *remote)
+{
+	char text[SIP_ADDR_TEXT_MAX + 1];
+	size_t len = sip_addr_write(remote, text);
+
+	text[len++] = (char)transport;
+	return sip_hash(&stack->tag_key, text, len);
+}
+
+struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id)
+{
+	struct sip_node *node = sip_map_first(&stack->flows, id_hash(id));
+
+	for (; node; node = sip_map_next(node)) {
+		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_id);
+		if (flow->path.id == id)
+			return flow;
+	}
+	return NULL;
+}
+
+struct sip_flow *sip_flow_towards(struct sip_stack *stack, enum sip_transport transport,
+                                  const struct sip_addr *remote)
+{
+	struct sip_node *node =
+		sip_map_first(&stack->remotes, remote_hash(stack, transport, remote));
+
+	for (; node; node = sip_map_next(node)) {
+		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_remote);
+		if (!flow->closing && flow->path.transport == transport &&
+		    sip_addr_eq(&flow->path.remote, remote))
+			return flow;
+	}
+	return NULL;
+}
+
+static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path *path)
+{
+	struct sip_flow *flow = sip_alloc0(stack->alloc, sizeof *flow);
+
+	if (!flow)
+		return NULL;
+	flow->path = *path;
+	flow->last_ms = stack->now_ms;
+	sip_list_init(&flow->waiting);
+	if (sip_map_insert(&stack->flows, &flow->by_id, id_hash(path->id)) != SIP_OK) {
+		sip_free(stack->alloc, flow, sizeof *flow);
+		return NULL;
+	}
+	if (sip_map_insert(&stack->remotes, &flow->by_remote,
+	                   remote_hash(stack, path->transport, &path->remote)) !=
+	    SIP_OK) {
+		sip_map_remove(&stack->flows, &flow->by_id);
+		sip_free(stack->alloc, flow, sizeof *flow);
+		return NULL;
+	}
+	return flow;
+}
+
+static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
+{
+	sip_timer_stop(&stack->timers, &flow->timer);
+	sip_map_remove(&stack->flows, &flow->by_id);
+	sip_map_remove(&stack->remotes, &flow->by_remote);
+	sip_free(stack->alloc, flow->unread, flow->unread_cap);
+	sip_free(stack->alloc, flow, sizeof *flow);
+}
+
+/* One timer per connection: half a message is waited for shortly, silence long.  When
+ * memory is short the connection has none, and lives until the peer ends it. */
+static void arm(struct sip_stack *stack, struct sip_flow *flow, uint8_t kind)
+{
+	const uint32_t delay = kind == HEAD_TIMER ? stack->limits.stream_head_ms
+	                                          : stack->limits.stream_idle_ms;
+
+	if (sip_timer_armed(&flow->timer) && flow->timer.kind == kind)
+		return;
+	flow->timer.kind = kind;
+	(void)sip_timer_arm(&stack->timers, &flow->timer, stack->now_ms, delay);
+}
+
+sip_err sip_flow_open(struct sip_stack *stack, enum sip_transport transport,
+                      const struct sip_addr *remote, struct sip_flow **out)
+{
+	const struct sip_listener *listener =
+		sip_stack_listener(stack, transport, remote->family);
+	struct sip_path path = { .transport = transport, .remote = *remote };
+	struct sip_flow *flow;
+	sip_err err;
+
+	if (stack->flows.count >= stack->limits.connections)
+		return SIP_ELIMIT;
+	if (listener && !sip_addr_is_any(&listener->addr)) {
+		path.local = listener->addr;
+		path.local.port = 0;
+	}
+	err = stack->wire->ops->open(stack->wire, transport, &path.local, remote,
+	                             SIP_STR(""), &path.id);
+	if (err != SIP_OK)
+		return err;
+	flow = new_flow(stack, &path);
+	if (!flow) {
+		stack->wire->ops->close(stack->wire, path.id);
+		return SIP_ENOMEM;
+	}
+	*out = flow;
+	return SIP_OK;
+}
+
+void sip_flow_opened(struct sip_stack *stack, const struct sip_path *path)
+{
+	struct sip_flow *flow = sip_flow_find(stack, path->id);
+
+	if (!flow && stack->flows.count < stack->limits.connections)
+		flow = new_flow(stack, path);
+	if (!flow) {
+		stack->stats.refused++;
+		stack->wire->ops->close(stack->wire, path->id);
+		return;
+	}
+	flow->open = true;
+	flow->path.local = path->local;
+	flow->last_ms = stack->now_ms;
+	arm(stack, flow, IDLE_TIMER);
+}
+
+/* An orderly end of an open connection fails nobody: responses may come by another
+ * one (18.2.2).  A connection that was refused or reset does. */
+void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event)
+{
+	struct sip_flow *flow = sip_flow_find(stack, event->path.id);
+	const bool failed = flow && (!flow->open || event->err != SIP_OK);
+
+	if (!flow)
+		return;
+	while (!sip_list_empty(&flow->waiting)) {
+		struct sip_tx *tx =
+			SIP_CONTAINER(flow->waiting.next, struct sip_tx, on_flow);
+
+		sip_list_remove(&tx->on_flow);
+		tx->flow = NULL;
+		if (failed && (flow->open || !sip_stack_fall_back(stack, tx)))
+			sip_tx_send_failed(tx);
+	}
+	if (sip_stack_reserve(stack, 1)) {
+		struct sip_event *up = sip_stack_push(stack, SIP_EVENT_CLOSED);
+		up->path = flow->path;
+		up->err = event->err;
+	}
+	free_flow(stack, flow);
+}
+
+void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow)
+{
+	if (flow->closing)
+		return;
+	flow->closing = true;
+	sip_timer_stop(&stack->timers, &flow->timer);
+	stack->wire->ops->close(stack->wire, flow->path.id);
+}
+
+static sip_err keep_unread(struct sip_stack *stack, struct sip_flow *flow,
+                           sip_str bytes)
+{
+	const size_t need = flow->unread_len + bytes.len;
+	uint32_t cap = flow->unread_cap ? flow->unread_cap : UNREAD_MIN;
+	char *grown;
+
+	while (cap < need)
+		cap *= 2;
+	if (cap > flow->unread_cap) {
+		grown = sip_realloc(stack->alloc, flow->unread, flow->unread_cap, cap);
+		if (!grown)
+			return SIP_ENOMEM;
+		flow->unread = grown;
+		flow->unread_cap = cap;
+	}
+	memcpy(flow->unread + flow->unread_len, bytes.p, bytes.len);
+	flow->unread_len += (uint32_t)bytes.len;
+	return SIP_OK;
+}
+
+static void drop_unread(struct sip_stack *stack, struct sip_flow *flow, size_t len)
+{
+	flow->unread_len -= (uint32_t)len;
+	memmove(flow->unread, flow->unread + len, flow->unread_len);
+	if (flow->unread_len == 0) { /* an idle connection holds no buffer */
+		sip_free(stack->alloc, flow->unread, flow->unread_cap);
+		flow->unread = NULL;
+		flow->unread_cap = 0;
+	}
+}
+
+/* Cut messages off the front of `bytes`; gives how many bytes were used, and closes
+ * a connection that has lost its framing, with an answer where one can be given. */
+static size_t cut(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
+{
+	size_t used = 0;
+
+	while (used < bytes.len && !flow->closing) {
+		const sip_str rest = sip_str_of(bytes.p + used, bytes.len - used);
+		enum sip_frame_kind kind;
+		struct sip_refusal refusal = { 0 };
+		size_t skip = 0, len = 0;
+		const sip_err err = sip_frame_feed(&flow->frame, &stack->limits, rest,
+		                                   &kind, &skip, &len, &refusal);
+
+		if (err == SIP_EMORE)
+			return used;
+		if (err != SIP_OK) {
+			if (len > 0)
+				sip_stack_receive(stack, &flow->path,
+				                  sip_str_of(rest.p + skip, len),
+				                  false);
+			else
+				stack->stats.malformed++;
+			sip_flow_close(stack, flow);
+			return bytes.len;
+		}
+		if (kind == SIP_FRAME_MESSAGE)
+			sip_stack_receive(stack, &flow->path,
+			                  sip_str_of(rest.p + skip, len), false);
+		else if (kind ==
+		         SIP_FRAME_PING) /* a lost pong is the peer's to notice */
+			(void)stack->wire->ops->send(stack->wire, &flow->path,
+			                             SIP_STR("\r\n"), 0);
+		used += skip + len;
+		if (!sip_stack_reserve(stack, 8))
+			return used;
+	}
+	return used;
+}
+
+void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
+{
+	struct sip_flow *flow = sip_flow_find(stack, event->path.id);
+	size_t used;
+
+	if (!flow || flow->closing)
+		return;
+	flow->last_ms = stack->now_ms;
+	if (flow->unread_len == 0) { /* whole messages are never copied here */
+		used = cut(stack, flow, event->bytes);
+		if (used < event->bytes.len &&
+		    keep_unread(stack, flow,
+		                sip_str_of(event->bytes.p + used,
+		                           event->bytes.len - used)) != SIP_OK)
+			sip_flow_close(stack, flow);
+	} else if (keep_unread(stack, flow, event->bytes) != SIP_OK) {
+		sip_flow_close(stack, flow);
+	} else {
+		used = cut(stack, flow, sip_str_of(flow->unread, flow->unread_len));
+		drop_unread(stack, flow, used);
+	}
+	if (!flow->closing)
+		arm(stack, flow, flow->unread_len > 0 ? HEAD_TIMER : IDLE_TIMER);
+}
+
+void sip_flow_advance(struct sip_stack *stack)
+{
+	struct sip_timer *timer;
+
+	while ((timer = sip_timers_pop(&stack->timers, stack->now_ms))) {
+		struct sip_flow *flow = SIP_CONTAINER(timer, struct sip_flow, timer);
+		const uint64_t idle = stack->now_ms - flow->last_ms;
+
+		if (timer->kind == IDLE_TIMER && idle < stack->limits.stream_idle_ms)
+			(void)sip_timer_arm(&stack->timers, timer, stack->now_ms,
+			                    stack->limits.stream_idle_ms - idle);
+		else
+			sip_flow_close(stack, flow);
+	}
+}
+
+void sip_flow_free_all(struct sip_stack *stack)
+{
+	struct sip_node *node;
+
+	while ((node = sip_map_any(&stack->flows))) {
+		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_id);
+
+		if (!flow->closing)
+			stack->wire->ops->close(stack->wire, flow->path.id);
+		while (!sip_list_empty(&flow->waiting))
+			sip_list_remove(flow->waiting.next);
+		free_flow(stack, flow);
+	}
+}

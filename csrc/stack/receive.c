@@ -1,0 +1,186 @@
+/* What arrives: parsed, checked, matched, and passed to a transaction or refused. */
+#include "stack/state.h"
+
+#include "tx/match.h"
+
+/* Where responses to this request go (RFC 3261 18.2.2, RFC 3581 4).  On a stream it
+ * is where a new connection would be opened when this one is gone. */
+static struct sip_addr reply_address(struct sip_msg *request,
+                                     const struct sip_path *path)
+{
+	const struct sip_via *via = sip_msg_via(request);
+	const uint16_t standard = sip_transport_info(path->transport)->port;
+	struct sip_addr reply = path->remote;
+	struct sip_addr maddr;
+
+	if (!via || (path->transport == SIP_UDP && via->has_rport))
+		return reply;
+	if (path->transport == SIP_UDP && via->maddr.len > 0 &&
+	    sip_addr_parse(via->maddr, &maddr) && maddr.family == reply.family)
+		reply = maddr;
+	reply.port = via->port ? via->port : standard;
+	return reply;
+}
+
+/* The same tag for the same request, so that a repeated one gets the same answer
+ * (8.2.7). */
+static size_t stateless_tag(const struct sip_stack *stack, struct sip_msg *request,
+                            char tag[16])
+{
+	static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
+	const struct sip_via *via = sip_msg_via(request);
+	const sip_str key =
+		via && via->branch.len ? via->branch : sip_msg_call_id(request);
+	uint64_t hash = sip_hash(&stack->tag_key, key.p, key.len);
+
+	for (size_t i = 0; i < 12; i++, hash >>= 5)
+		tag[i] = letters[hash & 31];
+	return 12;
+}
+
+/* Answer without a transaction (8.2.7): for what is malformed or too much.  An ACK
+ * and a message without a Via to go back along are not answered. */
+static void refuse(struct sip_stack *stack, struct sip_msg *request,
+                   const struct sip_path *path, uint16_t status, const char *why)
+{
+	const struct sip_via *via = sip_msg_via(request);
+	const struct sip_field retry = { SIP_STR("Retry-After"), SIP_STR("5") };
+	char tag[16], text[SIP_ADDR_TEXT_MAX];
+	struct sip_response_spec spec = { .status = status };
+	struct sip_path back = *path;
+	struct sip_out out;
+
+	if (request->method == SIP_M_ACK || !via)
+		return;
+	if (why)
+		spec.reason = sip_str_of(why, strlen(why));
+	if (status == 503) {
+		spec.fields = &retry;
+		spec.field_count = 1;
+	}
+	spec.to_tag = sip_str_of(tag, stateless_tag(stack, request, tag));
+	spec.received =
+		sip_str_of(text, sip_addr_write_host(&path->remote, text, false));
+	spec.rport = path->remote.port;
+	back.remote = reply_address(request, path);
+	if (path->transport != SIP_UDP)
+		back.remote = path->remote;
+	sip_out_init(&out, stack->scratch, sizeof stack->scratch);
+	sip_write_response(&out, request, &spec);
+	if (sip_out_end(&out) == SIP_OK) /* a lost refusal is asked for again */
+		(void)sip_stack_put(stack, &back, sip_str_of(stack->scratch, out.len),
+		                    0);
+}
+
+/* RFC 3261 9.2: 200 or 481 to the CANCEL by the stack, the INVITE is the user's. */
+static void receive_cancel(struct sip_stack *stack, const struct sip_path *path,
+                           const struct sip_addr *reply, struct sip_msg *cancel)
+{
+	struct sip_tx *invite = sip_tx_find_cancelled(&stack->layer, cancel);
+	struct sip_response_spec spec = { .status = invite ? 200 : 481 };
+	const char *why;
+	struct sip_event *event;
+	struct sip_tx *tx;
+
+	if (sip_tx_server(&stack->layer, path, reply, cancel, &tx) != SIP_OK)
+		return; /* it will be repeated */
+	tx->internal = true;
+	if (invite)
+		spec.to_tag = sip_buf_str(invite->tag);
+	sip_tx_start(tx);
+	(void)sip_stack_respond(stack, tx, &spec, false, &why); /* or repeated */
+	if (!tx->final)
+		sip_tx_terminate(tx);
+	sip_tx_unref(tx);
+	if (!invite || invite->final || invite->cancelled)
+		return;
+	invite->cancelled = true;
+	event = sip_stack_push(stack, SIP_EVENT_CANCEL);
+	event->tx = sip_tx_ref(invite);
+	event->msg = sip_msg_ref(cancel);
+}
+
+static void receive_new(struct sip_stack *stack, const struct sip_path *path,
+                        struct sip_msg *request)
+{
+	const struct sip_addr reply = reply_address(request, path);
+	struct sip_event *event;
+	struct sip_tx *tx;
+	sip_err err;
+
+	if (request->method == SIP_M_ACK) { /* to a 2xx whose transaction is gone */
+		event = sip_stack_push(stack, SIP_EVENT_ACK);
+		event->msg = sip_msg_ref(request);
+		event->path = *path;
+		return;
+	}
+	if (stack->layer.count >= stack->limits.transactions ||
+	    stack->queue.count >= stack->limits.events) {
+		stack->stats.refused++;
+		refuse(stack, request, path, 503, NULL);
+		return;
+	}
+	if (request->method == SIP_M_CANCEL) {
+		receive_cancel(stack, path, &reply, request);
+		return;
+	}
+	err = sip_tx_server(&stack->layer, path, &reply, request, &tx);
+	if (err != SIP_OK) {
+		stack->stats.refused++;
+		refuse(stack, request, path, err == SIP_EINVAL ? 400 : 500, NULL);
+		return;
+	}
+	sip_tx_start(tx);
+	sip_tx_unref(tx);
+}
+
+static void receive_request(struct sip_stack *stack, const struct sip_path *path,
+                            struct sip_msg *request)
+{
+	struct sip_tx *tx = sip_tx_find_server(&stack->layer, request);
+
+	if (tx)
+		sip_tx_receive_request(tx, request);
+	else
+		receive_new(stack, path, request);
+}
+
+static void receive_response(struct sip_stack *stack, struct sip_msg *response)
+{
+	struct sip_tx *tx = sip_tx_find_client(&stack->layer, response);
+	const struct sip_cseq *cseq = sip_msg_cseq(response);
+
+	if (tx) {
+		sip_tx_receive_response(tx, response);
+		return;
+	}
+	stack->stats.stray++;
+	if (response->status / 100 == 2 && cseq && cseq->method == SIP_M_INVITE &&
+	    sip_msg_via_count(response) == 1)
+		sip_stack_push(stack, SIP_EVENT_STRAY)->msg = sip_msg_ref(response);
+}
+
+void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
+                       sip_str bytes, bool datagram)
+{
+	struct sip_refusal refusal = { 0 };
+	struct sip_msg *msg = NULL;
+	sip_err err;
+
+	stack->stats.received++;
+	sip_stack_watch(stack, false, path, bytes);
+	err = sip_msg_parse(stack->alloc, &stack->limits, bytes, datagram, &msg,
+	                    &refusal);
+	if (err == SIP_OK)
+		err = sip_msg_check(msg, &refusal);
+	if (err != SIP_OK) {
+		stack->stats.malformed++;
+		if (msg && sip_msg_is_request(msg) && refusal.status >= 400)
+			refuse(stack, msg, path, refusal.status, refusal.why);
+	} else if (sip_msg_is_request(msg)) {
+		receive_request(stack, path, msg);
+	} else {
+		receive_response(stack, msg);
+	}
+	sip_msg_unref(msg);
+}

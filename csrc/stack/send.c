@@ -1,0 +1,428 @@
+/* What goes out: a path is chosen, the Via written for it, and the bytes sent in a
+ * transaction or without one (RFC 3261 8.1.1.7, 8.1.2, 18.1.1, 18.2.2). */
+#include "stack/state.h"
+
+#include <assert.h>
+
+static const char cookie[] = "z9hG4bK";
+enum { BRANCH_RANDOM = 20, BRANCH_LEN = sizeof cookie - 1 + BRANCH_RANDOM };
+
+/* A request as it would go by UDP after all: everything but its top Via. */
+struct fallback {
+	struct sip_addr remote;
+	struct sip_buf *plain;
+	size_t via_at;
+};
+
+const struct sip_listener *sip_stack_listener(const struct sip_stack *stack,
+                                              enum sip_transport transport,
+                                              unsigned family)
+{
+	for (unsigned i = 0; i < stack->listener_count; i++) {
+		if (stack->listeners[i].transport == transport &&
+		    stack->listeners[i].addr.family == family)
+			return &stack->listeners[i];
+	}
+	return NULL;
+}
+
+/* ---- what Via and Contact name ---- */
+
+static void name_local(const struct sip_stack *stack, const struct sip_addr *local,
+                       char *host, size_t *host_len)
+{
+	if (stack->advertise[0]) {
+		*host_len = strlen(stack->advertise);
+		memcpy(host, stack->advertise, *host_len);
+		return;
+	}
+	*host_len = sip_addr_write_host(local, host, true);
+}
+
+void sip_stack_local_of(struct sip_stack *stack, const struct sip_path *path,
+                        char *host, size_t *host_len, uint16_t *port)
+{
+	const struct sip_listener *listener =
+		sip_stack_listener(stack, path->transport, path->local.family);
+
+	name_local(stack, &path->local, host, host_len);
+	*port = listener ? listener->addr.port : 0;
+	for (unsigned i = 0; i < stack->listener_count; i++) { /* the very socket */
+		if (stack->listeners[i].id == path->id && path->transport == SIP_UDP)
+			*port = stack->listeners[i].addr.port;
+	}
+}
+
+static sip_err local_towards(struct sip_stack *stack, const struct sip_target *target,
+                             struct sip_path *path)
+{
+	const struct sip_listener *listener =
+		sip_stack_listener(stack, target->transport, target->remote.family);
+
+	path->transport = target->transport;
+	path->remote = target->remote;
+	if (listener) {
+		path->id = target->transport == SIP_UDP ? listener->id : 0;
+		path->local = listener->addr;
+	} else if (target->transport == SIP_UDP) {
+		return SIP_EINVAL;
+	}
+	if (!listener || sip_addr_is_any(&listener->addr)) {
+		const sip_err err = stack->wire->ops->route(
+			stack->wire, &target->remote, &path->local);
+		if (err != SIP_OK)
+			return err;
+		path->local.port = listener ? listener->addr.port : 0;
+	}
+	return SIP_OK;
+}
+
+sip_err sip_stack_local(struct sip_stack *stack, const struct sip_target *target,
+                        char *host, size_t *host_len, uint16_t *port)
+{
+	struct sip_path path = { 0 };
+	const sip_err err = local_towards(stack, target, &path);
+
+	if (err != SIP_OK)
+		return err;
+	name_local(stack, &path.local, host, host_len);
+	*port = path.local.port;
+	return SIP_OK;
+}
+
+/* ---- bytes for a path ---- */
+
+struct draft {
+	struct sip_stack *stack;
+	size_t len, via_at; /* of the request in the stack's scratch, without Via */
+};
+
+static sip_err write_draft(struct draft *draft, const struct sip_request_spec *spec,
+                           const char **why)
+{
+	struct sip_stack *stack = draft->stack;
+	struct sip_out out;
+	sip_err err;
+
+	sip_out_init(&out, stack->scratch, sizeof stack->scratch - 1024);
+	sip_write_request(&out, spec, &draft->via_at);
+	draft->len = out.len;
+	err = sip_out_end(&out);
+	if (err == SIP_OK && out.len > stack->limits.message_bytes)
+		err = SIP_ELIMIT;
+	if (err != SIP_OK)
+		*why = out.why ? out.why : "the message is too large";
+	return err;
+}
+
+/* The bytes with a Via for this path put in. */
+static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t via_at,
+                                const struct sip_path *path, sip_str branch)
+{
+	char via[SIP_STACK_HOST_MAX + 128], sent_by[SIP_STACK_HOST_MAX + 8];
+	struct sip_out line, name;
+	size_t host_len;
+	struct sip_buf *buf;
+
+	name_local(stack, &path->local, sent_by, &host_len);
+	sip_out_init(&name, sent_by, sizeof sent_by);
+	name.len = host_len;
+	if (path->local.port) {
+		sip_out_lit(&name, ":");
+		sip_out_u64(&name, path->local.port);
+	}
+	sip_out_init(&line, via, sizeof via);
+	sip_write_via(&line, path->transport, sip_str_of(sent_by, name.len), branch,
+	              path->transport == SIP_UDP);
+	assert(sip_out_end(&line) == SIP_OK);
+	buf = sip_buf_new_joined(stack->alloc, sip_str_of(plain.p, via_at),
+	                         sip_str_of(via, line.len),
+	                         sip_str_of(plain.p + via_at, plain.len - via_at));
+	return buf;
+}
+
+static void make_branch(struct sip_stack *stack, char branch[BRANCH_LEN])
+{
+	memcpy(branch, cookie, sizeof cookie - 1);
+	sip_random_token(stack->random, branch + sizeof cookie - 1, BRANCH_RANDOM);
+}
+
+/* The path to a target, its connection opened if need be. */
+static sip_err choose_path(struct sip_stack *stack, const struct sip_target *target,
+                           struct sip_path *path, struct sip_flow **flow,
+                           const char **why)
+{
+	sip_err err = local_towards(stack, target, path);
+
+	*flow = NULL;
+	if (err != SIP_OK) {
+		*why = err == SIP_EINVAL
+		               ? "no listening address of this transport and family"
+		               : "no route to this address";
+		return err;
+	}
+	if (target->transport == SIP_UDP)
+		return SIP_OK;
+	*flow = sip_flow_towards(stack, target->transport, &target->remote);
+	if (!*flow)
+		err = sip_flow_open(stack, target->transport, &target->remote, flow);
+	if (err != SIP_OK) {
+		*why = "no connection could be opened";
+		return err;
+	}
+	path->id = (*flow)->path.id;
+	return SIP_OK;
+}
+
+/* ---- requests ---- */
+
+static void keep_fallback(struct sip_stack *stack, struct sip_tx *tx, sip_str plain,
+                          size_t via_at, const struct sip_addr *remote)
+{
+	struct fallback *fallback = sip_alloc0(stack->alloc, sizeof *fallback);
+
+	if (!fallback)
+		return; /* then the failure of the stream is final */
+	fallback->remote = *remote;
+	fallback->via_at = via_at;
+	fallback->plain = sip_buf_new(stack->alloc, plain.p, plain.len);
+	if (!fallback->plain) {
+		sip_free(stack->alloc, fallback, sizeof *fallback);
+		return;
+	}
+	tx->fallback = fallback;
+}
+
+void sip_stack_forget(struct sip_stack *stack, struct sip_tx *tx)
+{
+	struct fallback *fallback = tx->fallback;
+
+	sip_list_remove(&tx->on_flow);
+	tx->flow = NULL;
+	if (!fallback)
+		return;
+	tx->fallback = NULL;
+	sip_buf_unref(fallback->plain);
+	sip_free(stack->alloc, fallback, sizeof *fallback);
+}
+
+bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx)
+{
+	struct fallback *fallback = tx->fallback;
+	struct sip_client_spec spec = { .branch = SIP_STR("") };
+	struct sip_target target = { .transport = SIP_UDP };
+	sip_str branch = sip_str_of(tx->key, BRANCH_LEN);
+
+	if (!fallback || tx->last_status != 0)
+		return false;
+	target.remote = fallback->remote;
+	if (local_towards(stack, &target, &spec.path) != SIP_OK)
+		return false;
+	spec.request = with_via(stack, sip_buf_str(fallback->plain), fallback->via_at,
+	                        &spec.path, branch);
+	if (!spec.request)
+		return false;
+	spec.via_at = fallback->via_at;
+	sip_stack_forget(stack, tx);
+	sip_tx_restart(tx, &spec);
+	sip_buf_unref(spec.request);
+	return true;
+}
+
+sip_err sip_stack_request(struct sip_stack *stack, const struct sip_request_spec *spec,
+                          const struct sip_target *target, struct sip_tx **out,
+                          const char **why)
+{
+	char branch[BRANCH_LEN];
+	struct draft draft = { .stack = stack };
+	struct sip_client_spec client = { .method = spec->method };
+	struct sip_target by = *target;
+	struct sip_flow *flow;
+	struct sip_tx *tx;
+	sip_err err = write_draft(&draft, spec, why);
+
+	if (err != SIP_OK)
+		return err;
+	if (target->transport == SIP_UDP && draft.len > SIP_UDP_BYTES_MAX - 100 &&
+	    sip_stack_listener(stack, SIP_TCP, target->remote.family))
+		by.transport = SIP_TCP;
+	err = choose_path(stack, &by, &client.path, &flow, why);
+	if (err != SIP_OK)
+		return err;
+	make_branch(stack, branch);
+	client.branch = sip_str_of(branch, sizeof branch);
+	client.via_at = draft.via_at;
+	client.request = with_via(stack, sip_str_of(stack->scratch, draft.len),
+	                          draft.via_at, &client.path, client.branch);
+	*why = "out of memory";
+	if (!client.request)
+		return SIP_ENOMEM;
+	err = sip_tx_client(&stack->layer, &client, &tx);
+	sip_buf_unref(client.request);
+	if (err != SIP_OK)
+		return err;
+	if (flow) {
+		tx->flow = flow;
+		sip_list_insert(&flow->waiting, &tx->on_flow);
+	}
+	if (by.transport != target->transport)
+		keep_fallback(stack, tx, sip_str_of(stack->scratch, draft.len),
+		              draft.via_at, &target->remote);
+	sip_tx_start(tx);
+	*out = tx;
+	return SIP_OK;
+}
+
+sip_err sip_stack_send(struct sip_stack *stack, const struct sip_request_spec *spec,
+                       const struct sip_target *target, struct sip_sent *sent,
+                       const char **why)
+{
+	char branch[BRANCH_LEN];
+	struct draft draft = { .stack = stack };
+	struct sip_flow *flow;
+	sip_err err = write_draft(&draft, spec, why);
+
+	if (err == SIP_OK)
+		err = choose_path(stack, target, &sent->path, &flow, why);
+	if (err != SIP_OK)
+		return err;
+	make_branch(stack, branch);
+	sent->target = *target;
+	sent->bytes =
+		with_via(stack, sip_str_of(stack->scratch, draft.len), draft.via_at,
+	                 &sent->path, sip_str_of(branch, sizeof branch));
+	*why = "out of memory";
+	if (!sent->bytes)
+		return SIP_ENOMEM;
+	/* Lost or not, the 2xx that it answers is repeated (13.3.1.4). */
+	(void)sip_stack_put(stack, &sent->path, sip_buf_str(sent->bytes), 0);
+	return SIP_OK;
+}
+
+sip_err sip_stack_send_again(struct sip_stack *stack, struct sip_sent *sent)
+{
+	struct sip_path path = sent->path;
+	struct sip_flow *flow;
+	const char *why;
+
+	if (path.transport != SIP_UDP) { /* its connection may have been replaced */
+		const sip_err err =
+			choose_path(stack, &sent->target, &path, &flow, &why);
+		if (err != SIP_OK)
+			return err;
+		sent->path.id = path.id;
+	}
+	return sip_stack_put(stack, &sent->path, sip_buf_str(sent->bytes), 0);
+}
+
+/* ---- CANCEL ---- */
+
+sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite)
+{
+	static const struct sip_limits limits = { SIP_LIMIT_MAP(SIP_LIMIT_VALUE) };
+	const sip_str bytes = sip_buf_str(invite->sent);
+	struct sip_client_spec spec = { .path = invite->path,
+		                        .method = sip_method_name(SIP_M_CANCEL) };
+	struct sip_refusal refusal;
+	struct sip_msg *msg;
+	struct sip_out out;
+	struct sip_tx *tx;
+	sip_err err =
+		sip_msg_parse(stack->alloc, &limits, bytes, false, &msg, &refusal);
+
+	sip_tx_cancel_sent(invite); /* from here on 64*T1, whatever comes (9.1) */
+	if (err != SIP_OK) {
+		sip_msg_unref(msg);
+		return err;
+	}
+	sip_out_init(&out, stack->scratch, sizeof stack->scratch);
+	sip_write_cancel(&out, msg);
+	sip_msg_unref(msg);
+	err = sip_out_end(&out);
+	if (err != SIP_OK)
+		return err;
+	spec.request = sip_buf_new(stack->alloc, stack->scratch, out.len);
+	if (!spec.request)
+		return SIP_ENOMEM;
+	spec.branch = sip_str_of(invite->key, BRANCH_LEN);
+	spec.via_at = invite->via_at; /* both method names have six letters */
+	err = sip_tx_client(&stack->layer, &spec, &tx);
+	sip_buf_unref(spec.request);
+	if (err != SIP_OK)
+		return err;
+	tx->internal = true;
+	sip_tx_start(tx);
+	sip_tx_unref(tx);
+	return SIP_OK;
+}
+
+sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite)
+{
+	if (invite->kind != SIP_ICT)
+		return SIP_EINVAL;
+	if (invite->final || sip_tx_is_over(invite))
+		return SIP_ESTATE;
+	if (invite->cancelled)
+		return SIP_OK;
+	invite->cancelled = true;
+	return invite->last_status ? sip_stack_send_cancel(stack, invite) : SIP_OK;
+}
+
+/* ---- responses ---- */
+
+/* A response goes by the request's connection, and by a new one to where the request
+ * came from when that is gone (18.2.2). */
+sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str bytes)
+{
+	struct sip_path path = tx->path;
+
+	if (path.transport == SIP_UDP) {
+		path.remote = tx->reply;
+	} else if (!sip_flow_find(stack, path.id)) {
+		struct sip_flow *flow =
+			sip_flow_towards(stack, path.transport, &tx->reply);
+		if (!flow &&
+		    sip_flow_open(stack, path.transport, &tx->reply, &flow) != SIP_OK)
+			return SIP_EWIRE;
+		tx->path.id = path.id = flow->path.id;
+		path.remote = tx->reply;
+	}
+	return sip_stack_put(stack, &path, bytes, tx->serial);
+}
+
+sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
+                          const struct sip_response_spec *spec, bool until_ack,
+                          const char **why)
+{
+	struct sip_out out;
+	struct sip_buf *bytes;
+	sip_err err;
+
+	*why = "the transaction has had its final response";
+	if (!tx->request)
+		return SIP_ESTATE;
+	if (spec->to_tag.len > 0 && !sip_str_eq(spec->to_tag, sip_buf_str(tx->tag))) {
+		struct sip_buf *tag =
+			sip_buf_new(stack->alloc, spec->to_tag.p, spec->to_tag.len);
+		*why = "out of memory";
+		if (!tag)
+			return SIP_ENOMEM;
+		sip_buf_unref(tx->tag);
+		tx->tag = tag;
+	}
+	sip_out_init(&out, stack->scratch, sizeof stack->scratch);
+	sip_tx_write_response(tx, spec, &out);
+	err = sip_out_end(&out);
+	if (err != SIP_OK) {
+		*why = out.why ? out.why : "the message is too large";
+		return err;
+	}
+	bytes = sip_buf_new(stack->alloc, stack->scratch, out.len);
+	*why = "out of memory";
+	if (!bytes)
+		return SIP_ENOMEM;
+	*why = "RFC 4320 forbids this status for this method";
+	err = sip_tx_respond(tx, spec->status, bytes, until_ack);
+	sip_buf_unref(bytes);
+	return err;
+}

@@ -1,0 +1,94 @@
+#pragma once
+/* What a stack is made of: shared by the files of this folder and nobody else. */
+#include "msg/frame.h"
+#include "stack/stack.h"
+
+enum {
+	SIP_STACK_LISTENERS = 32,
+	SIP_STACK_SCRATCH = 65536 + 2048, /* one message, with the Via that is added */
+	SIP_UDP_BYTES_MAX = 1300,         /* RFC 3261 18.1.1: more goes by a stream */
+};
+
+struct sip_listener {
+	uint32_t id;
+	enum sip_transport transport;
+	struct sip_addr addr;
+};
+
+/* A connection: known by the wire's id, and by its far end for reuse. */
+struct sip_flow {
+	struct sip_node by_id, by_remote;
+	struct sip_path path;
+	bool open; /* else still connecting */
+	bool closing;
+	struct sip_frame frame;
+	char *unread; /* bytes of a message that is not complete */
+	uint32_t unread_len, unread_cap;
+	uint64_t last_ms; /* of the last traffic */
+	struct sip_timer timer;
+	struct sip_link waiting; /* client transactions that go by it */
+};
+
+struct sip_event_queue {
+	struct sip_event *ring; /* power of two */
+	uint32_t cap, head, count;
+};
+
+struct sip_stack {
+	struct sip_alloc *alloc;
+	struct sip_wire *wire;
+	struct sip_random *random;
+	struct sip_limits limits;
+	bool watched;
+	uint64_t now_ms;
+	struct sip_tx_host host;
+	struct sip_tx_layer layer;
+	struct sip_timers timers; /* of flows */
+	struct sip_map flows, remotes;
+	struct sip_event_queue queue;
+	struct sip_listener listeners[SIP_STACK_LISTENERS];
+	unsigned listener_count;
+	struct sip_hash_key tag_key; /* To tags of answers without a transaction */
+	char advertise[256];
+	struct sip_stack_stats stats;
+	char scratch[SIP_STACK_SCRATCH];
+};
+
+/* stack.c */
+bool sip_stack_reserve(struct sip_stack *stack, unsigned count);
+/* Room was reserved.  Gives the event to fill in. */
+struct sip_event *sip_stack_push(struct sip_stack *stack, enum sip_event_kind kind);
+void sip_stack_watch(struct sip_stack *stack, bool sent, const struct sip_path *path,
+                     sip_str bytes);
+/* Put bytes on the wire, seen by whoever watches. */
+sip_err sip_stack_put(struct sip_stack *stack, const struct sip_path *path,
+                      sip_str bytes, uint64_t token);
+
+/* flow.c */
+struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id);
+struct sip_flow *sip_flow_towards(struct sip_stack *stack, enum sip_transport transport,
+                                  const struct sip_addr *remote);
+sip_err sip_flow_open(struct sip_stack *stack, enum sip_transport transport,
+                      const struct sip_addr *remote, struct sip_flow **flow);
+void sip_flow_opened(struct sip_stack *stack, const struct sip_path *path);
+void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event);
+void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event);
+void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow);
+void sip_flow_advance(struct sip_stack *stack);
+void sip_flow_free_all(struct sip_stack *stack);
+
+/* receive.c */
+void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
+                       sip_str bytes, bool datagram);
+
+/* send.c */
+/* The listener of this transport and family; NULL when there is none. */
+const struct sip_listener *sip_stack_listener(const struct sip_stack *stack,
+                                              enum sip_transport transport,
+                                              unsigned family);
+/* A client transaction's connection could not be had: by UDP instead, if that was
+ * what it was meant for (18.1.1).  False: it has failed. */
+bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx);
+void sip_stack_forget(struct sip_stack *stack, struct sip_tx *tx);
+sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str bytes);
+sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite);
