@@ -75,7 +75,7 @@ void sip_tx_unref(struct sip_tx *tx)
 	sip_buf_unref(tx->sent);
 	sip_buf_unref(tx->tag);
 	sip_msg_unref(tx->request);
-	sip_free(tx->layer->alloc, tx, sizeof *tx + tx->key_len);
+	sip_free(tx->alloc, tx, sizeof *tx + tx->key_len);
 }
 
 static uint64_t serial_hash(uint64_t serial)
@@ -106,6 +106,7 @@ static sip_err new_tx(struct sip_tx_layer *layer, enum sip_tx_kind kind,
 	if (sip_map_insert(map, &tx->by_key, hash) != SIP_OK)
 		goto unmap;
 	tx->layer = layer;
+	tx->alloc = layer->alloc;
 	tx->refs = 2; /* the layer's and the caller's */
 	tx->kind = (uint8_t)kind;
 	tx->state = first[kind];
@@ -394,7 +395,8 @@ sip_err sip_tx_respond(struct sip_tx *tx, unsigned status, struct sip_buf *bytes
 void sip_tx_acked(struct sip_tx *tx)
 {
 	tx->until_ack = false;
-	sip_fsm_step(tx, EV_ACKED, NULL, NULL);
+	if (!tx->ended)
+		sip_fsm_step(tx, EV_ACKED, NULL, NULL);
 }
 
 void sip_tx_cancel_sent(struct sip_tx *tx)

@@ -30,7 +30,8 @@ struct sip_tx_layer;
 struct sip_fsm;
 
 struct sip_tx {
-	struct sip_tx_layer *layer;
+	struct sip_tx_layer *layer; /* gone once `ended`; the allocator outlives it */
+	struct sip_alloc *alloc;
 	uint64_t serial; /* unique in its layer, never 0 */
 	uint32_t refs;
 	uint8_t kind;         /* enum sip_tx_kind */

@@ -1,0 +1,71 @@
+/* l_driver.h - what drives stacks for Lua: the loop, or a host of the simulator.
+ *
+ * Both have the same Lua face, made here; they differ in where time and wires come
+ * from.  A turn is: advance, fire timers, take the events out and through the door,
+ * then once "turn" for the scheduler when somebody woke it.
+ */
+#pragma once
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/random.h"
+#include "base/timer.h"
+#include "base/wire.h"
+#include "bind/l_enter.h"
+
+#include <lauxlib.h>
+
+struct l_driver;
+
+struct l_driver_ops {
+	uint64_t (*now_ms)(struct l_driver *driver);
+	double (*cpu_s)(struct l_driver *driver); /* of this thread; negative: none */
+	sip_err (*wire_new)(struct l_driver *driver, const struct sip_limits *limits,
+	                    struct sip_wire_sink *sink, struct sip_wire **wire);
+	void (*wire_free)(struct l_driver *driver, struct sip_wire *wire);
+};
+
+/* More that a turn takes care of, once a piece: media, say. */
+struct l_driver_part {
+	struct sip_link link;
+	/* Push what happened through the door; nothing else. */
+	void (*drain)(lua_State *L, struct l_driver_part *part);
+	/* When it wants a turn; SIP_NEVER: not by itself. */
+	uint64_t (*deadline_ms)(struct l_driver_part *part);
+};
+
+struct l_driver {
+	const struct l_driver_ops *ops;
+	struct sip_alloc *alloc;
+	struct sip_random *random;
+	struct sip_files *files;
+	struct l_door door;
+	struct sip_timers timers; /* armed by Lua */
+	struct sip_map timer_ids;
+	struct sip_link stacks, parts;
+	lua_Integer last_id;
+	bool woken, in_turn;
+};
+
+/* The driver is the head of a userdata, at `index`; its registry table is made here.
+ * May raise. */
+void l_driver_init(lua_State *L, int index, struct l_driver *driver);
+/* Closes what is left, stacks included; never raises. */
+void l_driver_fini(lua_State *L, struct l_driver *driver);
+
+/* One turn at this instant. */
+void l_driver_turn(lua_State *L, struct l_driver *driver);
+/* When the next turn is due: now when woken, SIP_NEVER when nothing is armed. */
+uint64_t l_driver_deadline(const struct l_driver *driver);
+
+/* Adds now, arm, stop, token, wake, cpu, stack, set_dispatch and errors to the method
+ * table on top of the Lua stack.  `type` is the metatable name that their first
+ * argument is checked against. */
+void l_driver_methods(lua_State *L, const char *type);
+
+/* Push the table of this driver: [id] = stack userdata, "dispatch" = function. */
+void l_driver_push_table(lua_State *L, const struct l_driver *driver);
+
+uint64_t l_check_delay_ms(lua_State *L, int arg); /* seconds, not negative */
