@@ -75,7 +75,8 @@ static void run_driver_entry(lua_State *L, struct l_entry *entry)
 	lua_call(L, 2, 0);
 }
 
-static void enter(lua_State *L, struct l_driver *driver, const char *kind, lua_Integer id)
+static void enter(lua_State *L, struct l_driver *driver, const char *kind,
+                  lua_Integer id)
 {
 	struct driver_entry e = { { run_driver_entry }, driver, kind, id };
 

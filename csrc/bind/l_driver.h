@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/random.h"

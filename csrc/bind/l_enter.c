@@ -9,7 +9,8 @@ static int traceback(lua_State *L)
 	if (!text) { /* an error may be a table, nil, anything */
 		if (luaL_callmeta(L, 1, "__tostring") && lua_isstring(L, -1))
 			return 1;
-		text = lua_pushfstring(L, "(an error that is a %s)", luaL_typename(L, 1));
+		text = lua_pushfstring(L, "(an error that is a %s)",
+		                       luaL_typename(L, 1));
 	}
 	luaL_traceback(L, L, text, 1);
 	return 1;
@@ -38,7 +39,8 @@ sip_err l_enter(struct l_door *door, lua_State *L, struct l_entry *entry)
 		const char *text = lua_tostring(L, -1);
 
 		door->script_errors++;
-		lua_writestringerror("luasip: %s\n", text ? text : "error in a handler");
+		lua_writestringerror("luasip: %s\n",
+		                     text ? text : "error in a handler");
 	}
 	lua_settop(L, top);
 	return status == LUA_ERRMEM ? SIP_ENOMEM : SIP_OK;

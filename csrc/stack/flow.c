@@ -211,36 +211,30 @@ static size_t cut(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
 {
 	size_t used = 0;
 
-	while (used < bytes.len && !flow->closing) {
+	while (used < bytes.len && !flow->closing && sip_stack_reserve(stack, 8)) {
 		const sip_str rest = sip_str_of(bytes.p + used, bytes.len - used);
 		enum sip_frame_kind kind;
 		struct sip_refusal refusal = { 0 };
-		size_t skip = 0, len = 0;
+		size_t len = 0;
 		const sip_err err = sip_frame_feed(&flow->frame, &stack->limits, rest,
-		                                   &kind, &skip, &len, &refusal);
+		                                   &kind, &len, &refusal);
 
 		if (err == SIP_EMORE)
-			return used;
+			break;
 		if (err != SIP_OK) {
-			if (len > 0)
-				sip_stack_receive(stack, &flow->path,
-				                  sip_str_of(rest.p + skip, len),
-				                  false);
-			else
-				stack->stats.malformed++;
+			sip_stack_refuse_head(stack, &flow->path,
+			                      sip_str_of(rest.p, len), &refusal);
 			sip_flow_close(stack, flow);
 			return bytes.len;
 		}
+		used += len;
 		if (kind == SIP_FRAME_MESSAGE)
-			sip_stack_receive(stack, &flow->path,
-			                  sip_str_of(rest.p + skip, len), false);
+			sip_stack_receive(stack, &flow->path, sip_str_of(rest.p, len),
+			                  false);
 		else if (kind ==
 		         SIP_FRAME_PING) /* a lost pong is the peer's to notice */
 			(void)stack->wire->ops->send(stack->wire, &flow->path,
 			                             SIP_STR("\r\n"), 0);
-		used += skip + len;
-		if (!sip_stack_reserve(stack, 8))
-			return used;
 	}
 	return used;
 }

@@ -184,3 +184,19 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 	}
 	sip_msg_unref(msg);
 }
+
+void sip_stack_refuse_head(struct sip_stack *stack, const struct sip_path *path,
+                           sip_str head, const struct sip_refusal *refusal)
+{
+	struct sip_refusal again = { 0 };
+	struct sip_msg *msg = NULL;
+
+	stack->stats.received++;
+	stack->stats.malformed++;
+	sip_stack_watch(stack, false, path, head);
+	/* Read as a datagram, because the head stands without its body. */
+	(void)sip_msg_parse(stack->alloc, &stack->limits, head, true, &msg, &again);
+	if (msg && sip_msg_is_request(msg) && refusal->status >= 400)
+		refuse(stack, msg, path, refusal->status, refusal->why);
+	sip_msg_unref(msg);
+}

@@ -11,6 +11,12 @@ static struct sip_stack *stack_of(struct sip_tx_host *host)
 	return SIP_CONTAINER(host, struct sip_stack, host);
 }
 
+struct sip_stack *sip_stack_of_tx(const struct sip_tx *tx)
+{
+	assert(!tx->ended);
+	return stack_of(tx->layer->host);
+}
+
 /* ---- events ---- */
 
 bool sip_stack_reserve(struct sip_stack *stack, unsigned count)

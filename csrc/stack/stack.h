@@ -114,18 +114,28 @@ sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
  * when it has had its final. */
 sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite);
 
+/* The stack of a transaction that has not ended. */
+struct sip_stack *sip_stack_of_tx(const struct sip_tx *tx);
+
 /* Ask for records of a name; SIP_EVENT_RECORDS follows. */
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
                          enum sip_record_type type, uint64_t token);
 
+/* clang-format off */
+#define SIP_STACK_STAT_MAP(X)                                                 \
+	X(received) X(sent)      /* messages */                                   \
+	X(malformed)             /* not parsed; requests among them were answered */ \
+	X(stray)                 /* responses to nobody */                        \
+	X(refused)               /* by a limit */                                 \
+	X(unsent)                                                                 \
+	X(repeats_sent) X(repeats_received)                                       \
+	/* At this moment: */                                                     \
+	X(transactions) X(connections) X(timers) X(events)
+/* clang-format on */
+
+#define SIP_STACK_STAT_FIELD(name) uint64_t name;
 struct sip_stack_stats {
-	uint64_t received, sent; /* messages */
-	uint64_t malformed;      /* not parsed; requests among them were answered */
-	uint64_t stray;          /* responses to nobody */
-	uint64_t refused;        /* by a limit */
-	uint64_t unsent;
-	/* At this moment: */
-	uint64_t transactions, connections, timers, events;
-	uint64_t repeats_sent, repeats_received;
+	SIP_STACK_STAT_MAP(SIP_STACK_STAT_FIELD)
 };
+#undef SIP_STACK_STAT_FIELD
 void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stats);

@@ -80,6 +80,9 @@ void sip_flow_free_all(struct sip_stack *stack);
 /* receive.c */
 void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
                        sip_str bytes, bool datagram);
+/* A stream lost its framing at this head: count it, and answer if it can be. */
+void sip_stack_refuse_head(struct sip_stack *stack, const struct sip_path *path,
+                           sip_str head, const struct sip_refusal *refusal);
 
 /* send.c */
 /* The listener of this transport and family; NULL when there is none. */

@@ -244,7 +244,7 @@ static bool is_our_via(const struct sip_tx *tx, const struct sip_via *got)
 	if (!end)
 		return false;
 	line.len = (size_t)(end - line.p);
-	return sip_via_parse(sip_str_trim(line), &ours) == SIP_OK &&
+	return sip_via_parse(sip_str_trim(line), &ours, NULL) == SIP_OK &&
 	       sip_str_ieq(ours.host, got->host) && ours.port == got->port;
 }
 

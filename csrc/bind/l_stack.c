@@ -1,0 +1,619 @@
+#include "bind/l_stack.h"
+
+#include "bind/l_class.h"
+#include "bind/l_msg.h"
+#include "bind/l_tx.h"
+
+#define L_SENT "sip.Sent"
+
+/* The Lua table of a stack, its uservalue 1: the dispatch function and the weak table
+ * of transaction boxes. */
+enum { T_DISPATCH = 1, T_OBJECTS = 2 };
+
+struct l_stack *l_check_stack(lua_State *L, int arg)
+{
+	struct l_stack *box = luaL_checkudata(L, arg, L_STACK);
+
+	return box->closed ? NULL : box;
+}
+
+int l_outcome(lua_State *L, sip_err err, const char *why)
+{
+	if (err == SIP_OK) {
+		lua_pushboolean(L, 1);
+		return 1;
+	}
+	luaL_pushfail(L);
+	lua_pushstring(L, sip_err_name(err));
+	lua_pushstring(L, why ? why : "");
+	return 3;
+}
+
+/* ---- from the wire, and up through the door ---- */
+
+static void on_wire_event(struct sip_wire_sink *sink,
+                          const struct sip_wire_event *event)
+{
+	struct l_stack *box = SIP_CONTAINER(sink, struct l_stack, sink);
+
+	if (box->stack)
+		sip_stack_input(box->stack, box->driver->ops->now_ms(box->driver),
+		                event);
+}
+
+struct stack_entry {
+	struct l_entry entry;
+	struct l_stack *box;
+	struct sip_event *event;
+};
+
+static void push_addr(lua_State *L, const struct sip_addr *addr)
+{
+	char text[SIP_ADDR_TEXT_MAX];
+
+	lua_pushlstring(L, text, sip_addr_write(addr, text));
+}
+
+static void push_transport(lua_State *L, enum sip_transport transport)
+{
+	const sip_str name = sip_transport_info(transport)->uri;
+
+	lua_pushlstring(L, name.p, name.len);
+}
+
+static int push_records(lua_State *L, const struct sip_event *event)
+{
+	const struct sip_record *records = (const void *)event->bytes->bytes;
+	const size_t count = event->bytes->len / sizeof *records;
+	char text[SIP_ADDR_TEXT_MAX];
+
+	lua_pushinteger(L, (lua_Integer)event->token);
+	if (event->err != SIP_OK) {
+		luaL_pushfail(L);
+		lua_pushstring(L, sip_err_name(event->err));
+		return 3;
+	}
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		lua_pushlstring(L, text,
+		                sip_addr_write_host(&records[i].addr, text, false));
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+	return 2;
+}
+
+static int push_passed(lua_State *L, const struct sip_event *event)
+{
+	lua_pushboolean(L, event->sent);
+	push_transport(L, event->path.transport);
+	push_addr(L, &event->path.local);
+	push_addr(L, &event->path.remote);
+	lua_pushlstring(L, event->bytes->bytes, event->bytes->len);
+	return 5;
+}
+
+/* The arguments after kind, object and message. */
+static int push_more(lua_State *L, const struct sip_event *event)
+{
+	switch (event->kind) {
+	case SIP_EVENT_FAILED:
+		lua_pushstring(L, sip_err_name(event->err));
+		lua_pushstring(L, event->why);
+		return 2;
+	case SIP_EVENT_RECORDS:
+		return event->bytes ? push_records(L, event) : 0;
+	case SIP_EVENT_CLOSED:
+		push_transport(L, event->path.transport);
+		push_addr(L, &event->path.remote);
+		return 2;
+	case SIP_EVENT_MESSAGE:
+		return push_passed(L, event);
+	case SIP_EVENT_REQUEST:
+	case SIP_EVENT_CANCEL:
+	case SIP_EVENT_ACK:
+	case SIP_EVENT_RESPONSE:
+	case SIP_EVENT_STRAY:
+	case SIP_EVENT_NO_ACK:
+	case SIP_EVENT_ENDED:
+		break;
+	}
+	return 0;
+}
+
+static const char *const event_names[] = {
+	[SIP_EVENT_REQUEST] = "request", [SIP_EVENT_CANCEL] = "cancel",
+	[SIP_EVENT_ACK] = "ack",         [SIP_EVENT_RESPONSE] = "response",
+	[SIP_EVENT_STRAY] = "stray",     [SIP_EVENT_FAILED] = "failed",
+	[SIP_EVENT_NO_ACK] = "no_ack",   [SIP_EVENT_ENDED] = "ended",
+	[SIP_EVENT_RECORDS] = "records", [SIP_EVENT_CLOSED] = "closed",
+	[SIP_EVENT_MESSAGE] = "message",
+};
+
+/* dispatch(kind, object, message, ...): the object is the transaction, or the stack
+ * where there is none. */
+static void run_stack_entry(lua_State *L, struct l_entry *entry)
+{
+	const struct stack_entry *e = (const struct stack_entry *)(void *)entry;
+	struct sip_event *event = e->event;
+	int more;
+
+	l_driver_push_table(L, e->box->driver);
+	if (lua_rawgeti(L, 1, e->box->id) != LUA_TUSERDATA)
+		return;
+	lua_getiuservalue(L, 2, 1);
+	lua_rawgeti(L, 3, T_OBJECTS);
+	/* The end of what Lua has let go of is nobody's business. */
+	if (event->kind == SIP_EVENT_ENDED && !l_push_known_tx(L, 4, event->tx))
+		return;
+	lua_settop(L, 4);
+	if (event->msg)
+		l_push_msg(L, event->msg);
+	else
+		lua_pushnil(L);
+	lua_rawgeti(L, 3, T_DISPATCH);
+	lua_pushstring(L, event_names[event->kind]);
+	if (event->tx)
+		l_push_tx(L, 4, event->tx);
+	else
+		lua_pushvalue(L, 2);
+	lua_pushvalue(L, 5);
+	more = push_more(L, event);
+	lua_call(L, 3 + more, 0);
+	if (event->msg)
+		l_release_msg(L, 5);
+}
+
+static void drain(lua_State *L, struct l_stack *box)
+{
+	struct sip_event event;
+
+	while (!box->closed && sip_stack_next_event(box->stack, &event)) {
+		struct stack_entry e = { { run_stack_entry }, box, &event };
+		const struct sip_response_spec sorry = { .status = 500 };
+		const char *why;
+
+		if (l_enter(&box->driver->door, L, &e.entry) == SIP_ENOMEM &&
+		    event.kind == SIP_EVENT_REQUEST)
+			/* Not answered either: the client's timers will tell it. */
+			(void)sip_stack_respond(box->stack, event.tx, &sorry, false,
+			                        &why);
+		sip_event_fini(&event);
+	}
+}
+
+#define EACH_STACK(driver, box)                                                        \
+	for (struct sip_link *link_ = (driver)->stacks.next, *next_ = link_->next;     \
+	     link_ != &(driver)->stacks &&                                             \
+	     ((box) = SIP_CONTAINER(link_, struct l_stack, link), true);               \
+	     link_ = next_, next_ = link_->next)
+
+void l_stack_advance_all(struct l_driver *driver, uint64_t now_ms)
+{
+	struct l_stack *box;
+
+	EACH_STACK(driver, box)
+	sip_stack_advance(box->stack, now_ms);
+}
+
+void l_stack_drain_all(lua_State *L, struct l_driver *driver)
+{
+	struct l_stack *box;
+
+	EACH_STACK(driver, box)
+	drain(L, box);
+}
+
+uint64_t l_stack_deadline_all(const struct l_driver *driver)
+{
+	uint64_t best = SIP_NEVER;
+	struct l_stack *box;
+
+	EACH_STACK(driver, box)
+	{
+		const uint64_t due = sip_stack_deadline(box->stack);
+		if (due < best)
+			best = due;
+	}
+	return best;
+}
+
+/* ---- life ---- */
+
+static void free_stack(lua_State *L, struct l_stack *box)
+{
+	struct l_driver *driver = box->driver;
+
+	sip_list_remove(&box->link);
+	sip_stack_free(box->stack);
+	driver->ops->wire_free(driver, box->wire);
+	box->stack = NULL;
+	box->wire = NULL;
+	l_driver_push_table(L, driver);
+	if (lua_istable(L, -1)) {
+		lua_pushnil(L);
+		lua_rawseti(L, -2, box->id);
+	}
+	lua_pop(L, 1);
+}
+
+void l_stack_free_closed(lua_State *L, struct l_driver *driver)
+{
+	struct l_stack *box;
+
+	EACH_STACK(driver, box)
+	{
+		if (box->closed)
+			free_stack(L, box);
+	}
+}
+
+void l_stack_close_all(lua_State *L, struct l_driver *driver)
+{
+	struct l_stack *box;
+
+	EACH_STACK(driver, box)
+	{
+		box->closed = true;
+		free_stack(L, box);
+	}
+}
+
+/* stack:close(): at once, nothing is sent; the polite end is the endpoint's */
+static int l_stack_close(lua_State *L)
+{
+	struct l_stack *box = luaL_checkudata(L, 1, L_STACK);
+
+	if (box->closed || !box->stack)
+		return 0;
+	box->closed = true;
+	if (!box->driver->in_turn)
+		free_stack(L, box);
+	return 0;
+}
+
+static int l_stack_tostring(lua_State *L)
+{
+	const struct l_stack *box = luaL_checkudata(L, 1, L_STACK);
+
+	lua_pushfstring(L, "sip.Stack{%I; %s}", (LUAI_UACINT)box->id,
+	                box->closed ? "closed" : "open");
+	return 1;
+}
+
+static uint32_t opt_ms(lua_State *L, int index, const char *key, uint32_t ms)
+{
+	if (lua_getfield(L, index, key) != LUA_TNIL)
+		ms = (uint32_t)l_check_delay_ms(L, -1);
+	lua_pop(L, 1);
+	return ms;
+}
+
+static void read_limits(lua_State *L, int index, struct sip_limits *limits)
+{
+	if (lua_getfield(L, index, "limits") == LUA_TTABLE) {
+#define READ_LIMIT(name, value)                                                        \
+	if (lua_getfield(L, -1, #name) != LUA_TNIL)                                    \
+		limits->name = (uint32_t)luaL_checkinteger(L, -1);                     \
+	lua_pop(L, 1);
+		SIP_LIMIT_MAP(READ_LIMIT)
+#undef READ_LIMIT
+	}
+	lua_pop(L, 1);
+}
+
+/* driver:stack{ dispatch, t1, t2, t4, timer_c, trying, limits, advertise, watch }:
+ * times in seconds, limits by the names of base/limits.h.  Raises when memory is short.
+ */
+int l_stack_new(lua_State *L, struct l_driver *driver)
+{
+	struct sip_stack_opts opts = { .alloc = driver->alloc,
+		                       .random = driver->random,
+		                       .timing = SIP_TIMING_DEFAULT,
+		                       .limits = SIP_LIMITS_DEFAULT };
+	struct l_stack *box;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	opts.timing.t1_ms = opt_ms(L, 2, "t1", opts.timing.t1_ms);
+	opts.timing.t2_ms = opt_ms(L, 2, "t2", opts.timing.t2_ms);
+	opts.timing.t4_ms = opt_ms(L, 2, "t4", opts.timing.t4_ms);
+	opts.timing.timer_c_ms = opt_ms(L, 2, "timer_c", opts.timing.timer_c_ms);
+	opts.timing.trying_ms = opt_ms(L, 2, "trying", opts.timing.trying_ms);
+	luaL_argcheck(L, opts.timing.t1_ms > 0, 2, "t1 must be positive");
+	read_limits(L, 2, &opts.limits);
+	opts.advertise = l_opt_field(L, 2, "advertise");
+	lua_getfield(L, 2, "watch");
+	opts.watched = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+
+	box = lua_newuserdatauv(L, sizeof *box, 1); /* 3 */
+	memset(box, 0, sizeof *box);
+	box->closed = true;
+	box->driver = driver;
+	box->sink.event = on_wire_event;
+	box->id = ++driver->last_id;
+	luaL_setmetatable(L, L_STACK);
+	lua_createtable(L, 2, 0); /* 4 */
+	if (lua_getfield(L, 2, "dispatch") != LUA_TFUNCTION)
+		return luaL_argerror(L, 2, "dispatch: a function expected");
+	lua_rawseti(L, 4, T_DISPATCH);
+	lua_newtable(L);
+	luaL_setmetatable(L, "sip.weak");
+	lua_rawseti(L, 4, T_OBJECTS);
+	lua_setiuservalue(L, 3, 1);
+	l_driver_push_table(L, driver);
+	lua_pushvalue(L, 3);
+	lua_rawseti(L, -2, box->id);
+	lua_pop(L, 1);
+
+	if (driver->ops->wire_new(driver, &opts.limits, &box->sink, &box->wire) !=
+	    SIP_OK)
+		return luaL_error(L, "out of memory");
+	opts.wire = box->wire;
+	if (sip_stack_new(&opts, driver->ops->now_ms(driver), &box->stack) != SIP_OK) {
+		driver->ops->wire_free(driver, box->wire);
+		return luaL_error(L, "out of memory");
+	}
+	sip_list_insert(&driver->stacks, &box->link);
+	box->closed = false;
+	return 1;
+}
+
+/* ---- sending ---- */
+
+static enum sip_transport check_transport(lua_State *L, int index)
+{
+	const sip_str name = l_opt_field(L, index, "transport");
+	enum sip_transport transport = SIP_UDP;
+
+	if (name.p)
+		transport = sip_transport_find(name);
+	if (transport == SIP_TRANSPORT_NONE)
+		luaL_error(L, "transport: %s is none", name.p);
+	return transport;
+}
+
+static struct sip_addr check_address(lua_State *L, int index)
+{
+	const sip_str host = l_opt_field(L, index, "host");
+	struct sip_addr addr = { 0 };
+	lua_Integer port;
+
+	if (!host.p || !sip_addr_parse(host, &addr))
+		luaL_error(L, "host: an IP address expected, got %s",
+		           host.p ? host.p : "nil");
+	lua_getfield(L, index, "port");
+	port = luaL_optinteger(L, -1, 0);
+	if (port < 0 || port > 65535)
+		luaL_error(L, "port: 0 to 65535 expected");
+	lua_pop(L, 1);
+	addr.port = (uint16_t)port;
+	return addr;
+}
+
+static struct sip_target check_target(lua_State *L, int index)
+{
+	struct sip_target target = { .transport = check_transport(L, index),
+		                     .remote = check_address(L, index) };
+
+	if (target.remote.port == 0)
+		target.remote.port = sip_transport_info(target.transport)->port;
+	return target;
+}
+
+/* The request of the table at index 2; the headers stay on the Lua stack. */
+static struct sip_request_spec check_request(lua_State *L,
+                                             struct sip_field fields[L_FIELDS_MAX])
+{
+	struct sip_request_spec spec;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	spec.method = l_opt_field(L, 2, "method");
+	spec.uri = l_opt_field(L, 2, "uri");
+	spec.raw = l_opt_field(L, 2, "raw");
+	spec.body = l_opt_field(L, 2, "body");
+	if (!spec.method.p || !spec.uri.p)
+		luaL_error(L, "method and uri expected");
+	lua_getfield(L, 2, "headers");
+	spec.fields = fields;
+	spec.field_count = l_check_fields(L, 3, fields);
+	return spec;
+}
+
+/* stack:request{ method, uri, raw, headers, body, transport, host, port }
+ * -> ClientTx | nil, name, why */
+static int l_stack_request(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_field fields[L_FIELDS_MAX];
+	const struct sip_request_spec spec = check_request(L, fields);
+	const struct sip_target target = check_target(L, 2);
+	const char *why = NULL;
+	struct sip_tx *tx;
+	sip_err err;
+
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	err = sip_stack_request(box->stack, &spec, &target, &tx, &why);
+	if (err != SIP_OK)
+		return l_outcome(L, err, why);
+	lua_getiuservalue(L, 1, 1);
+	lua_rawgeti(L, -1, T_OBJECTS);
+	/* A box that cannot be made raises; the transaction lives on in its layer, and
+	 * its reference here is the one to give up. */
+	sip_tx_unref(tx);
+	l_push_tx(L, lua_gettop(L), tx);
+	return 1;
+}
+
+/* stack:send{ as request } -> Sent | nil, name, why */
+static int l_stack_send(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_field fields[L_FIELDS_MAX];
+	const struct sip_request_spec spec = check_request(L, fields);
+	const struct sip_target target = check_target(L, 2);
+	const char *why = NULL;
+	struct sip_sent *sent;
+	sip_err err;
+
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	sent = lua_newuserdatauv(L, sizeof *sent, 1);
+	memset(sent, 0, sizeof *sent);
+	luaL_setmetatable(L, L_SENT);
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, -2, 1);
+	err = sip_stack_send(box->stack, &spec, &target, sent, &why);
+	return err == SIP_OK ? 1 : l_outcome(L, err, why);
+}
+
+/* sent:again() -> true | nil, name, why */
+static int l_sent_again(lua_State *L)
+{
+	struct sip_sent *sent = luaL_checkudata(L, 1, L_SENT);
+	struct l_stack *box;
+
+	lua_getiuservalue(L, 1, 1);
+	box = l_check_stack(L, 2);
+	if (!box || !sent->bytes)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	return l_outcome(L, sip_stack_send_again(box->stack, sent), "not sent");
+}
+
+static int l_sent_release(lua_State *L)
+{
+	struct sip_sent *sent = luaL_checkudata(L, 1, L_SENT);
+	struct sip_buf *bytes = sent->bytes;
+
+	sent->bytes = NULL;
+	sip_buf_unref(bytes);
+	return 0;
+}
+
+/* stack:listen{ transport, host, port } -> port | nil, name, why */
+static int l_stack_listen(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_addr at;
+	enum sip_transport transport;
+	const char *why = NULL;
+	sip_err err;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	transport = check_transport(L, 2);
+	at = check_address(L, 2);
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	err = sip_stack_listen(box->stack, transport, &at, &why);
+	if (err != SIP_OK)
+		return l_outcome(L, err, why);
+	lua_pushinteger(L, at.port);
+	return 1;
+}
+
+/* stack:local_for(transport, ip, port) -> host, port | nil, name, why */
+static int l_stack_local_for(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_target target = { 0 };
+	char host[SIP_STACK_HOST_MAX];
+	sip_str name, ip;
+	size_t len;
+	uint16_t port;
+	sip_err err;
+
+	name.p = luaL_checklstring(L, 2, &name.len);
+	ip.p = luaL_checklstring(L, 3, &ip.len);
+	target.transport = sip_transport_find(name);
+	luaL_argcheck(L, target.transport != SIP_TRANSPORT_NONE, 2,
+	              "a transport expected");
+	luaL_argcheck(L, sip_addr_parse(ip, &target.remote), 3,
+	              "an IP address expected");
+	target.remote.port = (uint16_t)luaL_optinteger(L, 4, 5060);
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	err = sip_stack_local(box->stack, &target, host, &len, &port);
+	if (err != SIP_OK)
+		return l_outcome(L, err,
+		                 "no listening address of this transport and family");
+	lua_pushlstring(L, host, len);
+	lua_pushinteger(L, port);
+	return 2;
+}
+
+/* stack:resolve(name, "A"|"AAAA") -> token | nil, name, why; "records" follows */
+static int l_stack_resolve(lua_State *L)
+{
+	static const char *const names[] = { "A", "AAAA", NULL };
+	static const enum sip_record_type types[] = { SIP_RECORD_A, SIP_RECORD_AAAA };
+	struct l_stack *box = l_check_stack(L, 1);
+	enum sip_record_type type;
+	sip_str name;
+	sip_err err;
+
+	name.p = luaL_checklstring(L, 2, &name.len);
+	type = types[luaL_checkoption(L, 3, "A", names)];
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	err = sip_stack_lookup(box->stack, name, type,
+	                       (uint64_t)++box->driver->last_id);
+	if (err != SIP_OK)
+		return l_outcome(L, err, "the name cannot be looked up");
+	lua_pushinteger(L, box->driver->last_id);
+	return 1;
+}
+
+/* stack:stats() -> counts by name */
+static int l_stack_stats(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_stack_stats stats = { 0 };
+
+	if (box)
+		sip_stack_stats(box->stack, &stats);
+	lua_newtable(L);
+#define SET_STAT(name)                                                                 \
+	lua_pushinteger(L, (lua_Integer)stats.name);                                   \
+	lua_setfield(L, -2, #name);
+	SIP_STACK_STAT_MAP(SET_STAT)
+#undef SET_STAT
+	return 1;
+}
+
+static const luaL_Reg stack_methods[] = {
+	{ "request", l_stack_request }, { "send", l_stack_send },
+	{ "listen", l_stack_listen },   { "local_for", l_stack_local_for },
+	{ "resolve", l_stack_resolve }, { "stats", l_stack_stats },
+	{ "close", l_stack_close },     { NULL, NULL },
+};
+
+static const luaL_Reg stack_meta[] = {
+	{ "__gc", l_stack_close },
+	{ "__close", l_stack_close },
+	{ "__tostring", l_stack_tostring },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg sent_methods[] = {
+	{ "again", l_sent_again },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg sent_meta[] = {
+	{ "__gc", l_sent_release },
+	{ "__close", l_sent_release },
+	{ NULL, NULL },
+};
+
+void l_stack_open(lua_State *L)
+{
+	l_new_class(L, L_STACK, stack_meta, stack_methods);
+	l_new_class(L, L_SENT, sent_meta, sent_methods);
+	luaL_newmetatable(L, "sip.weak");
+	lua_pushliteral(L, "v");
+	lua_setfield(L, -2, "__mode");
+	lua_pop(L, 1);
+	l_tx_open(L);
+}

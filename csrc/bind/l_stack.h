@@ -1,0 +1,34 @@
+/* l_stack.h - Lua face of a stack: userdata "sip.Stack". */
+#pragma once
+
+#include "bind/l_driver.h"
+#include "stack/stack.h"
+
+#define L_STACK "sip.Stack"
+
+struct l_stack {
+	struct sip_wire_sink sink;
+	struct l_driver *driver;
+	struct sip_stack *stack; /* NULL once closed */
+	struct sip_wire *wire;
+	struct sip_link link; /* in the driver's */
+	lua_Integer id;       /* its key in the driver's table */
+	bool closed;          /* to be freed at the end of the turn */
+};
+
+void l_stack_open(lua_State *L); /* metatables; may raise */
+/* driver:stack(opts): options at index 2; pushes the userdata.  Raises. */
+int l_stack_new(lua_State *L, struct l_driver *driver);
+
+/* For the driver: */
+void l_stack_advance_all(struct l_driver *driver, uint64_t now_ms);
+void l_stack_drain_all(lua_State *L, struct l_driver *driver);
+uint64_t l_stack_deadline_all(const struct l_driver *driver);
+void l_stack_free_closed(lua_State *L, struct l_driver *driver);
+void l_stack_close_all(lua_State *L, struct l_driver *driver);
+
+/* The stack of argument 1; raises when it is none, NULL when it is closed. */
+struct l_stack *l_check_stack(lua_State *L, int arg);
+
+/* Push `nil, name, why` and give 3, or `true` and give 1. */
+int l_outcome(lua_State *L, sip_err err, const char *why);

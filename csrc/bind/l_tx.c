@@ -1,0 +1,290 @@
+#include "bind/l_tx.h"
+
+#include "bind/l_class.h"
+
+#define L_SERVER "sip.ServerTx"
+#define L_CLIENT "sip.ClientTx"
+
+struct l_tx {
+	struct sip_tx *tx; /* owned reference; NULL once released */
+};
+
+bool l_push_known_tx(lua_State *L, int objects, const struct sip_tx *tx)
+{
+	if (lua_rawgeti(L, objects, (lua_Integer)tx->serial) != LUA_TNIL)
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
+/* Box first, resource second: the box is valid at every instant. */
+void l_push_tx(lua_State *L, int objects, struct sip_tx *tx)
+{
+	struct l_tx *box;
+
+	if (l_push_known_tx(L, objects, tx))
+		return;
+	box = lua_newuserdatauv(L, sizeof *box, 0);
+	box->tx = NULL;
+	luaL_setmetatable(L, sip_tx_is_client(tx) ? L_CLIENT : L_SERVER);
+	lua_pushvalue(L, -1);
+	lua_rawseti(L, objects, (lua_Integer)tx->serial);
+	box->tx = sip_tx_ref(tx);
+}
+
+static struct sip_tx *any_tx(lua_State *L)
+{
+	struct l_tx *box = luaL_testudata(L, 1, L_SERVER);
+
+	if (!box)
+		box = luaL_checkudata(L, 1, L_CLIENT);
+	return box->tx;
+}
+
+static struct sip_tx *check_server(lua_State *L)
+{
+	return ((struct l_tx *)luaL_checkudata(L, 1, L_SERVER))->tx;
+}
+
+static struct sip_tx *check_client(lua_State *L)
+{
+	return ((struct l_tx *)luaL_checkudata(L, 1, L_CLIENT))->tx;
+}
+
+static int l_tx_release(lua_State *L) /* __gc and __close: idempotent */
+{
+	struct l_tx *box = lua_touserdata(L, 1);
+	struct sip_tx *tx = box->tx;
+
+	box->tx = NULL;
+	sip_tx_unref(tx);
+	return 0;
+}
+
+static int l_tx_tostring(lua_State *L)
+{
+	static const char *const kinds[] = { "ict", "nict", "ist", "nist" };
+	const struct sip_tx *tx = any_tx(L);
+
+	if (tx)
+		lua_pushfstring(L, "sip.Tx{%s %I; %s; %d}", kinds[tx->kind],
+		                (LUAI_UACINT)tx->serial, sip_tx_state_name(tx),
+		                (int)tx->last_status);
+	else
+		lua_pushliteral(L, "sip.Tx{gone}");
+	return 1;
+}
+
+sip_str l_opt_field(lua_State *L, int index, const char *key)
+{
+	sip_str s = { NULL, 0 };
+	const int type = lua_getfield(L, index, key);
+
+	if (type == LUA_TSTRING)
+		s.p = lua_tolstring(L, -1, &s.len);
+	else if (type != LUA_TNIL)
+		luaL_error(L, "%s: a string expected, got %s", key,
+		           luaL_typename(L, -1));
+	lua_pop(L, 1); /* the table holds it */
+	return s;
+}
+
+unsigned l_check_fields(lua_State *L, int index, struct sip_field fields[L_FIELDS_MAX])
+{
+	lua_Unsigned count;
+
+	if (lua_isnoneornil(L, index))
+		return 0;
+	luaL_checktype(L, index, LUA_TTABLE);
+	count = lua_rawlen(L, index);
+	if (count % 2 != 0 || count / 2 > L_FIELDS_MAX)
+		luaL_error(L, "headers: pairs of name and value expected, at most %d",
+		           (int)L_FIELDS_MAX);
+	for (lua_Unsigned i = 0; i < count; i++) {
+		struct sip_field *field = &fields[i / 2];
+		sip_str *s = i % 2 == 0 ? &field->name : &field->value;
+
+		if (lua_rawgeti(L, index, (lua_Integer)i + 1) != LUA_TSTRING)
+			luaL_error(L, "headers[%d]: a string expected, got %s",
+			           (int)i + 1, luaL_typename(L, -1));
+		s->p = lua_tolstring(L, -1, &s->len);
+		lua_pop(L, 1);
+	}
+	return (unsigned)(count / 2);
+}
+
+static bool opt_flag(lua_State *L, int index, const char *key)
+{
+	bool flag;
+
+	lua_getfield(L, index, key);
+	flag = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return flag;
+}
+
+static sip_str or_empty(sip_str s)
+{
+	return s.p ? s : SIP_STR("");
+}
+
+/* tx:respond(status, { reason, headers, body, tag, until_ack, record_route })
+ * -> true | nil, name, why */
+static int l_tx_respond(lua_State *L)
+{
+	struct sip_tx *tx = check_server(L);
+	const lua_Integer status = luaL_checkinteger(L, 2);
+	struct sip_field fields[L_FIELDS_MAX];
+	struct sip_response_spec spec = { .reason = SIP_STR("") };
+	bool until_ack = false;
+	const char *why = NULL;
+	sip_err err;
+
+	luaL_argcheck(L, status >= 100 && status <= 699, 2, "100 to 699 expected");
+	lua_settop(L, 3);
+	spec.status = (uint16_t)status;
+	if (!lua_isnil(L, 3)) {
+		luaL_checktype(L, 3, LUA_TTABLE);
+		spec.reason = or_empty(l_opt_field(L, 3, "reason"));
+		spec.to_tag = or_empty(l_opt_field(L, 3, "tag"));
+		spec.body = or_empty(l_opt_field(L, 3, "body"));
+		spec.record_route = opt_flag(L, 3, "record_route");
+		until_ack = opt_flag(L, 3, "until_ack");
+		lua_getfield(L, 3, "headers");
+		spec.fields = fields;
+		spec.field_count = l_check_fields(L, 4, fields);
+	}
+	if (!tx || tx->ended)
+		return l_outcome(L, SIP_EGONE, "the transaction has ended");
+	err = sip_stack_respond(sip_stack_of_tx(tx), tx, &spec, until_ack, &why);
+	return l_outcome(L, err, why);
+}
+
+/* tx:acked(): the ACK to the repeated 2xx has come */
+static int l_tx_acked(lua_State *L)
+{
+	struct sip_tx *tx = check_server(L);
+
+	if (tx)
+		sip_tx_acked(tx);
+	return 0;
+}
+
+/* tx:cancel() -> true | nil, name, why */
+static int l_tx_cancel(lua_State *L)
+{
+	struct sip_tx *tx = check_client(L);
+
+	if (!tx || tx->ended)
+		return l_outcome(L, SIP_EGONE, "the transaction has ended");
+	return l_outcome(L, sip_stack_cancel(sip_stack_of_tx(tx), tx),
+	                 "the transaction has had its final response");
+}
+
+static void push_host(lua_State *L, const struct sip_addr *addr)
+{
+	char text[SIP_ADDR_TEXT_MAX];
+
+	lua_pushlstring(L, text, sip_addr_write_host(addr, text, false));
+}
+
+/* tx:source() -> ip, port, transport: where the request came from */
+static int l_tx_source(lua_State *L)
+{
+	const struct sip_tx *tx = check_server(L);
+	sip_str transport;
+
+	if (!tx)
+		return 0;
+	transport = sip_transport_info(tx->path.transport)->uri;
+	push_host(L, &tx->path.remote);
+	lua_pushinteger(L, tx->path.remote.port);
+	lua_pushlstring(L, transport.p, transport.len);
+	return 3;
+}
+
+/* tx:local_address() -> host, port: what Contact names towards this peer */
+static int l_tx_local_address(lua_State *L)
+{
+	const struct sip_tx *tx = check_server(L);
+	char host[SIP_STACK_HOST_MAX];
+	size_t len;
+	uint16_t port;
+
+	if (!tx || tx->ended)
+		return 0;
+	sip_stack_local_of(sip_stack_of_tx(tx), &tx->path, host, &len, &port);
+	lua_pushlstring(L, host, len);
+	lua_pushinteger(L, port);
+	return 2;
+}
+
+/* tx:is_merged(): the same request is under way on another branch (8.2.2.2) */
+static int l_tx_is_merged(lua_State *L)
+{
+	const struct sip_tx *tx = check_server(L);
+
+	lua_pushboolean(L, tx && tx->merged);
+	return 1;
+}
+
+/* tx:tag() -> the To tag that responses get */
+static int l_tx_tag(lua_State *L)
+{
+	const struct sip_tx *tx = check_server(L);
+
+	if (!tx || !tx->tag)
+		return 0;
+	lua_pushlstring(L, tx->tag->bytes, tx->tag->len);
+	return 1;
+}
+
+/* tx:id() -> integer, unique in its stack */
+static int l_tx_id(lua_State *L)
+{
+	const struct sip_tx *tx = any_tx(L);
+
+	lua_pushinteger(L, tx ? (lua_Integer)tx->serial : 0);
+	return 1;
+}
+
+/* tx:state() -> "proceeding" ..., "terminated" */
+static int l_tx_state(lua_State *L)
+{
+	const struct sip_tx *tx = any_tx(L);
+
+	lua_pushstring(L, tx ? sip_tx_state_name(tx) : "terminated");
+	return 1;
+}
+
+static const luaL_Reg server_methods[] = {
+	{ "respond", l_tx_respond },
+	{ "acked", l_tx_acked },
+	{ "source", l_tx_source },
+	{ "local_address", l_tx_local_address },
+	{ "is_merged", l_tx_is_merged },
+	{ "tag", l_tx_tag },
+	{ "id", l_tx_id },
+	{ "state", l_tx_state },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg client_methods[] = {
+	{ "cancel", l_tx_cancel },
+	{ "id", l_tx_id },
+	{ "state", l_tx_state },
+	{ NULL, NULL },
+};
+
+static const luaL_Reg tx_meta[] = {
+	{ "__gc", l_tx_release },
+	{ "__close", l_tx_release },
+	{ "__tostring", l_tx_tostring },
+	{ NULL, NULL },
+};
+
+void l_tx_open(lua_State *L)
+{
+	l_new_class(L, L_SERVER, tx_meta, server_methods);
+	l_new_class(L, L_CLIENT, tx_meta, client_methods);
+}
