@@ -1,0 +1,562 @@
+/* The simulated network as a stack sees it: base/wire.h in virtual time. */
+#include "sim/state.h"
+
+#include <assert.h>
+
+enum { CONNECT_TIMEOUT_US = 20000000, REPAIR_US = 200000, REPAIRS_MAX = 8 };
+
+enum item_kind { ITEM_SOCKET, ITEM_LISTENER, ITEM_CONN };
+
+struct sim_wire {
+	struct sip_wire wire;
+	struct sim_host *host;
+	struct sip_wire_sink *sink;
+	uint32_t id;
+	struct sip_node node; /* by id, so that a late packet finds nobody */
+	struct sip_link items;
+};
+
+/* A socket, a listener or one end of a connection. */
+struct item {
+	struct sip_link link;
+	struct sip_node node;
+	struct sim_wire *wire;
+	enum item_kind kind;
+	enum sip_transport transport;
+	uint32_t id;
+	struct sip_path path; /* of a connection */
+	uint32_t peer;        /* its other end, 0: none any more */
+	uint64_t last_due_us; /* bytes never overtake bytes */
+	bool open, closing;
+	struct sim_place places[SIM_ADDRESSES];
+	unsigned place_count;
+};
+
+static uint64_t id_hash(uint32_t id)
+{
+	return (uint64_t)id * 0x9e3779b97f4a7c15u;
+}
+
+static struct item *item_find(struct sim_world *world, uint32_t id)
+{
+	struct sip_node *node = sip_map_first(&world->items, id_hash(id));
+
+	for (; node; node = sip_map_next(node)) {
+		struct item *item = SIP_CONTAINER(node, struct item, node);
+		if (item->id == id)
+			return item;
+	}
+	return NULL;
+}
+
+static struct item *item_new(struct sim_wire *wire, enum item_kind kind)
+{
+	struct sim_world *world = wire->host->world;
+	struct item *item = sip_alloc0(world->alloc, sizeof *item);
+
+	if (!item)
+		return NULL;
+	item->wire = wire;
+	item->kind = kind;
+	item->id = ++world->last_id;
+	if (sip_map_insert(&world->items, &item->node, id_hash(item->id)) != SIP_OK) {
+		sip_free(world->alloc, item, sizeof *item);
+		return NULL;
+	}
+	sip_list_insert(&wire->items, &item->link);
+	return item;
+}
+
+static void item_free(struct item *item)
+{
+	struct sim_world *world = item->wire->host->world;
+
+	for (unsigned i = 0; i < item->place_count; i++)
+		sim_place_remove(&item->places[i]);
+	if (item->kind == ITEM_CONN)
+		item->wire->host->sockets--;
+	sip_map_remove(&world->items, &item->node);
+	sip_list_remove(&item->link);
+	sip_free(world->alloc, item, sizeof *item);
+}
+
+static struct sim_wire *wire_of(struct sip_wire *wire)
+{
+	return SIP_CONTAINER(wire, struct sim_wire, wire);
+}
+
+static void emit(struct item *item, const struct sip_wire_event *event)
+{
+	item->wire->host->touched = true;
+	item->wire->sink->event(item->wire->sink, event);
+}
+
+/* ---- listening ---- */
+
+static void receive_datagram(struct sim_place *place, const struct sip_addr *from,
+                             const struct sip_addr *to, sip_str bytes)
+{
+	struct item *item = item_find(place->host->world, place->owner);
+	struct sip_wire_event event = { .kind = SIP_WIRE_BYTES, .bytes = bytes };
+
+	assert(item);
+	event.path = (struct sip_path){ SIP_UDP, item->id, *to, *from };
+	emit(item, &event);
+}
+
+static sip_err bind_item(struct item *item, const struct sip_addr *at)
+{
+	struct sim_host *host = item->wire->host;
+	const bool any = sip_addr_is_any(at);
+
+	for (unsigned i = 0; i < host->addr_count; i++) {
+		struct sim_place *place = &item->places[item->place_count];
+		sip_err err;
+
+		if (host->addrs[i].family != at->family ||
+		    (!any && !sip_addr_same_host(&host->addrs[i], at)))
+			continue;
+		place->class = item->kind == ITEM_SOCKET ? SIM_DATAGRAM : SIM_STREAM;
+		place->addr = host->addrs[i];
+		place->addr.port = at->port;
+		place->host = host;
+		place->owner = item->id;
+		place->receive = receive_datagram;
+		err = sim_place_add(place);
+		if (err != SIP_OK)
+			return err;
+		item->place_count++;
+	}
+	return item->place_count > 0 ? SIP_OK : SIP_EINVAL;
+}
+
+static sip_err op_listen(struct sip_wire *w, enum sip_transport transport,
+                         struct sip_addr *at, uint32_t *id, const char **why)
+{
+	struct sim_wire *wire = wire_of(w);
+	const enum item_kind kind = transport == SIP_UDP ? ITEM_SOCKET : ITEM_LISTENER;
+	struct item *item = item_new(wire, kind);
+	sip_err err;
+
+	*why = "out of memory";
+	if (!item)
+		return SIP_ENOMEM;
+	item->transport = transport;
+	if (at->port == 0)
+		at->port = sim_host_free_port(
+			wire->host, kind == ITEM_SOCKET ? SIM_DATAGRAM : SIM_STREAM,
+			sip_addr_is_any(at) ? &wire->host->addrs[0] : at);
+	err = bind_item(item, at);
+	if (err != SIP_OK) {
+		*why = err == SIP_EINVAL  ? "this host has no such address"
+		       : err == SIP_EWIRE ? "the address is in use"
+		                          : "out of memory";
+		item_free(item);
+		return SIP_EWIRE;
+	}
+	*id = item->id;
+	return SIP_OK;
+}
+
+static void op_unlisten(struct sip_wire *w, uint32_t id)
+{
+	struct item *item = item_find(wire_of(w)->host->world, id);
+
+	if (item)
+		item_free(item);
+}
+
+/* ---- connections ---- */
+
+struct step {
+	struct sim_task task;
+	void (*then)(struct item *item, struct step *step);
+	uint32_t id; /* of the item it is about; it may be gone by then */
+	sip_err err;
+	char why[96];
+	size_t len;
+	char bytes[];
+};
+
+static void run_step(struct sim_task *task)
+{
+	struct step *step = (struct step *)(void *)task;
+	struct item *item = item_find(task->world, step->id);
+
+	if (item && !item->wire->host->down)
+		step->then(item, step);
+}
+
+static struct step *later(struct item *item, uint64_t delay_us, size_t len,
+                          void (*then)(struct item *item, struct step *step))
+{
+	struct sim_world *world = item->wire->host->world;
+	struct step *step;
+	uint64_t due = world->now_us + delay_us;
+
+	if (due < item->last_due_us)
+		due = item->last_due_us;
+	step = sim_task_new(world, sizeof *step + len, due - world->now_us, run_step);
+	if (!step)
+		return NULL;
+	item->last_due_us = due;
+	step->then = then;
+	step->id = item->id;
+	return step;
+}
+
+static void set_why(struct step *step, const char *what, const struct sip_addr *addr)
+{
+	char text[SIP_ADDR_TEXT_MAX];
+	const size_t len = sip_addr_write(addr, text), head = strlen(what);
+
+	memcpy(step->why, what, head);
+	memcpy(step->why + head, text, len);
+	step->why[head + len] = '\0';
+}
+
+static void then_opened(struct item *item, struct step *step)
+{
+	const struct sip_wire_event event = { .kind = SIP_WIRE_OPENED,
+		                              .path = item->path };
+
+	(void)step;
+	item->open = true;
+	emit(item, &event);
+}
+
+/* The end of an end: CLOSED exactly once, and the item is gone before it is told. */
+static void then_closed(struct item *item, struct step *step)
+{
+	struct sim_wire *wire = item->wire;
+	const struct sip_wire_event event = { .kind = SIP_WIRE_CLOSED,
+		                              .path = item->path,
+		                              .err = step->err,
+		                              .why = step->why };
+
+	item_free(item);
+	wire->host->touched = true;
+	wire->sink->event(wire->sink, &event);
+}
+
+static void then_bytes(struct item *item, struct step *step)
+{
+	const struct sip_wire_event event = { .kind = SIP_WIRE_BYTES,
+		                              .path = item->path,
+		                              .bytes = sip_str_of(step->bytes,
+		                                                  step->len) };
+
+	if (!item->closing)
+		emit(item, &event);
+}
+
+/* Retransmission in the network below: each lost segment costs its repair time, and
+ * a dead link costs the connection. */
+static bool stream_delay(struct item *item, uint64_t *delay_us)
+{
+	struct sim_world *world = item->wire->host->world;
+	uint64_t delay, sum = 0;
+	bool again;
+
+	for (int i = 0; i < REPAIRS_MAX; i++) {
+		if (sim_link_draw(world, &item->path.local, &item->path.remote, &delay,
+		                  &again)) {
+			*delay_us = sum + delay;
+			return true;
+		}
+		sum += (uint64_t)REPAIR_US << i;
+	}
+	*delay_us = sum;
+	return false;
+}
+
+static void end_later(struct item *item, uint64_t delay_us, sip_err err,
+                      const char *what)
+{
+	struct step *step = later(item, delay_us, 0, then_closed);
+
+	if (!step)
+		return;
+	step->err = err;
+	set_why(step, what, &item->path.remote);
+}
+
+static struct item *conn_new(struct sim_wire *wire, enum sip_transport transport,
+                             const struct sip_addr *local,
+                             const struct sip_addr *remote)
+{
+	struct item *item = item_new(wire, ITEM_CONN);
+
+	if (!item)
+		return NULL;
+	wire->host->sockets++;
+	item->transport = transport;
+	item->path = (struct sip_path){ transport, item->id, *local, *remote };
+	return item;
+}
+
+/* The far end of an `open`, half a round trip later. */
+static void then_arrive(struct item *item, struct step *step)
+{
+	struct sim_world *world = item->wire->host->world;
+	struct sim_place *place = sim_place_find(world, SIM_STREAM, &item->path.remote);
+	struct item *listener = place ? item_find(world, place->owner) : NULL;
+	struct item *far;
+	uint64_t back = 0;
+
+	(void)step;
+	if (!stream_delay(item, &back)) {
+		end_later(item, back, SIP_EWIRE, "timed out: ");
+		return;
+	}
+	if (!listener) {
+		end_later(item, back, SIP_EWIRE, "connection refused by ");
+		return;
+	}
+	far = conn_new(listener->wire, item->transport, &item->path.remote,
+	               &item->path.local);
+	if (!far || !later(far, 0, 0, then_opened) ||
+	    !later(item, back, 0, then_opened)) {
+		end_later(item, back, SIP_EWIRE, "out of memory at ");
+		return;
+	}
+	far->peer = item->id;
+	item->peer = far->id;
+}
+
+static sip_err op_route(struct sip_wire *w, const struct sip_addr *remote,
+                        struct sip_addr *local)
+{
+	struct sim_host *host = wire_of(w)->host;
+
+	for (unsigned i = 0; i < host->addr_count; i++) {
+		if (host->addrs[i].family == remote->family) {
+			*local = host->addrs[i];
+			return SIP_OK;
+		}
+	}
+	return SIP_EWIRE;
+}
+
+static sip_err op_open(struct sip_wire *w, enum sip_transport transport,
+                       const struct sip_addr *local, const struct sip_addr *remote,
+                       sip_str server_name, uint32_t *id)
+{
+	struct sim_wire *wire = wire_of(w);
+	struct sip_addr from = *local;
+	struct item *item;
+	uint64_t delay;
+
+	(void)server_name; /* the simulated network does not encrypt */
+	if (local->family == 0 && op_route(w, remote, &from) != SIP_OK)
+		return SIP_EWIRE;
+	from.port = sim_host_free_port(wire->host, SIM_STREAM, &from);
+	item = conn_new(wire, transport, &from, remote);
+	if (!item)
+		return SIP_ENOMEM;
+	*id = item->id;
+	if (!sim_host_at(wire->host->world, remote) || !stream_delay(item, &delay))
+		end_later(item, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
+	else if (!later(item, delay, 0, then_arrive))
+		end_later(item, 0, SIP_EWIRE, "out of memory at ");
+	return SIP_OK;
+}
+
+static sip_err send_stream(struct item *item, sip_str bytes);
+
+/* Bytes sent before the connection is there follow it. */
+static void then_send(struct item *item, struct step *step)
+{
+	if (!item->closing)
+		(void)send_stream(item, sip_str_of(step->bytes, step->len));
+}
+
+static sip_err send_stream(struct item *item, sip_str bytes)
+{
+	struct item *peer = item_find(item->wire->host->world, item->peer);
+	uint64_t delay = 0;
+	struct step *step;
+
+	if (!item->open)
+		step = later(item, 1, bytes.len, then_send);
+	else if (!peer)
+		return SIP_EWIRE;
+	else if (stream_delay(item, &delay))
+		step = later(peer, delay, bytes.len, then_bytes);
+	else {
+		end_later(item, delay, SIP_EWIRE, "timed out: ");
+		return SIP_OK;
+	}
+	if (!step)
+		return SIP_ENOMEM;
+	step->len = bytes.len;
+	memcpy(step->bytes, bytes.p, bytes.len);
+	return SIP_OK;
+}
+
+static sip_err op_send(struct sip_wire *w, const struct sip_path *path, sip_str bytes,
+                       uint64_t token)
+{
+	struct sim_wire *wire = wire_of(w);
+	struct item *item = item_find(wire->host->world, path->id);
+	struct sip_addr from = path->local;
+
+	(void)token; /* what fails is said at once, or as an ICMP error */
+	if (!item || item->closing)
+		return SIP_EWIRE;
+	if (item->kind == ITEM_CONN)
+		return send_stream(item, bytes);
+	from.port = item->places[0].addr.port;
+	sim_datagram(wire->host, &from, &path->remote, bytes, item->id);
+	return SIP_OK;
+}
+
+static void op_close(struct sip_wire *w, uint32_t id)
+{
+	struct sim_world *world = wire_of(w)->host->world;
+	struct item *item = item_find(world, id);
+	struct item *peer;
+	uint64_t delay = 0;
+
+	if (!item || item->kind != ITEM_CONN || item->closing)
+		return;
+	item->closing = true;
+	peer = item_find(world, item->peer);
+	if (peer && stream_delay(item, &delay)) {
+		peer->peer = 0;
+		end_later(peer, delay, SIP_OK, "closed by ");
+	}
+	end_later(item, 0, SIP_OK, "closed to ");
+}
+
+void sim_wire_refused(struct sim_world *world, uint32_t wire_id,
+                      const struct sip_addr *local, const struct sip_addr *remote)
+{
+	struct item *item = item_find(world, wire_id);
+	struct sip_wire_event event = { .kind = SIP_WIRE_FAILED,
+		                        .err = SIP_EWIRE,
+		                        .why = "port unreachable" };
+
+	if (!item || item->wire->host->down)
+		return;
+	event.path = (struct sip_path){ SIP_UDP, item->id, *local, *remote };
+	emit(item, &event);
+}
+
+/* ---- names ---- */
+
+struct answer {
+	struct sim_task task;
+	uint32_t wire_id;
+	uint64_t token;
+	enum sip_record_type type;
+	char name[256];
+	size_t name_len;
+};
+
+static struct sim_wire *wire_find(struct sim_world *world, uint32_t id)
+{
+	struct sip_node *node = sip_map_first(&world->wires, id_hash(id));
+
+	for (; node; node = sip_map_next(node)) {
+		struct sim_wire *wire = SIP_CONTAINER(node, struct sim_wire, node);
+		if (wire->id == id)
+			return wire;
+	}
+	return NULL;
+}
+
+static void run_answer(struct sim_task *task)
+{
+	const struct answer *answer = (const struct answer *)(void *)task;
+	struct sim_wire *wire = wire_find(task->world, answer->wire_id);
+	const unsigned family = answer->type == SIP_RECORD_A ? 4 : 6;
+	const sip_str name = sip_str_of(answer->name, answer->name_len);
+	struct sip_record records[16];
+	struct sip_wire_event event = { .kind = SIP_WIRE_RECORDS,
+		                        .token = answer->token,
+		                        .records = records,
+		                        .err = SIP_EWIRE,
+		                        .why = "no such host" };
+
+	if (!wire)
+		return;
+	for (unsigned i = 0; i < task->world->name_count && event.record_count < 16;
+	     i++) {
+		const struct sim_name *entry = &task->world->names[i];
+		if (!sip_str_ieq(name, sip_str_of(entry->name, strlen(entry->name))))
+			continue;
+		event.err = SIP_OK;
+		event.why = NULL;
+		if (entry->addr.family == family)
+			records[event.record_count++] =
+				(struct sip_record){ answer->type, 60, entry->addr };
+	}
+	wire->host->touched = true;
+	wire->sink->event(wire->sink, &event);
+}
+
+static sip_err op_lookup(struct sip_wire *w, sip_str name, enum sip_record_type type,
+                         uint64_t token)
+{
+	struct sim_wire *wire = wire_of(w);
+	struct answer *answer;
+
+	if (name.len == 0 || name.len >= sizeof answer->name)
+		return SIP_EINVAL;
+	answer = sim_task_new(wire->host->world, sizeof *answer, 0, run_answer);
+	if (!answer)
+		return SIP_ENOMEM;
+	answer->wire_id = wire->id;
+	answer->token = token;
+	answer->type = type;
+	answer->name_len = name.len;
+	memcpy(answer->name, name.p, name.len);
+	return SIP_OK;
+}
+
+/* ---- life ---- */
+
+static const struct sip_wire_ops ops = { op_listen, op_unlisten, op_open, op_send,
+	                                 op_close,  op_lookup,   op_route };
+
+sip_err sim_wire_new(struct sim_host *host, const struct sip_limits *limits,
+                     struct sip_wire_sink *sink, struct sip_wire **out)
+{
+	struct sim_wire *wire = sip_alloc0(host->world->alloc, sizeof *wire);
+
+	(void)limits; /* virtual queues are bounded by what a test sends */
+	if (!wire)
+		return SIP_ENOMEM;
+	wire->wire.ops = &ops;
+	wire->host = host;
+	wire->sink = sink;
+	wire->id = ++host->world->last_id;
+	sip_list_init(&wire->items);
+	if (sip_map_insert(&host->world->wires, &wire->node, id_hash(wire->id)) !=
+	    SIP_OK) {
+		sip_free(host->world->alloc, wire, sizeof *wire);
+		return SIP_ENOMEM;
+	}
+	*out = &wire->wire;
+	return SIP_OK;
+}
+
+void sim_wire_free(struct sip_wire *w)
+{
+	struct sim_wire *wire = wire_of(w);
+	struct sim_world *world = wire->host->world;
+
+	while (!sip_list_empty(&wire->items)) {
+		struct item *item = SIP_CONTAINER(wire->items.next, struct item, link);
+		struct item *peer = item_find(world, item->peer);
+
+		if (peer) { /* a process that ends resets its connections */
+			peer->peer = 0;
+			end_later(peer, 0, SIP_EWIRE, "connection reset by ");
+		}
+		item_free(item);
+	}
+	sip_map_remove(&world->wires, &wire->node);
+	sip_free(world->alloc, wire, sizeof *wire);
+}
