@@ -4,6 +4,8 @@
 #include "bind/l_heap.h"
 #include "bind/l_msg.h"
 #include "bind/l_sdp.h"
+#include "bind/l_sim.h"
+#include "bind/l_stack.h"
 #include "bind/l_uri.h"
 #include "bind/l_write.h"
 
@@ -30,6 +32,8 @@ int luaopen_sip_core(lua_State *L)
 	l_uri_open(L);
 	l_write_open(L);
 	l_sdp_open(L);
+	l_stack_open(L);
+	l_sim_open(L);
 	lua_pushliteral(L, SIP_VERSION);
 	lua_setfield(L, -2, "version");
 	return 1;

@@ -9,7 +9,7 @@
 #include "bind/l_class.h"
 #include "bind/l_driver.h"
 #include "bind/l_heap.h"
-#include "bind/l_tx.h"
+#include "bind/l_write.h"
 #include "sim/world.h"
 
 #define L_WORLD "sip.World"
@@ -253,7 +253,7 @@ static struct sip_addr opt_address(lua_State *L, const char *key)
 	struct sip_addr addr = { 0 };
 	const sip_str text = l_opt_field(L, 2, key);
 
-	if (text.p && !sip_addr_parse(text, &addr))
+	if (text.len > 0 && !sip_addr_parse(text, &addr))
 		luaL_error(L, "%s: an IP address expected", key);
 	return addr;
 }

@@ -3,6 +3,7 @@
 #include "bind/l_class.h"
 #include "bind/l_msg.h"
 #include "bind/l_tx.h"
+#include "bind/l_write.h"
 
 #define L_SENT "sip.Sent"
 
@@ -366,7 +367,7 @@ static enum sip_transport check_transport(lua_State *L, int index)
 	const sip_str name = l_opt_field(L, index, "transport");
 	enum sip_transport transport = SIP_UDP;
 
-	if (name.p)
+	if (name.len > 0)
 		transport = sip_transport_find(name);
 	if (transport == SIP_TRANSPORT_NONE)
 		luaL_error(L, "transport: %s is none", name.p);
@@ -379,9 +380,8 @@ static struct sip_addr check_address(lua_State *L, int index)
 	struct sip_addr addr = { 0 };
 	lua_Integer port;
 
-	if (!host.p || !sip_addr_parse(host, &addr))
-		luaL_error(L, "host: an IP address expected, got %s",
-		           host.p ? host.p : "nil");
+	if (!sip_addr_parse(host, &addr))
+		luaL_error(L, "host: an IP address expected, got '%s'", host.p);
 	lua_getfield(L, index, "port");
 	port = luaL_optinteger(L, -1, 0);
 	if (port < 0 || port > 65535)
@@ -401,23 +401,18 @@ static struct sip_target check_target(lua_State *L, int index)
 	return target;
 }
 
-/* The request of the table at index 2; the headers stay on the Lua stack. */
-static struct sip_request_spec check_request(lua_State *L,
-                                             struct sip_field fields[L_FIELDS_MAX])
+/* The request of the table at index 2; what owns its headers stays on the Lua stack. */
+static struct sip_request_spec check_request(lua_State *L)
 {
 	struct sip_request_spec spec;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
 	lua_settop(L, 2);
-	spec.method = l_opt_field(L, 2, "method");
-	spec.uri = l_opt_field(L, 2, "uri");
+	spec.method = l_check_field(L, 2, "method");
+	spec.uri = l_check_field(L, 2, "uri");
 	spec.raw = l_opt_field(L, 2, "raw");
 	spec.body = l_opt_field(L, 2, "body");
-	if (!spec.method.p || !spec.uri.p)
-		luaL_error(L, "method and uri expected");
-	lua_getfield(L, 2, "headers");
-	spec.fields = fields;
-	spec.field_count = l_check_fields(L, 3, fields);
+	spec.field_count = l_check_fields(L, 2, "headers", &spec.fields);
 	return spec;
 }
 
@@ -426,8 +421,7 @@ static struct sip_request_spec check_request(lua_State *L,
 static int l_stack_request(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
-	struct sip_field fields[L_FIELDS_MAX];
-	const struct sip_request_spec spec = check_request(L, fields);
+	const struct sip_request_spec spec = check_request(L);
 	const struct sip_target target = check_target(L, 2);
 	const char *why = NULL;
 	struct sip_tx *tx;
@@ -451,8 +445,7 @@ static int l_stack_request(lua_State *L)
 static int l_stack_send(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
-	struct sip_field fields[L_FIELDS_MAX];
-	const struct sip_request_spec spec = check_request(L, fields);
+	const struct sip_request_spec spec = check_request(L);
 	const struct sip_target target = check_target(L, 2);
 	const char *why = NULL;
 	struct sip_sent *sent;

@@ -1,6 +1,7 @@
 #include "bind/l_tx.h"
 
 #include "bind/l_class.h"
+#include "bind/l_write.h"
 
 #define L_SERVER "sip.ServerTx"
 #define L_CLIENT "sip.ClientTx"
@@ -75,44 +76,6 @@ static int l_tx_tostring(lua_State *L)
 	return 1;
 }
 
-sip_str l_opt_field(lua_State *L, int index, const char *key)
-{
-	sip_str s = { NULL, 0 };
-	const int type = lua_getfield(L, index, key);
-
-	if (type == LUA_TSTRING)
-		s.p = lua_tolstring(L, -1, &s.len);
-	else if (type != LUA_TNIL)
-		luaL_error(L, "%s: a string expected, got %s", key,
-		           luaL_typename(L, -1));
-	lua_pop(L, 1); /* the table holds it */
-	return s;
-}
-
-unsigned l_check_fields(lua_State *L, int index, struct sip_field fields[L_FIELDS_MAX])
-{
-	lua_Unsigned count;
-
-	if (lua_isnoneornil(L, index))
-		return 0;
-	luaL_checktype(L, index, LUA_TTABLE);
-	count = lua_rawlen(L, index);
-	if (count % 2 != 0 || count / 2 > L_FIELDS_MAX)
-		luaL_error(L, "headers: pairs of name and value expected, at most %d",
-		           (int)L_FIELDS_MAX);
-	for (lua_Unsigned i = 0; i < count; i++) {
-		struct sip_field *field = &fields[i / 2];
-		sip_str *s = i % 2 == 0 ? &field->name : &field->value;
-
-		if (lua_rawgeti(L, index, (lua_Integer)i + 1) != LUA_TSTRING)
-			luaL_error(L, "headers[%d]: a string expected, got %s",
-			           (int)i + 1, luaL_typename(L, -1));
-		s->p = lua_tolstring(L, -1, &s->len);
-		lua_pop(L, 1);
-	}
-	return (unsigned)(count / 2);
-}
-
 static bool opt_flag(lua_State *L, int index, const char *key)
 {
 	bool flag;
@@ -123,18 +86,12 @@ static bool opt_flag(lua_State *L, int index, const char *key)
 	return flag;
 }
 
-static sip_str or_empty(sip_str s)
-{
-	return s.p ? s : SIP_STR("");
-}
-
 /* tx:respond(status, { reason, headers, body, tag, until_ack, record_route })
  * -> true | nil, name, why */
 static int l_tx_respond(lua_State *L)
 {
 	struct sip_tx *tx = check_server(L);
 	const lua_Integer status = luaL_checkinteger(L, 2);
-	struct sip_field fields[L_FIELDS_MAX];
 	struct sip_response_spec spec = { .reason = SIP_STR("") };
 	bool until_ack = false;
 	const char *why = NULL;
@@ -145,14 +102,12 @@ static int l_tx_respond(lua_State *L)
 	spec.status = (uint16_t)status;
 	if (!lua_isnil(L, 3)) {
 		luaL_checktype(L, 3, LUA_TTABLE);
-		spec.reason = or_empty(l_opt_field(L, 3, "reason"));
-		spec.to_tag = or_empty(l_opt_field(L, 3, "tag"));
-		spec.body = or_empty(l_opt_field(L, 3, "body"));
+		spec.reason = l_opt_field(L, 3, "reason");
+		spec.to_tag = l_opt_field(L, 3, "tag");
+		spec.body = l_opt_field(L, 3, "body");
 		spec.record_route = opt_flag(L, 3, "record_route");
 		until_ack = opt_flag(L, 3, "until_ack");
-		lua_getfield(L, 3, "headers");
-		spec.fields = fields;
-		spec.field_count = l_check_fields(L, 4, fields);
+		spec.field_count = l_check_fields(L, 3, "headers", &spec.fields);
 	}
 	if (!tx || tx->ended)
 		return l_outcome(L, SIP_EGONE, "the transaction has ended");
