@@ -72,7 +72,7 @@ static void run_driver_entry(lua_State *L, struct l_entry *entry)
 		return;
 	lua_pushstring(L, e->kind);
 	lua_pushinteger(L, e->id);
-	lua_call(L, 2, 0);
+	l_call(L, 2);
 }
 
 static void enter(lua_State *L, struct l_driver *driver, const char *kind,

@@ -25,6 +25,11 @@ static int dispatch(lua_State *L)
 	return 0;
 }
 
+void l_call(lua_State *L, int args)
+{
+	lua_call(L, args, 0);
+}
+
 sip_err l_enter(struct l_door *door, lua_State *L, struct l_entry *entry)
 {
 	const int top = lua_gettop(L);

@@ -20,3 +20,6 @@ struct l_door {
  * process.  SIP_ENOMEM: Lua has no memory, and the caller refuses what it came
  * with itself. */
 sip_err l_enter(struct l_door *door, lua_State *L, struct l_entry *entry);
+
+/* For `run`: call the function below its `args` arguments, for its effects. */
+void l_call(lua_State *L, int args);

@@ -159,7 +159,7 @@ static void run_stack_entry(lua_State *L, struct l_entry *entry)
 		lua_pushvalue(L, 2);
 	lua_pushvalue(L, 5);
 	more = push_more(L, event);
-	lua_call(L, 3 + more, 0);
+	l_call(L, 3 + more);
 	if (event->msg)
 		l_release_msg(L, 5);
 }

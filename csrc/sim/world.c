@@ -1,3 +1,5 @@
+#include "sim/world.h"
+
 #include "sim/state.h"
 
 #include <assert.h>

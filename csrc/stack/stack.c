@@ -1,3 +1,5 @@
+#include "stack/stack.h"
+
 #include "stack/state.h"
 
 #include "base/must.h"

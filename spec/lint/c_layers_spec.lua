@@ -25,7 +25,7 @@ local FOLDERS = {
     includes = { "base", "msg", "stack", "media" },
     system = { UV, ARES, OPENSSL, CLOCK, THREAD, FILES },
   },
-  sim = { includes = { "base", "msg", "stack", "media" }, system = {} },
+  sim = { includes = { "base", "msg", "stack", "media" }, system = { FILES } },
   bind = {
     includes = {
       "base", "msg", "tx", "auth", "media", "stack", "net", "sim",
@@ -44,8 +44,9 @@ local CALLS = {
   { { "getrandom", "getentropy" }, "csrc/base/random.c" },
   { { "rand", "srand", "random", "srandom", "drand48" }, "nowhere" },
   { { "socket", "bind", "connect", "accept", "sendto", "sendmsg", "sendmmsg",
-      "recvfrom", "recvmsg", "recvmmsg", "poll", "select", "open", "fopen", "read",
-      "write" }, "csrc/net/" },
+      "recvfrom", "recvmsg", "recvmmsg", "poll", "select", "open", "read", "write" },
+    "csrc/net/" },
+  { { "fopen" }, "csrc/sim/files.c" },
   { { "sprintf", "strcpy", "strcat", "gets", "strtok", "atoi", "atol", "atof", "sscanf",
       "setjmp", "longjmp", "alloca", "system", "popen", "getenv", "setlocale",
       "printf", "puts", "putchar" }, "nowhere" },

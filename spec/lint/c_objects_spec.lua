@@ -61,6 +61,7 @@ describe("the objects of csrc", function()
         local bind = source:find "^csrc/bind/"
         local own = name:find "^sip_" or name:find "^rtp_" or name:find "^media_"
           or source:find "^csrc/net/" and name:find "^net_"
+          or source:find "^csrc/sim/" and name:find "^sim_"
         if bind then
           own = name:find "^l_" or name:find "^luaopen_sip_"
         end

@@ -1,0 +1,137 @@
+---@meta sip.core.sim
+-- The simulator as sip.core gives it: a world of hosts in virtual time. The test kit
+-- is made of it (sip.sim).
+
+---@class sip.core
+local core = {}
+
+--- A world. Two of the same seed that are treated alike do the same, to the byte.
+---@param opts { seed?: integer }
+---@return sip.World
+function core.world(opts) end
+
+---@class sip.World
+local World = {}
+
+--- A host that has these addresses.
+---@param ip string
+---@param ... string
+---@return sip.SimHost
+function World:host(ip, ...) end
+
+--- Seconds since the world began.
+---@return number
+function World:now() end
+
+--- When something is due next; nil when nothing ever will be.
+---@return number? seconds
+function World:next() end
+
+--- Do all that is due at the next instant, when that is not later than `until_s`;
+--- otherwise only move the clock there.
+---@param until_s? number
+---@return boolean done  false: nothing was due
+function World:step(until_s) end
+
+---@class sip.LinkSpec
+---@field from? string       an address; left out: any
+---@field to? string
+---@field delay? number      seconds
+---@field loss? number       probabilities, 0 to 1
+---@field duplicate? number
+---@field reorder? number    of those, each is up to `reorder_by` seconds later
+---@field reorder_by? number 0.1 when left out
+
+--- How packets fare from here to there; later rules win.
+---@param link sip.LinkSpec
+function World:link(link) end
+
+--- Give a name one more address.
+---@param name string
+---@param ip string
+function World:name(name, ip) end
+
+--- 0 <= x < 1, of the seed.
+---@return number
+function World:random() end
+
+--- Packets and completions under way.
+---@return integer
+function World:pending() end
+
+--- End it, with all its hosts.
+function World:close() end
+
+---@class sip.SimHost
+local SimHost = {}
+
+--- Seconds.
+---@return number
+function SimHost:now() end
+
+--- Dispatch "timer" with the id given back, after so many seconds.
+---@param seconds number
+---@return integer id
+function SimHost:arm(seconds) end
+
+--- Stop a timer; one that has fired is fine.
+---@param id integer
+function SimHost:stop(id) end
+
+--- Random characters of a-z and 0-9.
+---@param count integer
+---@return string
+function SimHost:token(count) end
+
+--- Dispatch "turn" in the next turn, and do not sleep before it.
+function SimHost:wake() end
+
+--- Processor time of this thread in seconds; nil: a run does not depend on it.
+---@return number?
+function SimHost:cpu() end
+
+--- fn(kind, id) for "timer" and "turn".
+---@param fn fun(kind: string, id: integer)
+function SimHost:set_dispatch(fn) end
+
+--- What is alive: timers, stacks, bytes, blocks; and script_errors so far.
+---@return table<string, integer>
+function SimHost:stats() end
+
+---@class sip.StackSpec
+---@field dispatch fun(kind: string, object: any, message: sip.Message?, ...)
+---@field t1? number        seconds; the RFC's values when left out (17.1.1.1)
+---@field t2? number
+---@field t4? number
+---@field timer_c? number
+---@field trying? number    0.2: when 100 is sent by itself
+---@field limits? table<string, integer>  by the names of csrc/base/limits.h
+---@field advertise? string the host that Via and Contact name
+---@field watch? boolean    dispatch "message" for everything that passes
+
+--- A stack on this host.
+---@param spec sip.StackSpec
+---@return sip.Stack
+function SimHost:stack(spec) end
+
+--- Sockets and connections that are open.
+---@return integer
+function SimHost:sockets() end
+
+--- While down, nothing reaches it and nothing leaves it.
+---@param down boolean
+function SimHost:set_down(down) end
+
+--- A file in its memory.
+---@param path string
+---@param bytes string
+function SimHost:write_file(path, bytes) end
+
+--- A file that was written on this host, or nil.
+---@param path string
+---@return string?
+function SimHost:read_file(path) end
+
+--- How many bytes its disk still takes, and how many seconds an operation lasts.
+---@param opts { free?: integer, delay?: number }
+function SimHost:disk(opts) end

@@ -1,0 +1,156 @@
+---@meta sip.core.stack
+-- Stacks and transactions as sip.core gives them (RFC 3261 17, 18). What is sent is
+-- answered by events: dispatch(kind, object, message, ...), where the object is the
+-- transaction, or the stack when there is none.
+--
+--   "request"   ServerTx, Message     a request that matched no transaction
+--   "cancel"    ServerTx, Message     CANCEL for this INVITE; it has been answered
+--   "ack"       ServerTx, Message     ACK to a 2xx; a Stack when the INVITE is gone
+--   "response"  ClientTx, Message     never a 100
+--   "stray"     Stack, Message        a 2xx whose INVITE is gone
+--   "failed"    tx, nil, name, why    "timeout" or "wire"
+--   "no_ack"    ServerTx              a 2xx repeated in vain (13.3.1.4)
+--   "ended"     tx                    the last one of a transaction Lua still holds
+--   "records"   Stack, nil, token, addresses | nil, why
+--   "closed"    Stack, nil, transport, remote
+--   "message"   Stack, nil, sent, transport, from, to, bytes   when it is watched
+--
+-- A message is let go of when dispatch returns, unless it was kept.
+
+---@alias sip.Transport "udp"|"tcp"|"tls"|"ws"|"wss"
+
+---@class sip.RequestSpec
+---@field method string
+---@field uri string
+---@field raw? string         well-formed header lines, each with CRLF, put first
+---@field headers? string[]   name, value, name, value ...
+---@field body? string
+---@field transport? sip.Transport  "udp" when left out
+---@field host string         an IP address
+---@field port? integer       the transport's own when left out
+
+---@class sip.Stack
+local Stack = {}
+
+--- Send a request in a transaction of its own. Via, and when no header gives them
+--- Max-Forwards and Content-Length, are added. More than 1300 bytes meant for UDP go by
+--- TCP when the stack listens there, and by UDP when that is refused (18.1.1).
+---@param spec sip.RequestSpec
+---@return sip.ClientTx? tx
+---@return string? name  of the C list of errors
+---@return string? why
+function Stack:request(spec) end
+
+--- Send a request without a transaction: the ACK to a 2xx (13.2.2.4).
+---@param spec sip.RequestSpec
+---@return sip.Sent? sent
+---@return string? name
+---@return string? why
+function Stack:send(spec) end
+
+--- Listen.
+---@param at { transport?: sip.Transport, host: string, port?: integer } port 0: any
+---@return integer? port
+---@return string? name
+---@return string? why
+function Stack:listen(at) end
+
+--- What Via and Contact name towards this peer.
+---@param transport sip.Transport
+---@param ip string
+---@param port? integer
+---@return string? host
+---@return integer|string|nil port  or the error's name
+---@return string? why
+function Stack:local_for(transport, ip, port) end
+
+--- Look up a name; "records" follows with this token.
+---@param name string
+---@param type "A"|"AAAA"
+---@return integer? token
+---@return string? name
+---@return string? why
+function Stack:resolve(name, type) end
+
+--- Counts of what passed, and of what is alive.
+---@return table<string, integer>
+function Stack:stats() end
+
+--- End it at once; nothing is sent.
+function Stack:close() end
+
+---@class sip.Sent
+local Sent = {}
+
+--- The same bytes once more, on the same way.
+---@return true? ok
+---@return string? name
+---@return string? why
+function Sent:again() end
+
+---@class sip.ServerTx
+local ServerTx = {}
+
+---@class sip.ResponseSpec
+---@field reason? string      the standard phrase when left out
+---@field headers? string[]   name, value, name, value ...
+---@field body? string
+---@field tag? string         the To tag from here on; made by the stack when left out
+---@field until_ack? boolean  repeat this 2xx until acked() or 64*T1 (13.3.1.4)
+---@field record_route? boolean copy Record-Route (12.1.1)
+
+--- Answer the request.
+---@param status integer 100 to 699
+---@param spec? sip.ResponseSpec
+---@return true? ok
+---@return string? name  "state" after a final, "invalid", "gone"
+---@return string? why
+function ServerTx:respond(status, spec) end
+
+--- The ACK to the repeated 2xx has come.
+function ServerTx:acked() end
+
+--- Where the request came from.
+---@return string? ip
+---@return integer? port
+---@return sip.Transport? transport
+function ServerTx:source() end
+
+--- What Contact names towards whoever sent the request.
+---@return string? host
+---@return integer? port
+function ServerTx:local_address() end
+
+--- Is the same request under way on another branch (8.2.2.2)?
+---@return boolean
+function ServerTx:is_merged() end
+
+--- The To tag that responses get.
+---@return string?
+function ServerTx:tag() end
+
+--- Unique in its stack.
+---@return integer
+function ServerTx:id() end
+
+--- "trying", "proceeding", "accepted", "completed", "confirmed" or "terminated".
+---@return string
+function ServerTx:state() end
+
+---@class sip.ClientTx
+local ClientTx = {}
+
+--- CANCEL an INVITE: at once, or with its first provisional response (9.1). Without a
+--- final in the 64*T1 after it, "failed" comes with "timeout".
+---@return true? ok
+---@return string? name  "state" after the final, "invalid" for another method
+---@return string? why
+function ClientTx:cancel() end
+
+--- Unique in its stack.
+---@return integer
+function ClientTx:id() end
+
+--- "calling", "trying", "proceeding", "accepted", "completed" or "terminated".
+---@return string
+function ClientTx:state() end
