@@ -6,6 +6,7 @@
  */
 #include "bind/l_sdp.h"
 
+#include "bind/l_msg.h"
 #include "msg/message.h"
 #include "msg/sdp.h"
 
@@ -189,14 +190,10 @@ static void take_line(lua_State *L, int session, const struct sip_sdp_line *line
 	}
 }
 
-static int push_refusal(lua_State *L, const struct sip_refusal *refusal)
+static int refused(lua_State *L, const struct sip_refusal *refusal)
 {
 	lua_pushnil(L);
-	lua_createtable(L, 0, 3);
-	set_int(L, "at", (lua_Integer)refusal->at + 1); /* as string.sub counts */
-	lua_pushstring(L, refusal->why);
-	lua_setfield(L, -2, "why");
-	set_int(L, "status", refusal->status);
+	l_push_refusal(L, refusal);
 	return 2;
 }
 
@@ -212,7 +209,7 @@ static int l_sdp_parse(lua_State *L)
 
 	bytes.p = luaL_checklstring(L, 1, &bytes.len);
 	if (bytes.len > limits.message_bytes)
-		return push_refusal(L, &refusal);
+		return refused(L, &refusal);
 	luaL_checkstack(L, 8, NULL);
 	lua_settop(L, 1);
 	lua_createtable(L, 0, 8);
@@ -226,7 +223,7 @@ static int l_sdp_parse(lua_State *L)
 	while ((err = sip_sdp_next(&reader, &line, &refusal)) == SIP_OK)
 		take_line(L, 2, &line);
 	if (err != SIP_EMORE)
-		return push_refusal(L, &refusal);
+		return refused(L, &refusal);
 	lua_settop(L, 2);
 	return 1;
 }

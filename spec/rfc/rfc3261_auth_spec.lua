@@ -51,6 +51,7 @@ describe("a client that is challenged", function()
     assert.same({}, client:attempt(request):headers())
   end)
 
+  -- @rfc 3261 8.1.3.5 SHOULD C-91
   it("answers a 401 with Authorization (C-91)", function()
     local attempt = client:attempt(request)
     assert.is_true(attempt:challenged {
@@ -68,6 +69,7 @@ describe("a client that is challenged", function()
     }, params(headers[2]))
   end)
 
+  -- @rfc 3261 22.3 SHOULD C-91
   it("answers a 407 with Proxy-Authorization (C-91)", function()
     local attempt = client:attempt(request)
     assert.is_true(attempt:challenged { proxy 'realm="p", nonce="n", algorithm=MD5' })
@@ -86,6 +88,7 @@ describe("a client that is challenged", function()
     assert.equal("Authorization", attempt:headers()[1])
   end)
 
+  -- @rfc 7616 3.4 MUST C-229
   it("keeps nonce and counts for later requests (C-229)", function()
     local first = client:attempt(request)
     first:challenged { www 'realm="a", nonce="n", qop="auth"' }
@@ -144,6 +147,7 @@ describe("a client that is challenged", function()
     assert.equal(32, #p.username)
   end)
 
+  -- @rfc 3261 13.2.2.4 MUST C-232
   it("remembers what the last request carried, for its ACK and CANCEL (C-232)",
     function()
       local attempt = client:attempt { method = "INVITE", uri = "sip:x" }
@@ -175,6 +179,7 @@ describe("of several challenges (C-231)", function()
     return params(headers[2]).algorithm
   end
 
+  -- @rfc 8760 2.4 SHOULD C-231
   it("the topmost of a realm is answered (RFC 8760 2.4)", function()
     local sha = www 'realm="a", nonce="n", qop="auth", algorithm=SHA-256'
     local md5 = www 'realm="a", nonce="n", qop="auth", algorithm=MD5'
@@ -184,6 +189,7 @@ describe("of several challenges (C-231)", function()
     assert.equal("SHA-512-256", algorithm_of(sha512, sha, md5))
   end)
 
+  -- @rfc 8760 2.4 MUST C-231
   it("what is not understood is passed over", function()
     local md5 = www 'realm="a", nonce="n", qop="auth", algorithm=MD5'
     assert.equal("MD5", algorithm_of(
@@ -202,6 +208,7 @@ describe("of several challenges (C-231)", function()
       algorithm_of(www 'realm="a", nonce="n", qop="auth", algorithm=SHA-256-sess'))
   end)
 
+  -- @rfc 3261 22.3 MUST C-234
   it("one of each realm is answered, and they are carried along (C-234)", function()
     local attempt = client:attempt(request)
     assert.is_true(attempt:challenged { proxy 'realm="a", nonce="n1", qop="auth"' })
@@ -293,6 +300,7 @@ describe("a rejected password (C-228)", function()
     }
   end)
 
+  -- @rfc 3261 22.1 MUST C-228
   it("is not sent again", function()
     local attempt = client:attempt(request)
     assert.is_true(attempt:challenged { challenge })
@@ -327,6 +335,7 @@ describe("a rejected password (C-228)", function()
     assert.is_true(right(attempt:headers()[2], "right"))
   end)
 
+  -- @rfc 7616 3.3 MUST C-228
   it("that is only stale is sent again without asking, but not for ever", function()
     local attempt = client:attempt(request)
     attempt:challenged { challenge }

@@ -1,5 +1,5 @@
 -- Offer and answer for audio: RFC 3264, RFC 6337.  C-106 (the places where a
--- description stands), C-113 (the session part), C-131 to C-136, C-138, C-139.
+-- description stands), C-113 (the session part), C-131..136, C-138, C-139.
 
 local core = require "sip.core"
 local offer = require "sip.ua.offer"
@@ -53,6 +53,7 @@ local function m_line(text, n)
 end
 
 describe("an offer (C-131)", function()
+  -- @rfc 3264 5 MUST C-131
   it("says everything we can, in our order, and is valid", function()
     local text = new():offer()
     assert.equal(lines("v=0", "o=- 11 1 IN IP4 192.0.2.1", "s=-", "c=IN IP4 192.0.2.1",
@@ -87,6 +88,7 @@ describe("an offer (C-131)", function()
     assert.truthy(text:find("a=rtpmap:99 telephone-event/8000", 1, true))
   end)
 
+  -- @rfc 3264 4 MUST
   it("is one at a time, and agrees nothing by itself (4)", function()
     local session = new()
     session:offer()
@@ -105,6 +107,7 @@ describe("an offer (C-131)", function()
 end)
 
 describe("an answer", function()
+  -- @rfc 3264 6.1 MUST C-134
   it("takes the first codec of the offer that is known, and its numbers (C-134)",
     function()
       local session = new()
@@ -140,11 +143,13 @@ describe("an answer", function()
     assert.equal(110, session.negotiated.payload_type)
   end)
 
+  -- @rfc 3264 6 MUST
   it("says t= as the offer did (6)", function()
     local text = new():answer((audio():gsub("t=0 0", "t=3034423619 3042462419")))
     assert.truthy(text:find("\r\nt=3034423619 3042462419\r\n", 1, true))
   end)
 
+  -- @rfc 3264 6 MUST C-132
   it("has as many m= lines as the offer, in order, of the same type (C-132)", function()
     local session = new()
     local text = session:answer(remote("m=video 7000 RTP/AVP 31 34",
@@ -169,6 +174,7 @@ describe("an answer", function()
     assert.equal("inactive", session.negotiated.direction)
   end)
 
+  -- @rfc 3264 8.2 MUST
   it("to zeroed lines has zeroed lines (8.2)", function()
     local session = new()
     local text = assert(session:answer(remote "m=audio 0 RTP/AVP 0"))
@@ -176,6 +182,8 @@ describe("an answer", function()
     assert.is_nil(session.negotiated.remote)
   end)
 
+  -- @rfc 3264 6 MUST C-139
+  -- @rfc 3261 13.3.1.3 SHOULD
   it("is not there when no stream can be used, and says why (C-109, C-139)", function()
     local function refused(code, text, ...)
       local session = new()
@@ -211,6 +219,7 @@ describe("an answer", function()
     assert.equal('301 [2001:db8::1] "Incompatible network address formats"', e.warning)
   end)
 
+  -- @rfc 8866 5 MUST C-138
   it("is not there for what is no description (C-138)", function()
     local session = new()
     local answer, e = session:answer "v=0\r\nnonsense\r\n"
@@ -266,6 +275,7 @@ describe("directions (C-133):", function()
     { "inactive", "recvonly", "inactive" }, { "inactive", "inactive", "inactive" },
   }
 
+  -- @rfc 3264 6.1 MUST C-133
   it("the answer is what both sides want, of all sixteen", function()
     for _, row in ipairs(table_of_answers) do
       local session = new { direction = row[2] }
@@ -306,6 +316,7 @@ describe("the answer to our offer", function()
     session:offer()
   end)
 
+  -- @rfc 3264 6.1 MUST C-134
   it("tells where and how to send: with their numbers (C-134)", function()
     local negotiated = assert(session:accept(remote("m=audio 6000 RTP/AVP 120 99",
       "a=rtpmap:120 PCMA/8000", "a=rtpmap:99 telephone-event/8000", "a=ptime:40")))
@@ -322,6 +333,7 @@ describe("the answer to our offer", function()
     }, negotiated)
   end)
 
+  -- @rfc 3264 7 MUST
   it("may name several codecs: the first is used, all may come (7)", function()
     local negotiated = session:accept(audio())
     assert.equal("PCMA", negotiated.codec)
@@ -397,6 +409,7 @@ describe("the answer to our offer", function()
 end)
 
 describe("hold (C-136)", function()
+  -- @rfc 3264 8.4 MUST C-136
   it("is sendonly, and is taken back by sendrecv", function()
     local session, peer = new(), new { address = "192.0.2.2", id = "22" }
     assert.is_false(session:accept(peer:answer(session:offer())).held)
@@ -432,6 +445,7 @@ describe("hold (C-136)", function()
     assert.equal("sendrecv", session.negotiated.direction)
   end)
 
+  -- @rfc 3264 8.4 MUST C-136
   it("of an RFC 2543 peer is c=0.0.0.0: answered by its direction, sent nothing (8.4)",
     function()
       local session = new()
@@ -471,6 +485,7 @@ describe("a session that changes (C-135):", function()
     session:accept(peer:answer(session:offer()))
   end)
 
+  -- @rfc 3264 8 MUST C-135
   it("the version rises by one when something did, and only then", function()
     local first = session.local_sdp
     assert.equal(first, session:offer())
@@ -490,6 +505,7 @@ describe("a session that changes (C-135):", function()
     assert.truthy(text:find("c=IN IP4 192.0.2.111\r\n", 1, true))
   end)
 
+  -- @rfc 3264 8 MUST C-135
   it("an offer with an unchanged version is answered all the same (8)", function()
     local again = peer:answer(session:reoffer())
     assert.equal(peer.local_sdp, again)
@@ -507,6 +523,7 @@ describe("a session that changes (C-135):", function()
     assert.equal(2, version(session:reoffer())) -- not when we want something else
   end)
 
+  -- @rfc 3261 14.2 MUST C-113
   it("a rejected re-INVITE leaves it as it was (C-113)", function()
     local before, text = session.negotiated, session.local_sdp
     session:set { direction = "sendonly", port = 4010 }
@@ -558,6 +575,7 @@ describe("a session that changes (C-135):", function()
     assert.equal(text, peer.local_sdp)
   end)
 
+  -- @rfc 3264 8 MUST C-135
   it("streams are never removed, by nobody (8)", function()
     local answerer = new()
     answerer:answer(remote("m=video 7000 RTP/AVP 31", AUDIO[1],
@@ -597,6 +615,7 @@ describe("a session that changes (C-135):", function()
     assert.equal("m=audio 4000 RTP/AVP 0 8 101", m_line(peer:offer(), 2))
   end)
 
+  -- @rfc 3264 8.3.2 MUST
   it("a number keeps its meaning for the whole session (8.3.2)", function()
     local answerer = new()
     answerer:answer(audio()) -- events are 97 here
@@ -634,6 +653,7 @@ describe("a session that changes (C-135):", function()
 end)
 
 describe("in whichever message it stands (C-106):", function()
+  -- @rfc 3261 13.2.1 MUST C-106
   it("offer in the INVITE, answer in the 2xx; or offer in the 2xx, answer in the ACK",
     function()
       for _, caller_offers in ipairs { true, false } do

@@ -33,6 +33,7 @@ local function copy(t, changes)
 end
 
 describe("the examples of the RFCs", function()
+  -- @rfc 7616 3.4.1 MUST C-227
   it("RFC 2617 3.5", function()
     assert.equal("6629fae49393a05397450978507c4ef1", core.digest_response {
       qop = "auth", username = "Mufasa", realm = "testrealm@host.com",
@@ -99,12 +100,14 @@ describe("a response (RFC 7616 3.4)", function()
     assert.equal(sha256.auth, response { qop = "auth", algorithm = "SHA-256" })
   end)
 
+  -- @rfc 7616 3.4.2 MUST C-231
   it("of a -sess algorithm hashes A1 with the nonces (C-231)", function()
     assert.equal(md5.sess, response { qop = "auth", algorithm = "MD5-sess" })
     assert.equal(sha256.sess,
       response { qop = "auth", algorithm = "sha-256-SESS" })
   end)
 
+  -- @rfc 8760 2.6 MUST C-230
   it("with qop=auth-int holds the body, an empty one too (C-230)", function()
     assert.equal(md5.auth_int, response { qop = "auth-int" })
     assert.equal(md5.empty, response { qop = "auth-int", body = "" })
@@ -164,6 +167,7 @@ describe("credentials (RFC 7616 3.4, RFC 3261 22.4)", function()
     cnonce = "cnonce", nc = 10, method = "INVITE", uri = "sip:carol@chicago.com",
   }
 
+  -- @rfc 7616 3.4 MUST C-236
   it("quote what is to be quoted and nothing else (C-236)", function()
     assert.equal('Digest username="bob", realm="biloxi.com", nonce="nonce+/=", '
       .. 'uri="sip:carol@chicago.com", response="' .. md5.auth .. '", algorithm=MD5, '

@@ -192,6 +192,7 @@ describe("a malformed session description is refused (C-138):", function()
     refused("\r\n\r\n", "description is empty")
   end)
 
+  -- @rfc 8866 5 MUST C-138
   it("one of v=, o=, s=, t= is missing or not in its place", function()
     refused(with("v=0\r\n", ""), "description does not begin with v=", "o=")
     refused(with("s=a talk\r\n", ""), "s= does not follow o=", "c=")
@@ -330,6 +331,7 @@ describe("the writer of session descriptions", function()
     assert.equal("sdp_write: " .. why, message)
   end
 
+  -- @rfc 8866 5 MUST
   it("refuses CR, LF and NUL in any value", function()
     for _, byte in ipairs { "\r", "\n", "\0" } do
       local bad = "a" .. byte .. "b"

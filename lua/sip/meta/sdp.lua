@@ -59,11 +59,6 @@
 ---@field attributes sip.SdpAttribute[]
 ---@field media sip.SdpMedia[]
 
----@class sip.Refusal
----@field at integer        which byte, counted from 1
----@field why string
----@field status integer    what a request with it is answered
-
 local core = {}
 
 --- Parse one session description. Every media line with a port has a connection,
