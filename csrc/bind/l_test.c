@@ -14,6 +14,7 @@ static const luaL_Reg parts[] = {
 	{ "media", l_test_media },
 	{ "msg", l_test_msg },
 	{ "net", l_test_net },
+	{ "rtcp", l_test_rtcp },
 	{ "rtp", l_test_rtp },
 	{ NULL, NULL },
 };

@@ -3,6 +3,7 @@
 
 #include "media/g711.h"
 #include "media/mix.h"
+#include "media/resample.h"
 #include "media/tone.h"
 #include "media/wav.h"
 
@@ -205,12 +206,54 @@ static int l_test_wav_header(lua_State *L)
 	return 1;
 }
 
+/* resample(samples, from, to, piece) -> samples | nil, err: fed `piece` at a time, with
+ * as much room; and the bytes left behind in its allocator. */
+static int l_test_resample(lua_State *L)
+{
+	const uint32_t from = (uint32_t)luaL_checkinteger(L, 2);
+	const uint32_t to = (uint32_t)luaL_checkinteger(L, 3);
+	const size_t piece = (size_t)luaL_optinteger(L, 4, 4096);
+	size_t len, used, count = 0;
+	const int16_t *in = check_samples(L, 1, &len);
+	const size_t cap = len * 50 + 100;
+	int16_t *out = new_samples(L, (lua_Integer)cap);
+	struct media_resample *resample;
+	struct sip_alloc alloc;
+	size_t done = 0, given;
+	sip_err err;
+
+	sip_alloc_init(&alloc);
+	err = media_resample_new(&alloc, from, to, &resample);
+	if (err) {
+		luaL_pushfail(L);
+		lua_pushstring(L, sip_err_name(err));
+		return 2;
+	}
+	while (done < len) {
+		const size_t left = len - done;
+
+		media_resample_feed(resample, in + done, left < piece ? left : piece,
+		                    &used, out + count, piece, &given);
+		done += used;
+		count += given;
+	}
+	do {
+		given = media_resample_flush(resample, out + count, piece);
+		count += given;
+	} while (given > 0);
+	media_resample_free(resample);
+	push_samples(L, out, count);
+	lua_pushinteger(L, (lua_Integer)alloc.used);
+	return 2;
+}
+
 static const luaL_Reg functions[] = {
 	{ "encode", l_test_encode },
 	{ "decode", l_test_decode },
 	{ "mix", l_test_mix },
 	{ "scale", l_test_scale },
 	{ "power", l_test_power },
+	{ "resample", l_test_resample },
 	{ "tone", l_test_tone },
 	{ "wav", l_test_wav },
 	{ "wav_header", l_test_wav_header },
