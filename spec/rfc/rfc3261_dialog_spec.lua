@@ -57,6 +57,11 @@ describe("the dialog of a callee", function()
       "Call-ID: c1",
       "CSeq: 1 BYE", "" }, "\r\n"), dialog:request "BYE")
     assert.equal("CSeq: 2 INFO\r\n", dialog:request("INFO"):match "CSeq.*$")
+    assert.equal("192.0.2.1", dialog.hop.host)
+    assert.equal(5070, dialog.hop.port)
+    assert.is_true(dialog:retarget "sip:192.0.2.77")
+    assert.equal("192.0.2.77", dialog.hop.host)
+    assert.is_nil(dialog.hop.port)
   end)
 
   it("writes its routes in front of the target (12.2.1.1)", function()

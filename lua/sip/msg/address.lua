@@ -34,7 +34,10 @@ end
 
 -- "sip:user@192.0.2.1:5060", which most remote targets are, needs no table.
 local function plain_hop(uri)
-  local host, port = match(uri, "^sip:[%w%-_.+]*@?(%d+%.%d+%.%d+%.%d+):?(%d*)$")
+  local host, port = match(uri, "^sip:(%d+%.%d+%.%d+%.%d+):?(%d*)$")
+  if not host then
+    host, port = match(uri, "^sip:[%w%-_.+]+@(%d+%.%d+%.%d+%.%d+):?(%d*)$")
+  end
   if host then
     return {
       transport = "udp",

@@ -1,0 +1,59 @@
+--- Connecting two calls.
+
+local err = require "sip.rt.err"
+
+local M = {}
+
+local parting_mt = {
+  __close = function(self)
+    self.sound:part()
+  end,
+}
+
+--- Connect the audio of this call with that of another, until one side leaves. A
+--- caller that has not been answered is answered first.
+---@param peer sip.Call
+---@return true? left  the peer has hung up
+---@return sip.Error? err
+function M:bridge(peer)
+  if type(peer) ~= "table" or not peer.audio_leg then
+    error("bridge: a call", 2)
+  end
+  local ok, e = self:enter()
+  if ok and (self.state == "new" or self.state == "ringing")
+    and self.direction == "in" then
+    ok, e = self:answer()
+  end
+  if not ok then
+    return nil, e
+  elseif peer.state ~= "answered" then
+    return nil, err.new("ended", { cause = peer.why })
+  elseif not self.sound or not peer.sound then
+    error("bridge: the media of both calls must be here", 2)
+  end
+  self.ua:verb(self, "bridge")
+  self.sound:part()
+  self.sound:join(peer.sound)
+  local parting <close> = setmetatable({ sound = self.sound }, parting_mt)
+  while peer.state ~= "ended" and self.state ~= "ended" do
+    M.either_change(self, peer)
+  end
+  parting.done = true
+  if peer.state == "ended" then
+    return true
+  end
+  return nil, err.new("ended", { cause = self.why })
+end
+
+--- Wait until something changes with one of two calls.
+---@param peer sip.Call
+---@private
+function M:either_change(peer)
+  self.ua.sched:any(function()
+    return peer:await_change()
+  end, function()
+    return self:await_change()
+  end)
+end
+
+return M

@@ -1,0 +1,237 @@
+--- Calling someone: one INVITE for each target, at once; the first answer wins and
+--- the others are cancelled. All of it happens in the task that dials: what comes
+--- from the legs waits in a mailbox.
+
+local err = require "sip.rt.err"
+local inspect = require "sip.ua.inspect"
+local invite_of = require "sip.ua.invite"
+local option = require "sip.app.options"
+local party = require "sip.app.party"
+
+local M = {}
+
+local verbs = {}
+
+--- What a call can do.
+M.verbs = verbs
+
+local RING_TIME = 60
+local RINGBACK = "tone:us-ring"
+
+---@class sip.DialOptions
+---@field from? string       who we say we are; a call's own caller otherwise
+---@field display? string
+---@field auth? { user: string, password: string, realm?: string }
+---@field via? string        an outbound proxy
+---@field headers? table
+---@field timeout? number    how long it may ring: 60
+---@field codecs? string[]
+---@field sdp? string        our offer, when the media is kept elsewhere
+---@field redirects? integer how many redirections are followed: none
+---@field ringback? string|false  what an answered caller hears meanwhile
+---@field on_progress? fun(leg: sip.Call, response: sip.Message)
+
+local schema = {
+  from = "string", display = "string", auth = "table", via = "string",
+  headers = "table", timeout = "number", codecs = "table", sdp = "string",
+  redirects = "integer", ringback = "string|boolean", on_progress = "function",
+}
+
+local STATIC = "Allow: " .. inspect.ALLOW .. "\r\nSupported: \r\n"
+
+-- One leg, not yet sent: its offer and its INVITE.
+local function prepare(ua, target, options, mailbox)
+  local source, e = ua:opening(target, options)
+  if not source then
+    return nil, e
+  end
+  local leg = ua:new_leg(source)
+  leg.watcher = mailbox
+  leg.auth = ua:auth(options.auth)
+  leg.to = party.new(source.request_uri)
+  leg.uri = leg.to
+  leg.from = party.new(source.from_uri, options.display)
+  leg.own_sdp = options.sdp
+  leg.invite = invite_of.new {
+    line = ua,
+    owner = leg,
+    source = source,
+    lines = STATIC .. "Content-Type: application/sdp\r\n",
+    headers = option.headers(options.headers),
+    body = options.sdp or function(transport, host, port)
+      local sound, why = leg:audio_leg(options, ua:own_address(transport, host, port))
+      if not sound then
+        return nil, why
+      end
+      return sound:first_offer()
+    end,
+    auth = leg.auth,
+    redirects = options.redirects,
+  }
+  return leg
+end
+
+-- Among several failures the most telling one: what the called party has said
+-- before what the network did.
+local function weight(e)
+  local status = e.status or 0
+  if status >= 600 then
+    return 5
+  elseif status == 486 or status == 480 or e.name == "declined" then
+    return 4
+  elseif status >= 400 and status < 500 and status ~= 408 then
+    return 3
+  elseif status > 0 then
+    return 2
+  end
+  return 1
+end
+
+---@class sip.Dialling
+---@field package ua sip.Endpoint
+---@field package caller? sip.Call
+---@field package legs sip.Call[]
+---@field package mailbox sip.Mailbox
+local Dialling = {}
+local dialling_mt = { __name = "sip.Dialling", __index = Dialling }
+
+-- However it ends, by an answer, an error or a hangup: no leg but the winner lives on.
+function dialling_mt:__close()
+  for _, leg in ipairs(self.legs) do
+    leg.watcher = nil
+    if leg ~= self.winner then
+      leg:hangup()
+    end
+  end
+  if self.player then
+    self.player:stop()
+  end
+end
+
+-- What the caller is told meanwhile (DESIGN: an answered one hears ringback, an
+-- unanswered one is relayed 180 and 183).
+---@private
+function Dialling:relay(leg, res)
+  local caller, options = self.caller, self.options
+  if options.on_progress then
+    options.on_progress(leg, res)
+  end
+  if not caller or caller.state == "ended" then
+    return
+  elseif caller.state == "answered" then
+    self:ringback()
+  elseif leg.sound and leg.sound.previewed and #self.legs == 1
+    and not caller.own_sdp then
+    if not self.early and caller:progress() then
+      self.early = true
+      caller.sound:join(leg.sound)
+    end
+  elseif not self.early and res:status() ~= 183 and (caller.state == "new"
+    or caller.last_status ~= res:status()) then
+    caller:ring { status = res:status() }
+  end
+end
+
+---@private
+function Dialling:ringback()
+  local caller, tone = self.caller, self.options.ringback
+  if tone ~= false and not self.player and caller.sound then
+    self.player = caller:play { tone or RINGBACK, background = true, loop = true }
+  end
+end
+
+-- Until one leg has answered, or none can any more.
+---@private
+function Dialling:run()
+  local sched, best = self.ua.sched, self.failure
+  local deadline = sched:now() + (self.options.timeout or RING_TIME)
+  while self.open > 0 do
+    local event, e = self.mailbox:receive(math.max(0, deadline - sched:now()))
+    if not event then
+      return nil, err.new("no_answer", { cause = e })
+    elseif event.kind == "answered" then
+      self.winner = event.leg
+      return event.leg
+    elseif event.kind == "failed" then
+      self.open = self.open - 1
+      local why = event.leg.why
+      if not best or weight(why) > weight(best) then
+        best = why
+      end
+    else
+      self:relay(event.leg, event.response)
+    end
+  end
+  return nil, best
+end
+
+--- Dial, for an endpoint or for a call of it.
+---@param ua sip.Endpoint
+---@param caller? sip.Call
+---@param targets string|string[]
+---@param options? sip.DialOptions
+---@return sip.Call? peer
+---@return sip.Error? err
+---@private
+function M.place(ua, caller, targets, options)
+  options = option.check(options, schema, "dial", 4)
+  if type(targets) == "string" then
+    targets = { targets }
+  elseif type(targets) ~= "table" or #targets == 0 then
+    error("dial: a target, or an array of them", 3)
+  end
+  ua.sched:enter()
+  if ua.state ~= "open" then
+    return nil, err.new("ended", { message = "the endpoint is closing" })
+  end
+  local dialling <close> = setmetatable({
+    ua = ua,
+    caller = caller,
+    options = options,
+    legs = {},
+    mailbox = ua.sched:mailbox(),
+    open = 0,
+  }, dialling_mt)
+  for _, target in ipairs(targets) do
+    local leg, e = prepare(ua, target, options, dialling.mailbox)
+    if leg then
+      table.insert(dialling.legs, leg)
+      dialling.open = dialling.open + 1
+      if caller then
+        leg.owner = caller
+        caller.legs = caller.legs or {}
+        table.insert(caller.legs, leg)
+      end
+    else
+      dialling.failure = e
+    end
+  end
+  for _, leg in ipairs(dialling.legs) do
+    ua:verb(leg, "dial " .. leg.to.uri)
+    leg.invite:start()
+  end
+  return dialling:run()
+end
+
+--- Call someone from this call: the new leg belongs to it and ends with it.
+---@param targets string|string[]
+---@param options? sip.DialOptions
+---@return sip.Call? peer
+---@return sip.Error? err
+function verbs:dial(targets, options)
+  local ok, e = self:enter()
+  if not ok then
+    return nil, e
+  end
+  if self.direction == "in" and not self.ua.options.from
+    and not (options and options.from) then
+    local copy = { from = self.from.uri, display = self.from.display }
+    for key, value in pairs(options or {}) do
+      copy[key] = value
+    end
+    options = copy
+  end
+  return M.place(self.ua, self, targets, options)
+end
+
+return M

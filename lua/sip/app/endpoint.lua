@@ -1,0 +1,541 @@
+--- An endpoint: what `sip.new` gives. It listens, keeps the calls and dialogs, and
+--- lends its stack to those who send (it is the `line` of sip.ua).
+
+local call_of = require "sip.app.call"
+local dial = require "sip.app.dial"
+local dialogs = require "sip.ua.dialogs"
+local inbox = require "sip.app.inbox"
+local address = require "sip.msg.address"
+local auth_of = require "sip.ua.auth"
+local err = require "sip.rt.err"
+local inspect = require "sip.ua.inspect"
+local opening_of = require "sip.ua.opening"
+local option = require "sip.app.options"
+local wait = require "sip.app.wait"
+
+local M = {}
+
+local bracket = address.bracket
+
+---@class sip.Endpoint: sip.Line
+---@field listening string[]   where it listens: "udp:192.0.2.1:5060"
+---@field calls integer        how many there are
+---@field state "open"|"closing"|"closed"
+---@field log any
+---@field package handler? fun(call: sip.Call)
+---@field package servers table<any, sip.Call>  by server transaction
+local Endpoint = {}
+local endpoint_mt = { __name = "sip.Endpoint", __index = Endpoint }
+
+function endpoint_mt:__tostring()
+  return ("sip.Endpoint{%s; %d calls}"):format(self.state, self.calls)
+end
+
+function endpoint_mt:__close()
+  self:close()
+end
+
+local schema = {
+  listen = "table|string", domain = "string|table", advertise = "string|table",
+  max_calls = "integer", auth = "table", from = "string", user_agent = "string",
+  t1 = "number", t2 = "number", t4 = "number", timer_c = "number",
+  limits = "table", log = "string|function", trace = "boolean|integer",
+}
+
+local limit_schema = { cleanup = "number", slice = "number", drain = "number" }
+
+-- "udp:192.0.2.1:5060", "tcp:[::1]", "udp:127.0.0.1:0".
+local function parse_listen(text)
+  local transport, rest = text:match "^(%a+):(.+)$"
+  local host, port
+  if rest then
+    host, port = rest:match "^%[([%x:.]+)%]:?(%d*)$"
+    if not host then
+      host, port = rest:match "^([%d.]+):?(%d*)$"
+    end
+  end
+  if not host or (transport ~= "udp" and transport ~= "tcp") then
+    error(("sip.new: cannot listen at %q; write \"udp:192.0.2.1:5060\" or "
+      .. "\"tcp:[::]:5060\""):format(text), 4)
+  end
+  return { transport = transport, host = host, port = tonumber(port) or 5060 }
+end
+
+local function listen(self, list)
+  list = type(list) == "table" and list or { list }
+  for i = 1, #list do
+    local at = parse_listen(list[i])
+    self.bound[i] = at
+    local port, name, why = self.stack:listen(at)
+    if not port then
+      self.stack:close()
+      error(("sip.new: cannot listen at %s: %s"):format(list[i],
+        why ~= "" and why or name), 3)
+    end
+    self.listening[i] = ("%s:%s:%d"):format(at.transport, bracket(at.host), port)
+  end
+end
+
+local function domains(domain)
+  local set = {}
+  for _, name in ipairs(type(domain) == "table" and domain or { domain }) do
+    set[name:lower()] = true
+  end
+  return next(set) and set or nil
+end
+
+-- Names of the stack's own bounds go down to it, the others are ours.
+local function split_limits(limits)
+  local ours, theirs = {}, {}
+  for name, value in pairs(limits or {}) do
+    (limit_schema[name] and ours or theirs)[name] = value
+  end
+  option.check(ours, limit_schema, "sip.new: limits", 4)
+  return ours, theirs
+end
+
+--- An endpoint. Raises when it cannot listen.
+---@param runtime sip.Runtime
+---@param options table
+---@return sip.Endpoint
+---@private
+function M.new(runtime, options)
+  options = option.check(options, schema, "sip.new", 4)
+  local limits, stack_limits = split_limits(options.limits)
+  local advertise = options.advertise
+  if type(advertise) == "string" then
+    advertise = { sip = advertise, media = advertise }
+  end
+  local self = setmetatable({
+    runtime = runtime,
+    sched = runtime.sched,
+    log = runtime:log_for(options.log),
+    options = options,
+    state = "open",
+    listening = {},
+    bound = {},
+    sessions = 0,
+    calls = 0,
+    max_calls = options.max_calls or math.huge,
+    drain = limits.drain or 5,
+    advertise = advertise or {},
+    domains = domains(options.domain),
+    call_set = {},
+    clients = {},
+    servers = {},
+    queries = {},
+    dialogs = dialogs.new(),
+    invites = 0,
+    pending = 0,
+    faces = {},
+    contacts = {},
+  }, endpoint_mt)
+  self.tracer = options.trace and runtime:tracer_for(self, options.trace) or nil
+  self.stack = runtime.driver:stack {
+    dispatch = inbox.of(self),
+    t1 = options.t1, t2 = options.t2, t4 = options.t4, timer_c = options.timer_c,
+    limits = stack_limits,
+    advertise = self.advertise.sip,
+    watch = self.tracer ~= nil,
+  }
+  listen(self, options.listen or { "udp:0.0.0.0:5060", "tcp:0.0.0.0:5060" })
+  runtime:opened(self)
+  return self
+end
+
+--- Answer the calls that come in: one coroutine each.
+---@param handler fun(call: sip.Call)
+function Endpoint:on_call(handler)
+  assert(type(handler) == "function", "on_call wants a function")
+  self.handler = handler
+end
+
+--- Random characters for tags, branches and Call-IDs.
+---@param n integer
+---@return string
+---@private
+function Endpoint:token(n)
+  return self.runtime.driver:token(n)
+end
+
+--- The Contact that a peer at this address is to use for us.
+---@param transport string
+---@param host string
+---@param port integer
+---@return string? contact
+---@return string? why
+---@private
+function Endpoint:contact(transport, host, port)
+  local own, own_port, why = self.stack:local_for(transport, host, port)
+  if not own then
+    return nil, ("%s towards %s: %s"):format(transport, host, why)
+  end
+  return self:contact_of(transport, own, own_port)
+end
+
+--- The same for an address of ours.
+---@private
+function Endpoint:contact_of(transport, host, port)
+  local by_port = self.contacts[transport]
+  if not by_port then
+    by_port = {}
+    self.contacts[transport] = by_port
+  end
+  local key = host .. " " .. port
+  local contact = by_port[key]
+  if not contact then
+    contact = ("<sip:%s:%d%s>"):format(bracket(host), port,
+      transport == "udp" and "" or ";transport=" .. transport)
+    by_port[key] = contact
+  end
+  return contact
+end
+
+--- What all answers to a peer have in common, by the address of ours that it
+--- came to.
+---@param tx any
+---@return { host: string, contact: string, early: string[], answer: string[] }
+---@private
+function Endpoint:face(tx)
+  local host, port = tx:local_address()
+  if not host then -- the transaction is over, and so is the answer
+    host, port = "0.0.0.0", 5060
+  end
+  local _, _, transport = tx:source()
+  local by_host = self.faces[host]
+  if not by_host then
+    by_host = {}
+    self.faces[host] = by_host
+  end
+  local key = port .. (transport or "udp")
+  local face = by_host[key]
+  if not face then
+    local contact = self:contact_of(transport or "udp", host, port)
+    face = {
+      host = bracket(host),
+      contact = contact,
+      early = { "Contact", contact, "Allow", inspect.ALLOW },
+      answer = { "Contact", contact, "Allow", inspect.ALLOW, "Supported", "",
+        "Content-Type", "application/sdp" },
+    }
+    by_host[key] = face
+  end
+  return face
+end
+
+--- Whether the host of a Request-URI is one that we answer for: any, unless
+--- `domain` says which; our own addresses always.
+---@param uri string
+---@return boolean
+---@private
+function Endpoint:is_ours(uri)
+  local set = self.domains
+  if not set then
+    return true
+  end
+  local parsed = address.uri(uri)
+  local host = parsed and parsed.host and parsed.host:lower()
+  return host ~= nil and (set[host] or address.is_numeric(host:gsub("[%[%]]", "")))
+    or false
+end
+
+--- The address of ours that RTP towards a peer is to come to.
+---@param transport string
+---@param host string
+---@param port? integer
+---@return string? own
+---@private
+function Endpoint:own_address(transport, host, port)
+  if not self.advertise.sip then
+    return (self.stack:local_for(transport, host, port or 5060))
+  end
+  local wide = host:find(":", 1, true) ~= nil
+  for _, at in ipairs(self.bound) do
+    if (at.host:find(":", 1, true) ~= nil) == wide then
+      return at.host
+    end
+  end
+end
+
+--- A number for the o= line of a session (RFC 8866 5.2).
+---@return string
+---@private
+function Endpoint:session_id()
+  self.sessions = self.sessions + 1
+  return ("%d%06d"):format(self.sched:now() // 1, self.sessions % 1000000)
+end
+
+--- The flow of messages so far, if the endpoint is traced.
+---@return string? text
+function Endpoint:ladder()
+  return self.tracer and self.tracer:text()
+end
+
+--- A target as scripts name it, as a URI: a bare user is of our own domain.
+---@param target string
+---@return string? uri
+---@return string? display
+---@private
+function Endpoint:target(target)
+  if type(target) ~= "string" then
+    return nil
+  end
+  local domain = self.options.domain
+  domain = type(domain) == "table" and domain[1] or domain
+  if domain and target:match "^[%w+._-]+$" and not target:find(".", 1, true) then
+    target = target .. "@" .. domain
+  end
+  return address.target(target)
+end
+
+-- Credentials as the options name them.
+---@param given? { user: string, password: string, realm?: string }
+---@private
+function Endpoint:auth(given)
+  given = given or self.options.auth
+  if not given then
+    return nil
+  end
+  option.check(given, { user = "string", password = "string", realm = "string" },
+    "auth", 4)
+  return auth_of.new {
+    credentials = {
+      username = given.user,
+      password = given.password,
+      realm = given.realm,
+    },
+    random = function(n)
+      return self:token(n)
+    end,
+  }
+end
+
+-- Where a first request goes by way of an outbound proxy.
+local function route_of(via)
+  if not via then
+    return nil
+  end
+  local uri = address.target(via)
+  if not uri then
+    error(("via: %q is no URI"):format(via), 4)
+  elseif not uri:find(";lr", 1, true) then
+    uri = uri .. ";lr"
+  end
+  return { "<" .. uri .. ">" }
+end
+
+--- A request outside of any dialog, not yet sent.
+---@param target string
+---@param options { from?: string, display?: string, to?: string, via?: string }
+---@return sip.Opening? opening
+---@return sip.Error? err
+---@private
+function Endpoint:opening(target, options)
+  local uri, display = self:target(target)
+  if not uri then
+    return nil, err.new("not_found", { message = ("%q is no target"):format(target) })
+  end
+  local from = options.from or self.options.from
+  local from_uri, from_display
+  if from then
+    from_uri, from_display = self:target(from)
+    if not from_uri then
+      error(("from: %q is no URI"):format(from), 4)
+    end
+  end
+  local opening, why = opening_of.new {
+    uri = uri,
+    to = options.to or address.write(uri, display),
+    from = from_uri or self:identity(uri),
+    display = options.display or from_display,
+    call_id = self:token(20),
+    tag = self:token(10),
+    route = route_of(options.via),
+  }
+  if not opening then
+    return nil, err.new("unreachable", { message = why })
+  end
+  return opening
+end
+
+--- Who we are when nobody says so: our domain, else the address towards the peer.
+---@param uri string
+---@return string uri
+---@private
+function Endpoint:identity(uri)
+  local domain = self.options.domain
+  domain = type(domain) == "table" and domain[1] or domain
+  if domain then
+    return "sip:" .. domain
+  end
+  local hop, host = address.hop(uri), nil
+  if hop and hop.numeric then
+    host = self.stack:local_for(hop.transport, hop.host, hop.port or 5060)
+  end
+  return "sip:" .. bracket(host or "anonymous.invalid")
+end
+
+--- Call someone: one target, or several at once of which the first to answer wins.
+---@param targets string|string[]
+---@param options? sip.DialOptions
+---@return sip.Call? peer
+---@return sip.Error? err
+function Endpoint:dial(targets, options)
+  return dial.place(self, nil, targets, options)
+end
+
+--- A call of ours, not yet sent (called by dial).
+---@param source sip.Opening
+---@return sip.Call
+---@private
+function Endpoint:new_leg(source)
+  local call = call_of.outgoing(self, source)
+  self:entered(call)
+  return call
+end
+
+---@class sip.RequestOptions
+---@field method string
+---@field uri string
+---@field to? string            a name-addr, when it is not that of the uri
+---@field from? string
+---@field display? string
+---@field headers? table
+---@field body? string
+---@field content_type? string
+---@field auth? { user: string, password: string, realm?: string }
+---@field via? string           an outbound proxy
+---@field timeout? number
+---@field redirects? integer    how many redirections are followed: none
+
+local request_schema = {
+  method = "string", uri = "string", to = "string", from = "string",
+  display = "string", headers = "table", body = "string", content_type = "string",
+  auth = "table", via = "string", timeout = "number", redirects = "integer",
+}
+
+--- Send a request outside of any dialog and wait for its final answer.
+---@param options sip.RequestOptions
+---@return sip.Message? response  a 2xx
+---@return sip.Error? err         with status and response, for any other
+function Endpoint:request(options)
+  option.check(options, request_schema, "request")
+  local method = options.method
+  if not method or not options.uri or method == "INVITE" or method == "ACK"
+    or method == "CANCEL" then
+    error("request: a uri and a method other than INVITE, ACK and CANCEL", 2)
+  end
+  self.sched:enter()
+  local source, e = self:opening(options.uri, options)
+  if not source then
+    return nil, e
+  end
+  return wait.exchange(self, {
+    source = source,
+    method = method,
+    headers = wait.headers(options),
+    body = options.body,
+    auth = self:auth(options.auth),
+    redirects = options.redirects,
+  }, options.timeout)
+end
+
+--- A call has begun.
+---@param call sip.Call
+---@private
+function Endpoint:entered(call)
+  self.calls = self.calls + 1
+  self.call_set[call] = true
+end
+
+--- A call is over. One that waits for its ACK is still found by its dialog.
+---@param call sip.Call
+---@private
+function Endpoint:left(call)
+  if not self.call_set[call] then
+    return
+  end
+  self.call_set[call] = nil
+  self.calls = self.calls - 1
+  if not call.leaving then
+    if call.dialog then
+      self.dialogs:remove(call.dialog)
+    end
+    if call.tx then
+      self.servers[call.tx] = nil
+    end
+  end
+  if call.reinvite then
+    self.servers[call.reinvite.tx] = nil
+  end
+  self:settled()
+end
+
+--- Something has ended: whoever waits for the end of everything may be done.
+---@private
+function Endpoint:settled()
+  if self.state == "closing" and self:idle() then
+    self.quiet:notify(true)
+  end
+end
+
+--- Whether nothing is under way: no call, no request without its answer.
+---@return boolean
+---@private
+function Endpoint:idle()
+  return self.calls == 0 and self.pending == 0
+end
+
+--- Tell the trace of a verb.
+---@param call sip.Call
+---@param text string
+---@private
+function Endpoint:verb(call, text)
+  local tracer = self.tracer
+  if tracer then
+    tracer:verb(call, text)
+  end
+end
+
+--- Refuse what comes in and hang up what there is. Never waits.
+---@private
+function Endpoint:refuse_all()
+  if self.state ~= "open" then
+    return
+  end
+  self.state = "closing"
+  self.quiet = self.sched:event()
+  local list = {}
+  for call in pairs(self.call_set) do
+    list[#list + 1] = call
+  end
+  table.sort(list, function(a, b)
+    return a.id < b.id
+  end)
+  for _, call in ipairs(list) do
+    call:hangup()
+  end
+end
+
+--- End the endpoint: calls are hung up, and after at most `limits.drain` seconds
+--- it listens no more. Inside a script it waits for that.
+function Endpoint:close()
+  if self.state == "closed" then
+    return
+  end
+  self:refuse_all()
+  self.runtime:drain(self)
+  self:shut()
+end
+
+--- Close the stack, at once.
+---@private
+function Endpoint:shut()
+  if self.state ~= "closed" then
+    self.state = "closed"
+    self.stack:close()
+    self.runtime:left(self)
+  end
+end
+
+return M

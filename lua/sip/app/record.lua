@@ -1,0 +1,115 @@
+--- Recording what is heard.
+
+local err = require "sip.rt.err"
+local option = require "sip.app.options"
+
+local M = {}
+
+---@class sip.RecordOptions
+---@field beep? boolean        play one first
+---@field max? number          seconds
+---@field silence? number      that many seconds of it end the recording
+---@field terminator? string   digits that end it: "#"
+
+local schema = {
+  beep = "boolean", max = "number", silence = "number", terminator = "string",
+}
+
+---@class sip.Recording
+---@field path string
+---@field duration number  seconds
+---@field why string       "max", "silence", "stopped", "ended", or what went wrong
+local Recording = {}
+local recording_mt = { __name = "sip.Recording", __index = Recording }
+
+function recording_mt:__tostring()
+  return ("sip.Recording{%s; %g s; %s}"):format(self.path, self.duration or 0,
+    self.why or "running")
+end
+
+-- A hangup of the script, or any other end of the verb, ends the recording.
+function recording_mt:__close()
+  if not self.why and not self.stopping then
+    self.stopping = true
+    self.sound.session:stop(self.id)
+  end
+end
+
+--- How long it has run by now.
+---@return number
+---@private
+function Recording:elapsed()
+  return self.sound.call.ua.sched:now() - self.since
+end
+
+--- Whether a digit ends it; then it does.
+---@param digit string
+---@return boolean
+---@private
+function Recording:stops_at(digit)
+  if self.terminator == "" or not self.terminator:find(digit, 1, true) then
+    return false
+  end
+  recording_mt.__close(self)
+  return true
+end
+
+--- Of the sound: it has ended.
+---@private
+function Recording:ended(report)
+  self.why, self.duration = report.why, report.duration
+  if self.event then
+    self.event:notify(true)
+  end
+end
+
+--- Record what is heard into a WAV file, until the longest time, silence, a
+--- terminator or the end of the call.
+---@param path string
+---@param options? sip.RecordOptions
+---@return sip.Recording? recording
+---@return sip.Error? err  rejected: the file cannot be written, and why
+function M:record(path, options)
+  options = option.check(options, schema, "record")
+  assert(type(path) == "string", "record wants a path")
+  local ok, e = self:enter()
+  if not ok then
+    return nil, e
+  elseif not self.sound then
+    error("record: the call has no audio: answer it first", 2)
+  elseif self.sound.recording then
+    error("record: one recording at a time", 2)
+  end
+  if options.beep then
+    ok, e = self:play "tone:beep"
+    if not ok then
+      return nil, e
+    end
+  end
+  self.ua:verb(self, "record " .. path)
+  local sound = self.sound
+  local id, why = sound.session:record {
+    path = path,
+    max = options.max,
+    silence = options.silence,
+  }
+  if not id then
+    return nil, err.new("rejected", { op = "record", message = why })
+  end
+  local recording <close> = setmetatable({
+    path = path,
+    id = id,
+    sound = sound,
+    since = self.ua.sched:now(),
+    terminator = options.terminator or "#",
+    event = self.ua.sched:event(),
+  }, recording_mt)
+  sound.recording = recording
+  recording.event:wait()
+  if recording.failed then
+    return nil, err.new("rejected", { op = "record", message = recording.why })
+  end
+  return recording
+end
+
+return M

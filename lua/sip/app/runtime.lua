@@ -1,0 +1,251 @@
+--- What everything of one program stands on: a driver (libuv's loop, or a host of
+--- the simulator), the scheduler over it, the endpoints that are open.
+
+local endpoint_of = require "sip.app.endpoint"
+local log_of = require "sip.rt.log"
+local sched_of = require "sip.rt.sched"
+local tracer_of = require "sip.app.tracer"
+
+local M = {}
+
+---@class sip.Runtime
+---@field driver any
+---@field sched sip.Scheduler
+---@field name? string
+---@field trace? sip.Trace       what all its endpoints write to
+---@field log sip.Log
+---@field endpoints sip.Endpoint[]
+---@field sessions table<any, sip.Sound>  by media session
+---@field signalled integer      how often it was asked to stop
+local Runtime = {}
+local runtime_mt = { __name = "sip.Runtime", __index = Runtime }
+
+function runtime_mt:__tostring()
+  return ("sip.Runtime{%s; %d endpoints}"):format(self.name or "-", #self.endpoints)
+end
+
+---@class sip.RuntimeOptions
+---@field driver any
+---@field name? string
+---@field trace? sip.Trace
+---@field log? sip.LogLevel|function
+---@field limits? { slice?: number, cleanup?: number }
+---@field on_error? fun(traceback: string, task?: sip.Task)
+
+local kinds = {}
+
+---@private
+function kinds.timer(self, id)
+  self.sched:fired(id)
+end
+
+---@private
+function kinds.turn(self)
+  self.sched:turn()
+end
+
+---@private
+function kinds.signal(self, name)
+  self:stop(name)
+end
+
+local function sound(kind)
+  return function(self, session, ...)
+    local of = self.sessions[session]
+    if of then
+      of:event(kind, ...)
+    end
+  end
+end
+
+for _, kind in ipairs { "digit", "played", "recorded", "failed" } do
+  kinds[kind] = sound(kind)
+end
+
+---@param options sip.RuntimeOptions
+---@return sip.Runtime
+---@private
+function M.new(options)
+  local driver = options.driver
+  local self = setmetatable({
+    driver = driver,
+    name = options.name,
+    trace = options.trace,
+    endpoints = {},
+    sessions = {},
+    signalled = 0,
+  }, runtime_mt)
+  self.log = self:log_for(options.log)
+  local limits = options.limits or {}
+  self.sched = sched_of.new(driver, {
+    slice = limits.slice,
+    cleanup = limits.cleanup,
+    on_error = options.on_error or function(traceback)
+      self.log:error("script failed", { traceback = traceback })
+    end,
+  })
+  self.changed = self.sched:event()
+  driver:set_dispatch(function(kind, ...)
+    local handler = kinds[kind]
+    if handler then
+      return handler(self, ...)
+    end
+  end)
+  return self
+end
+
+--- A log for an endpoint; without an option of its own, that of the runtime.
+---@param wanted? sip.LogLevel|function
+---@return sip.Log
+---@private
+function Runtime:log_for(wanted)
+  if not wanted and self.log then
+    return self.log
+  end
+  local driver = self.driver
+  return log_of.new(wanted, function()
+    return driver:now()
+  end)
+end
+
+--- What traces an endpoint.
+---@param ua sip.Endpoint
+---@param wanted boolean|integer  how many records are kept
+---@return sip.Tracer
+---@private
+function Runtime:tracer_for(ua, wanted)
+  return tracer_of.new(ua, self.trace, math.type(wanted) and wanted or nil)
+end
+
+--- An endpoint.
+---@param options table
+---@return sip.Endpoint
+---@private
+function Runtime:endpoint(options)
+  return endpoint_of.new(self, options)
+end
+
+--- A media session at an address of ours.
+---@param host string
+---@return any? session
+---@return string? why
+---@private
+function Runtime:media_session(host)
+  if not self.media then
+    self.media = self.driver:media()
+  end
+  local session, name, why = self.media:session { host = host }
+  if not session then
+    return nil, why or name
+  end
+  return session
+end
+
+--- An endpoint is open (called by it).
+---@private
+function Runtime:opened(ua)
+  table.insert(self.endpoints, ua)
+end
+
+--- An endpoint is closed (called by it).
+---@private
+function Runtime:left(ua)
+  for i, one in ipairs(self.endpoints) do
+    if one == ua then
+      table.remove(self.endpoints, i)
+      break
+    end
+  end
+  self.changed:notify(true)
+end
+
+--- Wait until an endpoint that is closing has nothing under way, for as long as it
+--- says: in a task by waiting, outside by turning the loop.
+---@param ua sip.Endpoint
+---@private
+function Runtime:drain(ua)
+  local sched, driver = self.sched, self.driver
+  local deadline = sched:now() + ua.drain
+  if sched.current then
+    while not ua:idle() and sched:now() < deadline do
+      ua.quiet:wait(deadline - sched:now())
+    end
+  elseif driver.step then
+    while not ua:idle() and sched:now() < deadline do
+      driver:step(deadline - sched:now())
+    end
+  end
+end
+
+--- End everything in an orderly way: calls are refused and hung up, endpoints
+--- closed. Asked a second time, at once.
+---@param why? string
+---@private
+function Runtime:stop(why)
+  self.signalled = self.signalled + 1
+  local list = table.move(self.endpoints, 1, #self.endpoints, 1, {})
+  self.log:info("stopping", { why = why })
+  for _, ua in ipairs(list) do
+    ua:refuse_all()
+    if self.signalled == 1 then
+      self.sched:shielded(ua.drain + 1, ua.close, ua)
+    else
+      ua:shut()
+    end
+  end
+  if self.main and self.signalled == 1 then
+    self.main.scope:cancel(why or "stopped")
+  elseif self.signalled > 1 then
+    self.sched:close()
+  end
+end
+
+-- Whether anything is left that run waits for.
+local function busy(self, main)
+  if main then
+    return main.state ~= "dead"
+  end
+  return #self.endpoints > 0 or self.sched.live > 0
+end
+
+--- Run until all endpoints are closed and all scripts have ended, or, with a
+--- function, until that has returned. Inside a task it waits for the endpoints.
+--- SIGINT and SIGTERM end it in an orderly way.
+---@param fn? function
+---@param ... any  its arguments
+---@return any ...  what the function returned
+---@private
+function Runtime:run(fn, ...)
+  local sched, driver = self.sched, self.driver
+  if sched.current then
+    if fn then
+      return fn(...)
+    end
+    while #self.endpoints > 0 do
+      self.changed:wait()
+    end
+    return
+  end
+  local main
+  if fn then
+    main = sched:scope("main"):spawn(fn, ...)
+    self.main = main
+  end
+  if driver.signals then
+    driver:signals(true)
+  end
+  while busy(self, main) do
+    driver:step()
+  end
+  if driver.signals then
+    driver:signals(false)
+  end
+  self.main = nil
+  if main and main.failure ~= nil then
+    error(main.traceback or main.failure, 0)
+  elseif main and main.results then
+    return table.unpack(main.results, 1, main.results.n)
+  end
+end
+
+return M

@@ -1,0 +1,419 @@
+--- The audio of a call: a media session, and the offers and answers that say how
+--- it is to run (RFC 3264). The verbs that play and press stand here too.
+
+local digits_of = require "sip.app.digits"
+local err = require "sip.rt.err"
+local offer_of = require "sip.ua.offer"
+local option = require "sip.app.options"
+
+local M = {}
+
+---@class sip.Sound
+---@field call sip.Call
+---@field session any        the media session
+---@field previewed? boolean early audio is heard
+---@field private offer sip.Offer
+---@field private players table<integer, sip.Player>
+local Sound = {}
+local sound_mt = { __name = "sip.Sound", __index = Sound }
+
+local CODECS = { "PCMU", "PCMA" }
+
+---@param call sip.Call
+---@param host string       the address of ours that RTP comes to
+---@param codecs? string[]
+---@return sip.Sound? sound
+---@return sip.Error? err
+---@private
+function M.new(call, host, codecs)
+  local runtime = call.ua.runtime
+  local session, why = runtime:media_session(host)
+  if not session then
+    return nil, err.new("unreachable", { op = "media", message = why })
+  end
+  local self = setmetatable({
+    call = call,
+    session = session,
+    players = {},
+    offer = offer_of.new {
+      address = call.ua.advertise.media or host,
+      port = session:port(),
+      codecs = codecs or CODECS,
+      dtmf = true,
+      id = call.ua:session_id(),
+    },
+  }, sound_mt)
+  runtime.sessions[session] = self
+  return self
+end
+
+-- Let the media run as both sides have agreed.
+local function apply(self)
+  local agreed = self.offer.negotiated
+  if agreed then
+    self.session:set_remote(agreed)
+  end
+end
+
+--- Our offer, for an INVITE of ours.
+---@return string sdp
+---@private
+function Sound:first_offer()
+  return self.offer:offer()
+end
+
+--- Our words on an offer of the other side; without one, an offer of ours that
+--- waits for its answer. A failure leaves everything as it was.
+---@param remote? string
+---@return string? sdp
+---@return sip.Error? err
+---@private
+function Sound:local_description(remote)
+  local call = self.call
+  if not remote then
+    call.offered = true
+    return self.offer:offer()
+  elseif remote == self.answered then
+    return self.answer
+  end
+  local sdp, e = self.offer:answer(remote)
+  if not sdp then
+    return nil, e
+  end
+  self.answered, self.answer = remote, sdp
+  apply(self)
+  return sdp
+end
+
+--- The other side's answer to our offer. One that was heard early already is
+--- answered a second time: only the one in the 2xx counts.
+---@param remote string
+---@return true? ok
+---@return sip.Error? err
+---@private
+function Sound:accept(remote)
+  if self.previewed == remote then
+    return true
+  elseif self.offer.state == "stable" then
+    self.offer:reoffer()
+  end
+  self.answered = nil
+  local ok, e = self.offer:accept(remote)
+  if not ok then
+    return nil, e
+  end
+  apply(self)
+  return true
+end
+
+--- An answer that came in an unreliable 1xx: what is heard by it is the other
+--- side's early audio.
+---@param remote string
+---@private
+function Sound:preview(remote)
+  if not self.previewed and self.offer:accept(remote) then
+    self.previewed = remote
+    apply(self)
+  end
+end
+
+--- Our offer was not answered: all is as before it.
+---@private
+function Sound:rollback()
+  self.offer:rollback()
+end
+
+--- What the media has to say (called by the runtime).
+---@param kind "digit"|"played"|"recorded"|"failed"
+---@private
+function Sound:event(kind, a, b)
+  local call = self.call
+  if kind == "digit" then
+    call:digit_heard(a, "rtp")
+  elseif kind == "played" then
+    local player = self.players[a]
+    if player then
+      self.players[a] = nil
+      player:ended(b)
+    end
+  elseif kind == "recorded" then
+    local recording = self.recording
+    if recording and recording.id == a then
+      self.recording = nil
+      recording:ended(b)
+    end
+  elseif kind == "failed" then
+    call.ua.log:warn("media failed", { call = call.id, why = a })
+  end
+end
+
+--- Connect the audio of two calls; either may be connected elsewhere later.
+---@param other sip.Sound
+---@private
+function Sound:join(other)
+  self.joined = other
+  other.joined = self
+  self.session:bridge(other.session)
+end
+
+--- Disconnect it.
+---@private
+function Sound:part()
+  local other = self.joined
+  if other then
+    self.joined, other.joined = nil, nil
+    self.session:unbridge()
+  end
+end
+
+---@return table
+---@private
+function Sound:stats()
+  return self.session:stats()
+end
+
+--- The call is over. What plays or records is told of its end.
+---@private
+function Sound:close()
+  self:part()
+  local players = self.players
+  self.players = {}
+  for _, player in pairs(players) do
+    player:ended "ended"
+  end
+  local recording = self.recording
+  self.recording = nil
+  self.session:close()
+  self.call.ua.runtime.sessions[self.session] = nil
+  if recording then
+    recording:ended { why = "ended", duration = recording:elapsed() }
+  end
+end
+
+---@class sip.Player  something that plays
+---@field id integer
+---@field why? string  how it ended: "finished", "stopped", or what went wrong
+---@field private sound sip.Sound
+local Player = {}
+local player_mt = { __name = "sip.Player", __index = Player }
+
+--- Stop playing. Never waits.
+function Player:stop()
+  if not self.why and not self.stopping then
+    self.stopping = true
+    self.sound.session:stop(self.id)
+  end
+end
+
+--- `local player <close> = call:play { ..., background = true }` stops with its
+--- block.
+function player_mt:__close()
+  self:stop()
+end
+
+--- Of the sound: it has ended.
+---@private
+function Player:ended(why)
+  self.why = why
+  if self.event then
+    self.event:notify(true)
+  end
+end
+
+--- Wait until everything has been played.
+---@param timeout? number
+---@return true? ok
+---@return sip.Error? err  ended, timeout, or rejected: a file that cannot be played
+function Player:wait(timeout)
+  local sched = self.sound.call.ua.sched
+  sched:enter()
+  if not self.why then
+    self.event = self.event or sched:event()
+    local ok, e = self.event:wait(timeout)
+    if not ok then
+      return nil, e
+    end
+  end
+  local why = self.why
+  if why == "finished" or why == "stopped" then
+    return true
+  elseif why == "ended" then
+    return nil, err.new("ended")
+  end
+  return nil, err.new("rejected", { op = "play", message = why })
+end
+
+local verbs = {}
+
+--- What a call can do.
+M.verbs = verbs
+
+--- The audio of the call, made when it is first needed.
+---@param options? { codecs?: string[] }
+---@param host? string  the address of ours that the peer reaches us at
+---@return sip.Sound? sound
+---@return sip.Error? err
+---@private
+function verbs:audio_leg(options, host)
+  if self.sound then
+    return self.sound
+  end
+  host = host or self:media_host()
+  if not host then
+    return nil, err.new("unreachable", { op = "media", message = "no address" })
+  end
+  local sound, e = M.new(self, host, options and options.codecs)
+  self.sound = sound
+  return sound, e
+end
+
+--- Where the INVITE came to, for RTP.
+---@return string? host
+---@private
+function verbs:media_host()
+  local ua, tx = self.ua, self.tx
+  if not ua.advertise.sip then
+    return (tx:local_address())
+  end
+  local host, port, transport = tx:source()
+  return ua:own_address(transport, host, port)
+end
+
+-- The sound of a call that may be spoken to; misuse raises.
+local function speaking(self, verb)
+  local ok, e = self:enter()
+  if not ok then
+    return nil, e
+  elseif not self.sound then
+    error(("%s: the call has no audio: answer it first"):format(verb), 3)
+  end
+  return self.sound
+end
+
+local play_options = { background = "boolean", loop = "boolean" }
+
+-- `play "a.wav"`, `play { "a.wav", "tone:beep" }`.
+local function parse_play(what)
+  if type(what) == "string" then
+    return { what }, {}
+  elseif type(what) ~= "table" then
+    error("play: a file, a tone, or a list of them", 3)
+  end
+  local items, options = {}, {}
+  for key, value in pairs(what) do
+    if math.type(key) ~= "integer" then
+      options[key] = value
+    end
+  end
+  for i, item in ipairs(what) do
+    if type(item) ~= "string" then
+      error("play: a list of files and tones", 3)
+    end
+    items[i] = item
+  end
+  return items, option.check(options, play_options, "play", 4)
+end
+
+--- Play files and tones one after the other; waits for the end, unless in the
+--- background.
+---@param what string|table  { "a.wav", "tone:busy", background = true, loop = true }
+---@return true|sip.Player? done
+---@return sip.Error? err
+function verbs:play(what)
+  local items, options = parse_play(what)
+  local sound, e = speaking(self, "play")
+  if not sound then
+    return nil, e
+  end
+  self.ua:verb(self, "play " .. table.concat(items, " "))
+  local id, why = sound.session:play(items, options.loop and 0 or 1)
+  if not id then
+    return nil, err.new("rejected", { op = "play", message = why })
+  end
+  local player = setmetatable({ id = id, sound = sound }, player_mt)
+  sound.players[id] = player
+  if options.background then
+    return player
+  end
+  local scoped <close> = player
+  return scoped:wait()
+end
+
+--- A digit has come, by whichever way.
+---@param digit string
+---@param how "rtp"|"info"
+---@private
+function verbs:digit_heard(digit, how)
+  local digits = self:digits()
+  if self.state == "ended" or not digits:heard(digit, how) then
+    return
+  end
+  self.ua:verb(self, "digit " .. digit)
+  local recording = self.sound and self.sound.recording
+  if recording and recording:stops_at(digit) then
+    return
+  end
+  digits.mailbox:send(digit)
+end
+
+--- The stream of what was pressed.
+---@return sip.Digits
+---@private
+function verbs:digits()
+  local digits = self.pressed
+  if not digits then
+    digits = digits_of.new(self.ua.sched)
+    self.pressed = digits
+  end
+  return digits
+end
+
+local PRESS, GAP = 0.1, 0.1
+local press_options = { duration = "number", gap = "number" }
+
+--- Press digits; returns when the last one has been sent.
+---@param digits string  0-9 * # A-D
+---@param options? { duration?: number, gap?: number }
+---@return true? ok
+---@return sip.Error? err
+function verbs:press(digits, options)
+  options = option.check(options, press_options, "press")
+  if type(digits) ~= "string" or not digits:match "^[%d*#A-Da-d]+$" then
+    error("press: digits from 0-9 * # A-D", 2)
+  end
+  local ok, e = self:enter()
+  if not ok then
+    return nil, e
+  end
+  self.ua:verb(self, "press " .. digits)
+  local duration, gap = options.duration or PRESS, options.gap or GAP
+  local sound = self.sound
+  if not sound or not sound.offer.negotiated
+    or not sound.offer.negotiated.dtmf_payload_type then
+    return self:press_by_info(digits:upper(), duration)
+  end
+  ok, e = sound.session:press(digits:upper(), duration, gap)
+  if not ok then
+    return nil, err.new("rejected", { op = "press", message = e })
+  end
+  self.ua.sched:sleep(#digits * (duration + gap))
+  return self:enter()
+end
+
+--- Press digits by INFO, where no telephone events were agreed on.
+---@private
+function verbs:press_by_info(digits, duration)
+  for digit in digits:gmatch "." do
+    local res, e = self:request {
+      method = "INFO",
+      content_type = "application/dtmf-relay",
+      body = ("Signal=%s\r\nDuration=%d\r\n"):format(digit, duration * 1000 // 1),
+    }
+    if not res then
+      return nil, e
+    end
+  end
+  return true
+end
+
+return M
