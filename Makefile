@@ -132,19 +132,23 @@ endif
 endef
 $(foreach s,wire interop oom soak,$(eval $(call suite,$(s))))
 
-ASAN_ENV = ASAN_OPTIONS=detect_leaks=1:$(ASAN_OPTIONS) \
-           LSAN_OPTIONS=suppressions=spec/support/lsan.supp:print_suppressions=0 \
-           UBSAN_OPTIONS=print_stacktrace=1
-ASAN_LIB = "$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libubsan.so)"
+# The sanitizers: an interpreter of our own is linked with them, because one that is
+# preloaded is handed on to every program that a spec starts.
+SAN_ENV = SIP_RUN=$(MODE) SIP_BUILD=$(OUT) TSAN_OPTIONS=halt_on_error=1:$(TSAN_OPTIONS) \
+          ASAN_OPTIONS=detect_leaks=1:$(ASAN_OPTIONS) UBSAN_OPTIONS=print_stacktrace=1 \
+          LSAN_OPTIONS=suppressions=spec/support/lsan.supp:print_suppressions=0
+
+$(OUT)/lua: spec/support/lua.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $< $(shell $(PKG_CONFIG) --libs $(LUA_PKG))
+
+run-san:
+	@$(SAN_ENV) $(OUT)/lua "$$(command -v $(BUSTED))" --ignore-lua $(ARGS)
 
 asan:
 	@sh tools/deps.sh test
-	@$(SUB) -s -j$(JOBS) MODE=asan libs
-	@$(SUB) MODE=asan run-asan
-
-run-asan:
-	@BUSTED="$$(command -v $(BUSTED))"; SIP_RUN=asan SIP_BUILD=$(OUT) $(ASAN_ENV) \
-	  LD_PRELOAD=$(ASAN_LIB) $(LUA) "$$BUSTED" --ignore-lua $(ARGS)
+	@$(SUB) -s -j$(JOBS) MODE=asan libs build/asan/lua
+	@SIP_ALSO=wire $(SUB) MODE=asan run-san
 
 gc:
 	@sh tools/deps.sh test
@@ -169,22 +173,15 @@ ifneq ($(wildcard spec/tsan/*_spec.lua),)
 SUITES += tsan
 tsan:
 	@sh tools/deps.sh test
-	@$(SUB) -s -j$(JOBS) MODE=tsan libs tsan-programs
-	@$(SUB) MODE=tsan run-tsan
+	@$(SUB) -s -j$(JOBS) MODE=tsan libs build/tsan/lua tsan-programs
+	@$(SUB) MODE=tsan run-san ARGS="$(ARGS) spec/tsan $(wildcard spec/wire)"
 
-# They run here, and their specs read what they said: a shell started by a process
-# that has libtsan preloaded dies at once.
+# They run here; their specs read what they said.
 TSAN_TESTS := $(patsubst spec/%.c,$(OUT)/%,$(wildcard spec/tsan/*_test.c))
 
 tsan-programs: $(TSAN_TESTS)
 	@for test in $(TSAN_TESTS); do \
 	  { $$test && echo passed; } > $$test.log 2>&1 || echo failed >> $$test.log; done
-
-run-tsan:
-	@BUSTED="$$(command -v $(BUSTED))"; SIP_RUN=tsan SIP_BUILD=$(OUT) \
-	  TSAN_OPTIONS=halt_on_error=1:$(TSAN_OPTIONS) \
-	  LD_PRELOAD="$$($(CC) -print-file-name=libtsan.so)" \
-	  $(LUA) "$$BUSTED" --ignore-lua $(ARGS) spec/tsan $(wildcard spec/wire)
 endif
 
 # --- fuzzing: each spec/fuzz/<name>.c, from spec/fuzz/corpus/<name>/ ---------------
@@ -272,6 +269,6 @@ clean:
 	rm -rf build
 
 always:
-.PHONY: all libs need test run-test asan run-asan gc valgrind tsan-programs run-tsan \
+.PHONY: all libs need test run-test asan run-san gc valgrind tsan-programs \
   fuzzers lint run-lint lint-format lint-tidy lint-lua format cover docs check install \
   clean always $(SUITES)

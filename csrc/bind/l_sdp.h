@@ -1,5 +1,4 @@
-/* l_sdp.h - session descriptions as plain Lua tables: core.sdp_parse, core.sdp_write,
- * core.sdp_address.
+/* l_sdp.h - session descriptions as plain Lua tables: core.sdp_parse, core.sdp_write.
  */
 #pragma once
 

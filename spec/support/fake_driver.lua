@@ -88,6 +88,4 @@ function Driver:advance(seconds)
   self.clock = target
 end
 
-M.advance = Driver.advance
-
 return M

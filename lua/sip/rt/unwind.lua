@@ -15,7 +15,6 @@
 local M = {}
 
 local getinfo, getlocal = debug.getinfo, debug.getlocal
-local running = coroutine.running
 
 -- What lies between the protected call's own frame and the function it calls.
 local held = {
@@ -23,12 +22,8 @@ local held = {
   [xpcall] = 3, -- the function, the handler, true
 }
 
--- A vararg function is moved above its arguments when it starts. In the running
--- coroutine this function is itself a level.
+-- A vararg function is moved above its arguments when it starts.
 local function shift(thread, level)
-  if thread == running() then
-    level = level + 1
-  end
   local info = getinfo(thread, level, "uS")
   if not info.isvararg or info.what == "C" then
     return 0
