@@ -13,6 +13,7 @@ local M = {}
 ---@field session any        the media session
 ---@field previewed? boolean early audio is heard
 ---@field private offer sip.Offer
+---@field private remote? table  what the session was told last
 ---@field private players table<integer, sip.Player>
 local Sound = {}
 local sound_mt = { __name = "sip.Sound", __index = Sound }
@@ -47,11 +48,18 @@ function M.new(call, host, codecs)
   return self
 end
 
--- Let the media run as both sides have agreed.
+-- Let the media run as both sides have agreed. An audio line that was taken away
+-- stops it (RFC 3264 8.2).
 local function apply(self)
   local agreed = self.offer.negotiated
-  if agreed then
-    self.session:set_remote(agreed)
+  local remote = agreed and offer_of.media(agreed)
+  if agreed and not remote and self.remote then
+    remote = self.remote
+    remote.direction = "inactive"
+  end
+  if remote then
+    self.remote = remote
+    self.session:set_remote(remote)
   end
 end
 
