@@ -49,9 +49,11 @@ static uint32_t bits(struct rtp_jitter *jitter, uint32_t timestamp, uint32_t cou
 	while (count > 0) {
 		const uint32_t first = at % 64;
 		const uint32_t len = count < 64 - first ? count : 64 - first;
-		const uint64_t mask = (len == 64 ? ~0ull : (1ull << len) - 1) << first;
 		uint64_t *word = &jitter->filled[at / 64];
+		uint64_t mask;
 
+		assert(len > 0 && len <= 64 && first < 64);
+		mask = ~0ull >> (64 - len) << first;
 		set += (uint32_t)__builtin_popcountll(*word & mask);
 		if (what == BITS_SET)
 			*word |= mask;
@@ -100,6 +102,8 @@ static void skip_to(struct rtp_jitter *jitter, uint32_t timestamp)
 	(void)bits(jitter, jitter->play, /* how many were there is of no interest */
 	           count < RTP_JITTER_RING ? count : RTP_JITTER_RING, BITS_CLEAR);
 	jitter->play = timestamp;
+	if (diff(jitter->top, timestamp) < 0) /* or it would wrap, hours later */
+		jitter->top = timestamp;
 }
 
 /* ---- the delay ---- */
@@ -191,6 +195,7 @@ void rtp_jitter_init(struct rtp_jitter *jitter, uint32_t rate)
 	jitter->delay_first = rate / FIRST_HZ;
 	jitter->delay_max = rate / MAX_HZ;
 	jitter->concealed_run = fade_len(jitter);
+	jitter->pitch = rate / PITCH_MIN_HZ;
 	forget_margins(jitter);
 }
 
@@ -229,7 +234,7 @@ static bool is_far(struct rtp_jitter *jitter, uint32_t timestamp, uint32_t count
 	int32_t off;
 
 	if (ahead >= -near &&
-	    ahead + (int32_t)count <= RTP_JITTER_RING - RTP_JITTER_FRAME_MAX) {
+	    ahead <= RTP_JITTER_RING - RTP_JITTER_FRAME_MAX - (int32_t)count) {
 		jitter->has_far = false;
 		return false;
 	}
@@ -294,14 +299,14 @@ enum rtp_jitter_put rtp_jitter_put(struct rtp_jitter *jitter, uint32_t ssrc,
 	uint32_t len = (uint32_t)count;
 	enum rtp_jitter_put taken;
 	int32_t margin;
+	bool fresh;
 
 	if (count == 0 || count > RTP_JITTER_PACKET_MAX)
 		return RTP_JITTER_LATE;
-	if (!jitter->known || jitter->ssrc != ssrc)
-		restart(jitter, ssrc, timestamp);
-	else if (is_far(jitter, timestamp, len))
+	fresh = !jitter->known || jitter->ssrc != ssrc;
+	if (!fresh && is_far(jitter, timestamp, len))
 		return RTP_JITTER_JUMP;
-	else if (marker && is_idle(jitter))
+	if (fresh || (marker && is_idle(jitter)))
 		restart(jitter, ssrc, timestamp);
 	if (diff(timestamp, jitter->play) < 0) {
 		const uint32_t late = jitter->play - timestamp;
@@ -351,12 +356,13 @@ static void remember(struct rtp_jitter *jitter, const int16_t *samples, uint32_t
 static uint32_t find_pitch(const struct rtp_jitter *jitter)
 {
 	const int16_t *window = jitter->history + RTP_JITTER_HISTORY - PITCH_WINDOW;
-	uint32_t max = jitter->rate / PITCH_MAX_HZ, best = 0;
+	const uint32_t min = jitter->rate / PITCH_MIN_HZ;
+	uint32_t max = jitter->rate / PITCH_MAX_HZ, best = min;
 	double best_score = -1;
 
 	if (max > RTP_JITTER_HISTORY - PITCH_WINDOW)
 		max = RTP_JITTER_HISTORY - PITCH_WINDOW;
-	for (uint32_t lag = jitter->rate / PITCH_MIN_HZ; lag <= max; lag++) {
+	for (uint32_t lag = min; lag <= max; lag++) {
 		int64_t product = 0, power = 1;
 		double score;
 
@@ -440,11 +446,11 @@ static uint32_t get_patched(struct rtp_jitter *jitter, int16_t *out, uint32_t co
 static void get_shortened(struct rtp_jitter *jitter, int16_t *out, uint32_t count)
 {
 	const uint32_t max = jitter->rate / CUT_HZ;
-	int16_t all[RTP_JITTER_FRAME_MAX + RTP_JITTER_FRAME_MAX];
+	int16_t all[RTP_JITTER_FRAME_MAX + RTP_JITTER_FRAME_MAX] = { 0 };
 	const uint32_t slope = count < max ? count : max;
 	uint32_t cut = max, best = UINT32_MAX;
 
-	assert(count + max <= sizeof all / sizeof all[0]);
+	assert(count > 0 && max > 0 && count + max <= sizeof all / sizeof all[0]);
 	ring_read(jitter, jitter->play, all, count + max);
 	for (uint32_t lag = jitter->rate / CUT_MIN_HZ; lag <= max; lag++) {
 		uint32_t sum = 0;

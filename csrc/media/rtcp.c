@@ -363,7 +363,7 @@ void rtp_control_pace_init(struct rtp_control_pace *pace)
 {
 	*pace = (struct rtp_control_pace){
 		.bandwidth =
-			2 * 80000 / 8 * 0.05, /* 80 kbit/s each way, with headers */
+			2 * 10000 * 0.05, /* 80 kbit/s each way, with headers */
 		.average_size = 100,
 		.members = 2,
 		.senders = 2,

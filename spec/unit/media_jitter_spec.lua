@@ -245,6 +245,15 @@ describe("the playout buffer", function()
     assert.equal(cut(2 * FRAME, FRAME), (jitter:get(FRAME)))
   end)
 
+  it("is not led astray by a timestamp half way round", function()
+    run(0, 10)
+    for i, off in ipairs { 0x7fffffff, 0x7fffff60, 0x80000000, 0x80000640 } do
+      local far = base + 10 * FRAME + off & 0xffffffff
+      assert.equal("jump", jitter:put(7, far, false, cut(0, FRAME)))
+      run(9 + i, 1)
+    end
+  end)
+
   it("follows a sender whose timestamps stand still while it is silent", function()
     run(0, 20)
     get(20) -- 400 ms of nothing
