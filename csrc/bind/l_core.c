@@ -2,6 +2,7 @@
 
 #include "bind/l_digest.h"
 #include "bind/l_heap.h"
+#include "bind/l_media.h"
 #include "bind/l_msg.h"
 #include "bind/l_sdp.h"
 #include "bind/l_sim.h"
@@ -28,6 +29,7 @@ int luaopen_sip_core(lua_State *L)
 	luaL_newlib(L, core_functions);
 	l_digest_open(L);
 	l_heap_open(L);
+	l_media_open(L);
 	l_msg_open(L);
 	l_uri_open(L);
 	l_write_open(L);

@@ -11,6 +11,7 @@ void l_test_class(lua_State *L, const char *name, const luaL_Reg *methods)
 
 static const luaL_Reg parts[] = {
 	{ "jitter", l_test_jitter },
+	{ "engine", l_test_engine },
 	{ "media", l_test_media },
 	{ "msg", l_test_msg },
 	{ "net", l_test_net },

@@ -84,7 +84,8 @@ bool media_desk_next(struct media_desk *desk, uint64_t now_ms,
 sip_err media_session_open(struct media_desk *desk, const struct sip_addr *host,
                            struct media_session **session, const char **why);
 uint64_t
-media_session_serial(const struct media_session *session); /* never used twice */
+media_session_serial(const struct media_session *session);      /* never used twice */
+uint64_t media_desk_next_serial(const struct media_desk *desk); /* of the next one */
 const struct sip_addr *media_session_local(const struct media_session *session);
 
 /* All of these: SIP_EGONE after close, SIP_ENOMEM. */

@@ -19,9 +19,13 @@ struct media_queue {
 	unsigned char *ring;
 	uint32_t entry_size;
 	uint32_t count; /* a power of two */
-	/* Free-running counters, each on a cache line of its own. */
-	_Alignas(MEDIA_CACHE_LINE) _Atomic uint32_t written;
-	_Alignas(MEDIA_CACHE_LINE) _Atomic uint32_t read;
+	/* Free-running counters, kept apart so that the two sides share no cache line
+	 * (padded, not aligned: whoever holds a queue may be anywhere). */
+	unsigned char before[MEDIA_CACHE_LINE];
+	_Atomic uint32_t written;
+	unsigned char between[MEDIA_CACHE_LINE];
+	_Atomic uint32_t read;
+	unsigned char after[MEDIA_CACHE_LINE];
 };
 
 /* `count` is rounded up to a power of two.  SIP_ENOMEM. */
