@@ -323,6 +323,20 @@ static int l_host_set_down(lua_State *L)
 	return 0;
 }
 
+/* host:datagram(from_ip, from_port, to_ip, to_port, bytes): any bytes, any sender */
+static int l_host_datagram(lua_State *L)
+{
+	struct l_host *box = check_host(L);
+	struct sip_addr from = check_address(L, 2), to = check_address(L, 4);
+	sip_str bytes;
+
+	from.port = (uint16_t)luaL_checkinteger(L, 3);
+	to.port = (uint16_t)luaL_checkinteger(L, 5);
+	bytes.p = luaL_checklstring(L, 6, &bytes.len);
+	sim_host_send(box->host, &from, &to, bytes);
+	return 0;
+}
+
 /* host:write_file(path, bytes) */
 static int l_host_write_file(lua_State *L)
 {
@@ -386,6 +400,7 @@ static const luaL_Reg world_meta[] = {
 static const luaL_Reg host_methods[] = {
 	{ "sockets", l_host_sockets },
 	{ "set_down", l_host_set_down },
+	{ "datagram", l_host_datagram },
 	{ "write_file", l_host_write_file },
 	{ "read_file", l_host_read_file },
 	{ "disk", l_host_disk },

@@ -351,3 +351,9 @@ void sim_datagram(struct sim_host *from_host, const struct sip_addr *from,
 			memcpy(d->bytes, bytes.p, bytes.len);
 	}
 }
+
+void sim_host_send(struct sim_host *host, const struct sip_addr *from,
+                   const struct sip_addr *to, sip_str bytes)
+{
+	sim_datagram(host, from, to, bytes, 0);
+}

@@ -57,6 +57,9 @@ void sim_host_set_down(struct sim_host *host, bool down);
 sip_err sim_wire_new(struct sim_host *host, const struct sip_limits *limits,
                      struct sip_wire_sink *sink, struct sip_wire **wire);
 void sim_wire_free(struct sip_wire *wire);
+/* A datagram of any bytes, from an address that need not be the host's. */
+void sim_host_send(struct sim_host *host, const struct sip_addr *from,
+                   const struct sip_addr *to, sip_str bytes);
 /* Sockets and connections that are open on this host. */
 size_t sim_host_sockets(const struct sim_host *host);
 

@@ -118,6 +118,14 @@ function SimHost:stack(spec) end
 ---@return integer
 function SimHost:sockets() end
 
+--- Send a datagram of any bytes, from an address that need not be the host's.
+---@param from string
+---@param from_port integer
+---@param to string
+---@param to_port integer
+---@param bytes string
+function SimHost:datagram(from, from_port, to, to_port, bytes) end
+
 --- While down, nothing reaches it and nothing leaves it.
 ---@param down boolean
 function SimHost:set_down(down) end
