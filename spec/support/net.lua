@@ -128,7 +128,24 @@ function Net:stranger(ip, on)
       port = 5060,
     }))
   end
-  --- The responses it got: status and instant.
+  --- Send any bytes, from its port.
+  function stranger.bytes(to, text)
+    stranger.driver:datagram(ip, 5060, to, 5060, text)
+  end
+  --- Send a response to a request as a fork of its own would, past the transaction.
+  function stranger.fork(req, status, tag, body)
+    local text = { ("SIP/2.0 %d Fork\r\n"):format(status) }
+    for _, name in ipairs { "Via", "From", "Call-ID", "CSeq" } do
+      text[#text + 1] = name .. ": " .. req:header(name) .. "\r\n"
+    end
+    text[#text + 1] = ("To: %s;tag=%s\r\nContact: <sip:%s@%s>\r\n"):format(
+      req:header "To", tag, tag, ip)
+    body = body or ""
+    text[#text + 1] = "Content-Type: application/sdp\r\n"
+    text[#text + 1] = ("Content-Length: %d\r\n\r\n%s"):format(#body, body)
+    stranger.bytes(req:via(1).host, table.concat(text))
+  end
+  --- The responses it got.
   function stranger.statuses()
     local list = {}
     for _, event in ipairs(stranger.got) do
