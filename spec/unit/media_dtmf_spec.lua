@@ -180,6 +180,9 @@ describe("a digit that is received", function()
     feed(9, "ME", 1000, 65535)
     feed(9, "M", 1000 + 65535, 160)
     assert.same({ "begin 9 65535", "end 9 65535", "begin 9 160" }, reports)
+    feed(9, "E", 1000 + 65535, 65535)
+    feed(9, "", 1000 + 2 * 65535, 320) -- its first packet was lost
+    assert.same({ "end 9 65535", "begin 9 320" }, { table.unpack(reports, 4) })
   end)
 
   it("is heard again when a source begins anew", function()

@@ -52,6 +52,17 @@ describe("resampling", function()
     end)
   end
 
+  it("keeps every sample in its place", function()
+    local click = pcm.of(800, function(i)
+      return i == 400 and 30000 or 0
+    end)
+    local samples = pcm.table((media.resample(click, 8000, 48000)))
+    for i = 1, 60 do -- the same on both sides of it
+      assert.near(samples[2401 - i], samples[2401 + i], 1)
+      assert.is_true(samples[2401] > samples[2401 + i])
+    end
+  end)
+
   it("is the same in pieces of any size", function()
     local sine = pcm.sine(3000, 44100, 700, 9000)
     local whole = (media.resample(sine, 44100, 8000))
