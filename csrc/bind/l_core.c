@@ -2,6 +2,7 @@
 
 #include "bind/l_digest.h"
 #include "bind/l_heap.h"
+#include "bind/l_loop.h"
 #include "bind/l_media.h"
 #include "bind/l_msg.h"
 #include "bind/l_sdp.h"
@@ -36,6 +37,7 @@ int luaopen_sip_core(lua_State *L)
 	l_sdp_open(L);
 	l_stack_open(L);
 	l_sim_open(L);
+	l_loop_open(L);
 	lua_pushliteral(L, SIP_VERSION);
 	lua_setfield(L, -2, "version");
 	return 1;

@@ -50,6 +50,7 @@ void l_driver_fini(lua_State *L, struct l_driver *driver)
 		free_timer(driver, SIP_CONTAINER(node, struct l_timer, node));
 	sip_map_fini(&driver->timer_ids);
 	sip_timers_fini(&driver->timers);
+	driver->ops = NULL;
 	lua_pushnil(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, driver);
 }
@@ -145,7 +146,11 @@ uint64_t l_driver_deadline(const struct l_driver *driver)
 
 static struct l_driver *check_driver(lua_State *L)
 {
-	return luaL_checkudata(L, 1, lua_tostring(L, lua_upvalueindex(1)));
+	struct l_driver *driver =
+		luaL_checkudata(L, 1, lua_tostring(L, lua_upvalueindex(1)));
+
+	luaL_argcheck(L, driver->ops, 1, "it is closed");
+	return driver;
 }
 
 uint64_t l_check_delay_ms(lua_State *L, int arg)

@@ -6,6 +6,7 @@
  */
 #include "bind/l_sdp.h"
 
+#include "base/addr.h"
 #include "bind/l_msg.h"
 #include "msg/message.h"
 #include "msg/sdp.h"
@@ -509,9 +510,36 @@ static int l_sdp_write(lua_State *L)
 	return 1;
 }
 
+static const char *kind_of(const struct sip_addr *addr)
+{
+	if (sip_addr_is_any(addr))
+		return "any";
+	if (addr->family == 4 ? addr->ip[0] >> 4 == 14 : addr->ip[0] == 0xff)
+		return "multicast";
+	return "unicast";
+}
+
+/* core.sdp_address(text) -> "IP4"|"IP6", "unicast"|"multicast"|"any" | nil */
+static int l_sdp_address(lua_State *L)
+{
+	struct sip_addr addr;
+	sip_str text;
+
+	text.p = luaL_checklstring(L, 1, &text.len);
+	/* No brackets here, unlike in a URI. */
+	if (text.len == 0 || text.p[0] == '[' || !sip_addr_parse(text, &addr)) {
+		lua_pushnil(L);
+		return 1;
+	}
+	lua_pushstring(L, addr.family == 4 ? "IP4" : "IP6");
+	lua_pushstring(L, kind_of(&addr));
+	return 2;
+}
+
 static const luaL_Reg sdp_functions[] = {
 	{ "sdp_parse", l_sdp_parse },
 	{ "sdp_write", l_sdp_write },
+	{ "sdp_address", l_sdp_address },
 	{ NULL, NULL },
 };
 

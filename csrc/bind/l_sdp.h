@@ -1,4 +1,5 @@
-/* l_sdp.h - session descriptions as plain Lua tables: core.sdp_parse, core.sdp_write.
+/* l_sdp.h - session descriptions as plain Lua tables: core.sdp_parse, core.sdp_write,
+ * core.sdp_address.
  */
 #pragma once
 

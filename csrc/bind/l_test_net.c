@@ -33,7 +33,7 @@ struct file_call {
 };
 
 struct l_test_net {
-	struct net_sink sink;
+	struct sip_wire_sink sink;
 	struct sip_failing_alloc alloc;
 	struct sip_alloc heap;
 	struct net_loop *loop;
@@ -43,7 +43,7 @@ struct l_test_net {
 	const char *signal;
 };
 
-static void on_event(struct net_sink *sink, const struct sip_wire_event *event)
+static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *event)
 {
 	struct l_test_net *net = (struct l_test_net *)(void *)sink;
 	const size_t size = sizeof(struct seen) + event->bytes.len;

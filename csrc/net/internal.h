@@ -63,7 +63,7 @@ struct net_wire {
 	struct sip_alloc *alloc;
 	struct sip_link link;
 	struct sip_limits limits;
-	struct net_sink *sink;
+	struct sip_wire_sink *sink;
 	struct sip_map items; /* by id */
 	size_t connection_count;
 };

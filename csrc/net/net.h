@@ -14,11 +14,6 @@
 
 struct net_loop;
 
-/* Takes what comes back from one wire; event, path and texts are borrowed. */
-struct net_sink {
-	void (*event)(struct net_sink *sink, const struct sip_wire_event *event);
-};
-
 /* `why` is readable when it fails (too many open files, say).  SIGPIPE is ignored
  * from then on, unless the program has a handler: a peer that resets a connection
  * must not end the process. */
@@ -57,7 +52,7 @@ struct sip_files *net_loop_files(struct net_loop *loop);
 
 /* A wire of its own for each stack.  `limits` is copied. */
 sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
-                     struct net_sink *sink, struct sip_wire **wire);
+                     struct sip_wire_sink *sink, struct sip_wire **wire);
 /* Closes its sockets and connections; no event comes any more. */
 void net_wire_free(struct sip_wire *wire);
 /* Connections and datagram sockets that are open. */

@@ -176,7 +176,7 @@ static const struct sip_wire_ops net_wire_ops = {
 };
 
 sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
-                     struct net_sink *sink, struct sip_wire **out)
+                     struct sip_wire_sink *sink, struct sip_wire **out)
 {
 	struct net_wire *wire = sip_alloc0(loop->alloc, sizeof *wire);
 

@@ -200,6 +200,10 @@ describe("an answer", function()
       "c=ATM NSAP 47.0091")
     refused(301, "Incompatible network address formats", "m=audio 6000 RTP/AVP 0",
       "c=IN IP6 2001:db8::9")
+    refused(301, "Incompatible network address formats", "m=audio 6000 RTP/AVP 0",
+      "c=IN IP4 phone.example.com")
+    refused(301, "Incompatible network address formats", "m=audio 6000 RTP/AVP 0",
+      "c=IN IP4 2001:db8::9")
     refused(330, "Multicast not available", "m=audio 6000 RTP/AVP 0",
       "c=IN IP4 233.252.0.1/127")
     refused(330, "Multicast not available", "m=audio 6000 RTP/AVP 0",
@@ -333,6 +337,18 @@ describe("the answer to our offer", function()
     }, negotiated)
   end)
 
+  it("says all that a media session has to be told", function()
+    session:accept(audio "a=sendonly")
+    assert.same({
+      host = "192.0.2.9", port = 6000, rtcp_host = "192.0.2.9", rtcp_port = 6001,
+      codec = "PCMA", payload_type = 8, receive_payload_type = 8,
+      dtmf_payload_type = 97, receive_dtmf_payload_type = 101, ptime = 20,
+      direction = "recvonly",
+    }, offer.media(session.negotiated))
+    session:answer(remote "m=audio 0 RTP/AVP 0")
+    assert.is_nil(offer.media(session.negotiated))
+  end)
+
   -- @rfc 3264 7 MUST
   it("may name several codecs: the first is used, all may come (7)", function()
     local negotiated = session:accept(audio())
@@ -356,6 +372,7 @@ describe("the answer to our offer", function()
     assert.equal("192.0.2.9:6001", rtcp "a=sendrecv")
     assert.equal("192.0.2.9:7009", rtcp "a=rtcp:7009")
     assert.equal("192.0.2.8:7009", rtcp "a=rtcp:7009 IN IP4 192.0.2.8")
+    assert.equal("192.0.2.9:7009", rtcp "a=rtcp:7009 IN IP4 phone.example.com")
     assert.equal("192.0.2.9:6001", rtcp "a=rtcp:0")
     assert.equal("192.0.2.9:6001", rtcp "a=rtcp")
     assert.equal("192.0.2.9:6001", rtcp "a=rtcp:70000 IN IP4 192.0.2.8")

@@ -378,3 +378,19 @@ describe("the writer of session descriptions", function()
     refuses("version is not 0", function(s) s.version = 1 end)
   end)
 end)
+
+describe("an address of a description", function()
+  it("is of a family and a kind; a name is neither", function()
+    for text, expected in pairs {
+      ["192.0.2.1"] = { "IP4", "unicast" }, ["0.0.0.0"] = { "IP4", "any" },
+      ["223.255.255.255"] = { "IP4", "unicast" },
+      ["224.0.0.0"] = { "IP4", "multicast" },
+      ["239.255.0.1"] = { "IP4", "multicast" }, ["240.0.0.1"] = { "IP4", "unicast" },
+      ["2001:db8::1"] = { "IP6", "unicast" }, ["::"] = { "IP6", "any" },
+      ["FF02::1"] = { "IP6", "multicast" }, ["[::1]"] = {}, ["a.example"] = {},
+      ["192.0.2.256"] = {}, [""] = {}, ["1.2.3.4\0"] = {},
+    } do
+      assert.same(expected, { core.sdp_address(text) })
+    end
+  end)
+end)

@@ -88,4 +88,6 @@ function Driver:advance(seconds)
   self.clock = target
 end
 
+M.advance = Driver.advance
+
 return M

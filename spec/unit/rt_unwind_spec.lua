@@ -99,15 +99,28 @@ describe("unwind.closing", function()
     end))
   end)
 
-  it("answers for the running coroutine too", function()
+  it("answers for the running coroutine too, from any depth", function()
     local answers = {}
-    seen(function()
-      answers[1] = unwind.closing(coroutine.running())
-      local _ <close> = setmetatable({}, { __close = function()
-        answers[2] = unwind.closing(coroutine.running())
-      end })
-      error "x"
-    end)
-    assert.same({ false, true }, answers)
+    local function ask(...)
+      answers[#answers + 1] = unwind.closing(coroutine.running())
+      return ...
+    end
+    local function deep(...)
+      local n = select("#", ask(...))
+      return n
+    end
+    local function asking(fn)
+      return setmetatable({}, { __close = fn })
+    end
+    seen(function(...)
+      deep(1, 2, 3)
+      local _ <close> = asking(function(...) deep(...) end)
+      local _ <close> = asking(function() deep(1, 2, 3) end)
+      local _ <close> = asking(function() ask() end)
+      pcall(function(...) ask(...) end, 1, 2, 3)
+      pcall(deep, 1, 2, 3)
+      error(...)
+    end, "x")
+    assert.same({ false, false, false, true, true, true }, answers)
   end)
 end)

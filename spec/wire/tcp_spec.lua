@@ -203,7 +203,7 @@ describe("a connection", function()
     w = wire.new { connections = 3 }
     port = select(2, assert(w.net:listen("TCP", "127.0.0.1", 0)))
     local clients, theirs = wire.new { connections = 9 }, {}
-    for i = 1, 9 do
+    for _ = 1, 9 do
       assert(clients.net:open("TCP", "127.0.0.1", port))
     end
     assert.same({ nil, "limit" }, { clients.net:open("TCP", "127.0.0.1", port) })

@@ -74,4 +74,10 @@ function core.sdp_parse(bytes) end
 ---@return string bytes
 function core.sdp_write(description) end
 
+--- What an address of c=, o= or a=rtcp is; nil for a name.
+---@param text string
+---@return "IP4"|"IP6"|nil family
+---@return "unicast"|"multicast"|"any"|nil kind  any: 0.0.0.0 or ::
+function core.sdp_address(text) end
+
 return core

@@ -12,4 +12,8 @@ M.parse = core.sdp_parse
 ---@type fun(description: sip.Sdp): string
 M.write = core.sdp_write
 
+--- What an address of c=, o= or a=rtcp is; nil for a name.
+---@type fun(text: string): "IP4"|"IP6"|nil, "unicast"|"multicast"|"any"|nil
+M.address = core.sdp_address
+
 return M

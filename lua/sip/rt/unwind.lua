@@ -15,6 +15,7 @@
 local M = {}
 
 local getinfo, getlocal = debug.getinfo, debug.getlocal
+local running = coroutine.running
 
 -- What lies between the protected call's own frame and the function it calls.
 local held = {
@@ -22,8 +23,12 @@ local held = {
   [xpcall] = 3, -- the function, the handler, true
 }
 
--- A vararg function is moved above its arguments when it starts.
+-- A vararg function is moved above its arguments when it starts. In the running
+-- coroutine this function is itself a level.
 local function shift(thread, level)
+  if thread == running() then
+    level = level + 1
+  end
   local info = getinfo(thread, level, "uS")
   if not info.isvararg or info.what == "C" then
     return 0

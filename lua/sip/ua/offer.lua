@@ -6,6 +6,7 @@
 --- An answer names one codec, the first of the offer that is known here (10.2), so
 --- that both directions use the same.
 
+local agreement = require "sip.ua.agreement"
 local err = require "sip.rt.err"
 local line = require "sip.ua.media_line"
 local payload = require "sip.ua.payload"
@@ -26,28 +27,6 @@ local M = {}
 ---@field user? string          "-"
 ---@field session_name? string  "-"
 
----@class sip.Negotiated
----@field remote? sip.RemoteStream  nil: there is no audio
----@field codec? string             name of the codec
----@field payload_type? integer     we send
----@field receive_payload_type? integer
----@field dtmf_payload_type? integer  we send; nil: no named events
----@field receive_dtmf_payload_type? integer
----@field comfort_noise boolean     payload type 13 may come and go
----@field receive table<integer, string> every payload type that may come: its codec
----@field ptime? integer            of what we send
----@field direction string          as seen from here
----@field held boolean              the other side does not want to hear us now
-
----@class (private) sip.OfferWish  what our next description will say
----@field address string
----@field port integer
----@field codecs sip.Codec[]
----@field dtmf boolean
----@field comfort_noise boolean
----@field ptime integer
----@field direction string
-
 ---@class sip.Offer
 ---@field state "stable"|"offered"
 ---@field negotiated? sip.Negotiated  nil until both sides are known
@@ -60,27 +39,12 @@ local M = {}
 ---@field private name string
 ---@field private version integer     of the last description we gave out
 ---@field private content? string     that description, without its version
----@field private agreed? table       the last one that was agreed: sdp and direction
+---@field private agreed_sdp? string  the last one that was agreed
 ---@field private payloads sip.PayloadTypes
 ---@field private wish_before? sip.OfferWish  before `set`
 ---@field private before? table       what `rollback` goes back to
 local Offer = {}
 local offer_mt = { __name = "sip.Offer", __index = Offer }
-
--- Warnings (RFC 3261 20.43).
-local warnings = {
-  [300] = "Incompatible network protocol",
-  [301] = "Incompatible network address formats",
-  [302] = "Incompatible transport protocol",
-  [304] = "Media type not available",
-  [305] = "Incompatible media format",
-  [330] = "Multicast not available",
-  [399] = "Media lines were removed",
-}
-
-local function family(address)
-  return address:find(":", 1, true) and "IP6" or "IP4"
-end
 
 local function codecs_of(list)
   local codecs = {}
@@ -123,7 +87,7 @@ function M.new(options)
       user = options.user or "-",
       id = options.id,
       net = "IN",
-      addr_type = family(options.address),
+      addr_type = agreement.family(options.address),
       address = options.address,
     },
     name = options.session_name or "-",
@@ -157,7 +121,7 @@ function Offer:remember(wish)
     slots = self.slots,
     index = self.index,
     times = self.times,
-    agreed = self.agreed or false,
+    agreed_sdp = self.agreed_sdp or false,
     negotiated = self.negotiated or false,
   }
 end
@@ -180,7 +144,9 @@ function Offer:describe(list)
   local description = {
     origin = origin,
     name = self.name,
-    connection = { net = "IN", addr_type = family(address), address = address },
+    connection = {
+      net = "IN", addr_type = agreement.family(address), address = address,
+    },
     times = self.times,
     attributes = {},
     media = list,
@@ -248,9 +214,9 @@ end
 --- (RFC 6337 5.3).
 ---@return string sdp
 function Offer:reoffer()
-  local agreed = self.agreed
-  if not agreed or agreed.sdp ~= self.local_sdp or self.wish_before
-    or agreed.direction ~= self.wish.direction then
+  local text = self.agreed_sdp
+  if not text or text ~= self.local_sdp or self.wish_before
+    or not text:find("\na=" .. self.wish.direction .. "\r\n", 1, true) then
     return self:offer()
   end
   assert(self.state == "stable", "an offer is pending (RFC 3264 4)")
@@ -271,80 +237,6 @@ local function parse(text)
   })
 end
 
-local function not_acceptable(text)
-  return nil, err.new("not_acceptable", { message = text })
-end
-
-local function has_noise(wish, codec, formats)
-  local noise = stream.comfort_noise
-  local _, format = stream.first_common(formats, { noise })
-  return wish.comfort_noise and codec.clock == noise.clock and format ~= nil
-    and format.number == noise.payload_type
-end
-
----@private
---- What both sides agreed: `ways` as seen from here, `ours` the numbers of our stream.
-function Offer:agree(session, media, ways, ours)
-  local wish, remote = self.wish, stream.remote(session, media)
-  local sends = ways.sends and not stream.is_nowhere(remote.host)
-  return {
-    remote = remote,
-    codec = ours.codec.name,
-    payload_type = ours.format.number,
-    receive_payload_type = ours.number,
-    dtmf_payload_type = ours.events and ours.events.number,
-    receive_dtmf_payload_type = ours.events and ours.events_number,
-    comfort_noise = ours.comfort_noise,
-    receive = ours.receive,
-    ptime = stream.ptime(session, media, wish.ptime),
-    direction = stream.direction_name(sends, ways.receives),
-    held = ways.held or stream.is_nowhere(remote.host),
-  }
-end
-
----@private
-function Offer:judge_answer(session)
-  local wish, media = self.wish, session.media[self.index]
-  if not media then
-    return not_acceptable "the answer has no line for our audio"
-  elseif media.port == 0 then
-    return not_acceptable "the other side rejected audio"
-  end
-  local code = stream.trouble(session, media, line.proto, family(wish.address))
-  if code then
-    return not_acceptable("the answer cannot be used: " .. warnings[code]:lower())
-  end
-  local formats = stream.formats(media)
-  local codec, format = stream.first_common(formats, wish.codecs)
-  if not codec then
-    return not_acceptable "the answer names no codec of the offer"
-  end
-  self.payloads:note(formats)
-  local receive, ours = {}, { codec = codec, format = format }
-  for _, other in ipairs(formats) do
-    local common = stream.codec_of(wish.codecs, other)
-    if common then
-      receive[self.payloads:number_of(common)] = common.name
-    end
-  end
-  local events = wish.dtmf and stream.events(codec.clock)
-  ours.events = events and select(2, stream.first_common(formats, { events }))
-  ours.number = self.payloads:number_of(codec)
-  if ours.events then
-    ours.events_number = self.payloads:number_of(events)
-    receive[ours.events_number] = events.name
-  end
-  ours.comfort_noise = has_noise(wish, codec, formats)
-  ours.receive = receive
-  local our_sends, our_receives = stream.ways(wish.direction)
-  local sends, receives = stream.direction(session, media)
-  return self:agree(session, media, {
-    sends = our_sends and receives,
-    receives = our_receives and sends,
-    held = our_sends and not receives,
-  }, ours)
-end
-
 --- What an answer would mean, without taking it: for provisional responses, of which
 --- each fork may send another one.
 ---@param text string
@@ -356,7 +248,7 @@ function Offer:preview(text)
   if not session then
     return nil, e
   end
-  return self:judge_answer(session)
+  return agreement.of_answer(session, self.index, self.wish, self.payloads)
 end
 
 --- Take the answer to our offer. After an error all is as before the offer.
@@ -370,14 +262,14 @@ function Offer:accept(text)
     return nil, e
   end
   self.before = nil
-  return self:settle(negotiated, self.wish.direction)
+  return self:settle(negotiated)
 end
 
 ---@private
-function Offer:settle(negotiated, direction)
+function Offer:settle(negotiated)
   self.state = "stable"
   self.negotiated = negotiated
-  self.agreed = { sdp = self.local_sdp, direction = direction }
+  self.agreed_sdp = self.local_sdp
   self.wish_before = nil
   return negotiated
 end
@@ -385,80 +277,8 @@ end
 -- Answering ---------------------------------------------------------------------------
 
 ---@private
---- Our stream of an offer: the one we have, else the first that can be used. Without
---- one: the warning code, or nil when nothing was wanted from us.
-function Offer:choose(session)
-  local wish, why = self.wish, nil
-  local order = { self.negotiated and self.negotiated.remote and self.index or nil }
-  for i = 1, #session.media do
-    order[#order + 1] = i
-  end
-  for _, i in ipairs(order) do
-    local media = session.media[i]
-    if media.port ~= 0 then
-      local code = stream.trouble(session, media, line.proto, family(wish.address))
-      local formats = not code and stream.formats(media)
-      local codec, format = stream.first_common(formats or {}, wish.codecs)
-      if codec then
-        return { index = i, codec = codec, format = format, formats = formats }
-      end
-      code = code or 305
-      why = (not why or why == 304) and code or why
-    end
-  end
-  return nil, why
-end
-
----@private
 function Offer:refuse(code)
-  local address = self.wish.address
-  local agent = family(address) == "IP6" and "[" .. address .. "]" or address
-  return nil, err.new("not_acceptable", {
-    message = warnings[code],
-    warning = ('%d %s "%s"'):format(code, agent, warnings[code]),
-  })
-end
-
----@private
---- Our line of the answer; fills in what `agree` wants to know.
-function Offer:answered_audio(chosen, direction)
-  local wish, formats, codec = self.wish, chosen.formats, chosen.codec
-  local media = line.audio(wish.port)
-  self.payloads:note(formats)
-  chosen.number = self.payloads:number_of(codec, chosen.format.number)
-  if not chosen.number then
-    return nil -- they gave every number another meaning
-  end
-  chosen.receive = { [chosen.number] = codec.name }
-  line.add(media, chosen.number, codec)
-  chosen.comfort_noise = has_noise(wish, codec, formats)
-  if chosen.comfort_noise then
-    line.add(media, stream.comfort_noise.payload_type, stream.comfort_noise)
-  end
-  local events = wish.dtmf and stream.events(codec.clock)
-  local _, format = stream.first_common(formats, { events or nil })
-  chosen.events_number = format and self.payloads:number_of(events, format.number)
-  if chosen.events_number then
-    chosen.events = format
-    chosen.receive[chosen.events_number] = events.name
-    line.add(media, chosen.events_number, events)
-  end
-  line.finish(media, wish.ptime, direction)
-  return media
-end
-
-local function ways_of_answer(wish, session, media)
-  local our_sends, our_receives = stream.ways(wish.direction)
-  local sends, receives = stream.direction(session, media)
-  return {
-    sends = our_sends and receives,
-    receives = our_receives and sends,
-    held = not receives,
-  }
-end
-
-local function no_audio()
-  return { comfort_noise = false, receive = {}, direction = "inactive", held = false }
+  return nil, agreement.refusal(code, self.wish.address)
 end
 
 --- Answer an offer. After an error all is as before; after success it is agreed,
@@ -475,33 +295,50 @@ function Offer:answer(text)
   elseif #session.media < #self.slots then
     return self:refuse(399)
   end
-  local chosen, why = self:choose(session)
+  local current = self.negotiated and self.negotiated.remote and self.index or nil
+  local chosen, why = agreement.choose(session, self.wish, current)
   if not chosen and why then
     return self:refuse(why)
   end
-  local list = {}
-  for i, slot in ipairs(line.slots(session.media)) do
+  local slots, list = line.slots(session.media), {}
+  for i, slot in ipairs(slots) do
     list[i] = line.zeroed(slot)
   end
-  local negotiated, direction = no_audio(), nil
-  local slots, index = line.slots(session.media), 1
+  local negotiated, index = agreement.nothing(), 1
   if chosen then
-    local media = session.media[chosen.index]
-    local ways = ways_of_answer(self.wish, session, media)
-    direction = stream.direction_name(ways.sends, ways.receives)
     index = chosen.index
-    list[index] = self:answered_audio(chosen, direction)
-    if not list[index] then
+    negotiated, list[index] =
+      agreement.of_offer(session, chosen, self.wish, self.payloads)
+    if not negotiated then
       return self:refuse(305)
     end
-    negotiated = self:agree(session, media, ways, chosen)
   end
   self:remember(self.wish)
   self.slots, self.index = slots, index
   self.times = { { start = session.times[1].start, stop = session.times[1].stop } }
   local answer = self:describe(list)
-  self:settle(negotiated, direction)
+  self:settle(negotiated)
   return answer
+end
+
+--- What a media session has to be told of an agreement; nil: there is no audio.
+---@param negotiated sip.Negotiated
+---@return table?
+function M.media(negotiated)
+  local remote = negotiated.remote
+  return remote and {
+    host = remote.host,
+    port = remote.port,
+    rtcp_host = remote.rtcp_host,
+    rtcp_port = remote.rtcp_port,
+    codec = negotiated.codec,
+    payload_type = negotiated.payload_type,
+    receive_payload_type = negotiated.receive_payload_type,
+    dtmf_payload_type = negotiated.dtmf_payload_type,
+    receive_dtmf_payload_type = negotiated.receive_dtmf_payload_type,
+    ptime = negotiated.ptime,
+    direction = negotiated.direction,
+  }
 end
 
 return M

@@ -1,6 +1,8 @@
 --- What one m= line of a session description says, as pure functions: its direction,
 --- where its packets go, which codec each format is (RFC 8866 6, RFC 3264 5, RFC 3551).
 
+local sdp = require "sip.msg.sdp"
+
 local M = {}
 
 ---@class sip.Codec
@@ -17,7 +19,7 @@ local M = {}
 ---@field fmtp? string
 
 ---@class sip.RemoteStream
----@field host string     an address, or a name that has to be resolved
+---@field host string     an address, never a name
 ---@field port integer
 ---@field rtcp_host string
 ---@field rtcp_port integer
@@ -173,22 +175,11 @@ function M.connection(session, media)
   return media.connection or session.connection
 end
 
----@param connection sip.SdpConnection
----@return boolean
-function M.is_multicast(connection)
-  if connection.ttl or connection.count then
-    return true
-  end
-  local first = tonumber(connection.address:match "^(%d+)%.%d+%.%d+%.%d+$")
-  return first ~= nil and first >= 224 and first <= 239
-    or connection.address:lower():match "^ff[%x:]*:" ~= nil
-end
-
 --- An address that says "nowhere": held by the rules of RFC 2543 (RFC 3264 8.4).
 ---@param host string
 ---@return boolean
 function M.is_nowhere(host)
-  return host == "0.0.0.0" or host:match "^[0:]+$" ~= nil
+  return select(2, sdp.address(host)) == "any"
 end
 
 --- Where its packets and reports go (RFC 3264 5.1, RFC 3605).
@@ -209,7 +200,8 @@ function M.remote(session, media)
     port = tonumber(port)
     if port and port > 0 and port <= 65535 then
       remote.rtcp_port = port
-      remote.rtcp_host = address:match "^IN%s+IP[46]%s+(%S+)" or host
+      address = address:match "^IN%s+IP[46]%s+(%S+)"
+      remote.rtcp_host = address and sdp.address(address) and address or host
     end
   end
   return remote
@@ -242,6 +234,8 @@ function M.first_common(formats, codecs)
 end
 
 --- Why a stream cannot be used, as a warning code (RFC 3261 20.43); nil when it can.
+--- A name for an address is no use: looking it up would have to wait (RFC 8866 5.7
+--- allows names, hardly anybody sends them).
 ---@param session sip.Sdp
 ---@param media sip.SdpMedia
 ---@param proto string
@@ -249,15 +243,16 @@ end
 ---@return integer? code
 function M.trouble(session, media, proto, addr_type)
   local connection = M.connection(session, media)
+  local family, kind = sdp.address(connection.address)
   if media.type ~= "audio" then
     return 304
   elseif media.proto ~= proto then
     return 302
   elseif connection.net ~= "IN" then
     return 300
-  elseif connection.addr_type ~= addr_type then
+  elseif connection.addr_type ~= addr_type or family ~= addr_type then
     return 301
-  elseif M.is_multicast(connection) then
+  elseif kind == "multicast" or connection.ttl or connection.count then
     return 330
   end
 end

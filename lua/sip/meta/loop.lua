@@ -1,0 +1,80 @@
+---@meta sip.core.loop
+-- The real loop as sip.core gives it: sockets, names, signals and time. It has the same
+-- face as a simulated host (sip.SimHost), and some of its own.
+
+---@class sip.core
+local core = {}
+
+--- A loop on real sockets, in real time. One of them may belong to one thread.
+---@return sip.Loop
+function core.loop() end
+
+---@class sip.Loop
+local Loop = {}
+
+--- One turn: wait for the network, a timer or a wake-up, then dispatch what came.
+---@param max_wait? number seconds; nil: as long as it takes
+function Loop:step(max_wait) end
+
+--- The descriptor that a foreign loop polls for reading.
+---@return integer fd
+function Loop:pollfd() end
+
+--- What to poll it for.
+---@return "r"
+function Loop:events() end
+
+--- When `step` is to be called though nothing is readable; nil: then only.
+---@return number? seconds
+function Loop:timeout() end
+
+--- Dispatch "signal" with "SIGINT" or "SIGTERM" instead of dying of it.
+---@param on boolean
+function Loop:signals(on) end
+
+--- Ask these name servers, "192.0.2.1:53,[2001:db8::1]:53", not the system's.
+---@param list string
+function Loop:name_servers(list) end
+
+--- End it, with all its stacks, at once.
+function Loop:close() end
+
+--- Seconds, of a clock that never goes back.
+---@return number
+function Loop:now() end
+
+--- Dispatch "timer" with the id given back, after so many seconds.
+---@param seconds number
+---@return integer id
+function Loop:arm(seconds) end
+
+--- Stop a timer; one that has fired is fine.
+---@param id integer
+function Loop:stop(id) end
+
+--- Random characters of a-z and 0-9.
+---@param count integer
+---@return string
+function Loop:token(count) end
+
+--- Dispatch "turn" in the next turn, and do not sleep before it.
+function Loop:wake() end
+
+--- Processor time of this thread in seconds.
+---@return number
+function Loop:cpu() end
+
+--- Who hears of timers, turns and signals: dispatch(kind, id_or_name).
+---@param dispatch fun(kind: string, id: integer|string)
+function Loop:set_dispatch(dispatch) end
+
+--- Counts: timers, stacks, bytes, blocks, script_errors.
+---@return table<string, integer>
+function Loop:stats() end
+
+--- A stack on this loop.
+---@param spec sip.StackSpec
+---@return sip.Stack
+function Loop:stack(spec) end
+
+return core, Loop
