@@ -5,12 +5,13 @@
 enum { NAME_MAX_LEN = 20, SAME_LEN_MAX = 9 };
 
 static const struct {
-	char name[24]; /* room for whole words behind the longest name */
+	char name[24];
 	uint8_t len;
 	uint8_t kind;
-} rows[SIP_H_COUNT] = { [SIP_H_OTHER] = { "", 0, SIP_HK_MANY },
+	char unused[6]; /* a row is a power of two */
+} rows[SIP_H_COUNT] = { [SIP_H_OTHER] = { "", 0, SIP_HK_MANY, "" },
 #define ROW(id, name, compact, kind)                                                   \
-	[SIP_H_##id] = { name, sizeof(name) - 1, SIP_HK_##kind },
+	[SIP_H_##id] = { name, sizeof(name) - 1, SIP_HK_##kind, "" },
 	                SIP_HEADER_MAP(ROW)
 #undef ROW
 };
@@ -74,31 +75,42 @@ static const uint8_t by_letter[26] = {
 	['s' - 'a'] = SIP_H_SUBJECT,
 };
 
-/* Case is one bit.  Between characters of a token, two that differ in this bit
- * alone are always the two cases of one letter. */
+/* Case is one bit.  Of the characters that differ from one of these names in this bit
+ * alone, only CR (against "-") is no letter, and no line holds one. */
 #define CASE_BITS UINT64_C(0x2020202020202020)
 
-static bool same_word(const char *a, const char *b)
+static bool same_8(const char *a, const char *b)
 {
 	uint64_t x, y;
 
 	memcpy(&x, a, sizeof x);
 	memcpy(&y, b, sizeof y);
-	return (x | CASE_BITS) == (y | CASE_BITS);
+	return ((x ^ y) & ~CASE_BITS) == 0;
 }
 
-/* Do two names of this length match without case?  `name` is a token. */
+static bool same_4(const char *a, const char *b)
+{
+	uint32_t x, y;
+
+	memcpy(&x, a, sizeof x);
+	memcpy(&y, b, sizeof y);
+	return ((x ^ y) & (uint32_t)~CASE_BITS) == 0;
+}
+
+/* Do two names of this length match without case?  Words overlap at the end. */
 static bool same_name(const char *name, const char *row, size_t len)
 {
 	if (len >= 8) {
 		for (size_t i = 0; i + 8 < len; i += 8) {
-			if (!same_word(name + i, row + i))
+			if (!same_8(name + i, row + i))
 				return false;
 		}
-		return same_word(name + len - 8, row + len - 8);
+		return same_8(name + len - 8, row + len - 8);
 	}
+	if (len >= 4)
+		return same_4(name, row) && same_4(name + len - 4, row + len - 4);
 	for (size_t i = 0; i < len; i++) {
-		if ((name[i] | 0x20) != (row[i] | 0x20))
+		if ((name[i] ^ row[i]) & ~0x20)
 			return false;
 	}
 	return true;

@@ -1,8 +1,8 @@
 #pragma once
 /* The ends of lines, found 64 bytes at a time (RFC 3261 7: every line ends in CRLF).
  *
- * A block becomes two masks, of LFs and of CRs that no LF follows; walking the lines
- * is then a few instructions each.
+ * A block becomes two masks, of LFs and of halves of a CRLF that stand alone; walking
+ * the lines is then a few instructions each.
  */
 #include "base/str.h"
 
@@ -17,18 +17,29 @@ struct sip_lines {
 
 void sip_lines_init(struct sip_lines *lines, const char *p, size_t len);
 
-/* The offset of the next LF, SIZE_MAX when there is none. */
-size_t sip_lines_next(struct sip_lines *lines);
+/* Go to the next block that holds a LF; false when there is none. */
+bool sip_lines_load_next(struct sip_lines *lines);
 
-/* The offset of the first CR without LF before `lf`, the last LF given, or SIZE_MAX. */
+/* The offset of the next LF, SIZE_MAX when there is none. */
+static inline size_t sip_lines_next(struct sip_lines *lines)
+{
+	unsigned bit;
+
+	if (lines->lf == 0 && !sip_lines_load_next(lines))
+		return SIZE_MAX;
+	bit = (unsigned)__builtin_ctzll(lines->lf);
+	lines->lf &= lines->lf - 1;
+	return lines->block + bit;
+}
+
+/* The offset of the first CR or LF alone up to `lf`, the last LF given, or SIZE_MAX. */
 static inline size_t sip_lines_stray(const struct sip_lines *lines, size_t lf)
 {
-	const uint64_t before = (UINT64_C(1) << (lf - lines->block)) - 1;
+	const uint64_t up_to = ~UINT64_C(0) >> (63 - (lf - lines->block));
 
-	if (__builtin_expect(lines->stray_at == SIZE_MAX && !(lines->stray & before),
-	                     1))
-		return SIZE_MAX;
-	return lines->stray_at != SIZE_MAX
-	               ? lines->stray_at
-	               : lines->block + (size_t)__builtin_ctzll(lines->stray);
+	if (lines->stray_at != SIZE_MAX)
+		return lines->stray_at;
+	return lines->stray & up_to
+	               ? lines->block + (size_t)__builtin_ctzll(lines->stray)
+	               : SIZE_MAX;
 }

@@ -47,9 +47,10 @@ struct sip_msg {
 	sip_str version;          /* "SIP/2.0" as written */
 	sip_str body;
 	uint16_t first[SIP_H_COUNT]; /* index of the first of its kind + 1, 0: none */
-	uint16_t repeated;   /* index of a second one of kind ONE + 1, 0: none */
-	uint16_t skipped;    /* bytes of leading CRLFs that were left out */
-	uint16_t known, bad; /* remembered typed headers: a bit for each */
+	uint16_t repeated; /* index of a second one of kind ONE + 1, 0: none */
+	uint16_t skipped;  /* bytes of leading CRLFs that were left out */
+	uint16_t known,
+		bad; /* typed headers that are remembered below, a bit for each */
 	struct sip_uri request_uri;
 	struct sip_via via;
 	struct sip_name_addr from, to, contact;

@@ -23,7 +23,7 @@ static sip_err parse_params(const char *p, const char *end, struct sip_name_addr
 		err = sip_param_parse(&p, end, &name, &value, fault);
 		if (err)
 			return err;
-		if (name.len == 3 && sip_str_ieq(name, SIP_STR("tag"))) {
+		if (name.len == 3 && sip_is_word(name, "tag")) {
 			if (value.len == 0)
 				return fail(fault, "a tag is empty", name.p);
 			addr->tag = value;

@@ -18,7 +18,7 @@ struct parse {
 	struct sip_lines lines;
 	sip_err err; /* the first fault */
 	struct sip_refusal refusal;
-	unsigned header_count;
+	unsigned header_count, header_max;
 	bool has_length;
 	uint64_t content_length;
 	struct sip_msg msg; /* offsets stand in spans of `p` */
@@ -117,74 +117,101 @@ static void take_length(struct parse *parse, const struct sip_header *header)
 	parse->has_length = true;
 }
 
+/* The name of a header line: its length and what it is, and where the value may begin.
+ * A name that is found in the map needs no second look at its characters. */
+static const char *parse_name(const char *name, const char *stop, size_t *len,
+                              enum sip_header_id *id)
+{
+	const char *const colon = memchr(name, ':', (size_t)(stop - name));
+	const char *end = colon;
+
+	if (!colon)
+		return NULL;
+	while (end > name && (end[-1] == ' ' || end[-1] == '\t'))
+		end--;
+	*len = (size_t)(end - name);
+	*id = sip_header_find(sip_span(name, end));
+	if (*id == SIP_H_OTHER && (end == name || *len > UINT16_MAX ||
+	                           sip_scan(name, end, SIP_C_TOKEN) != end))
+		return NULL;
+	return colon + 1;
+}
+
 /* One logical line, from `at` to `end`, without its CRLF. */
 static void parse_header(struct parse *parse, size_t at, size_t end, bool folded)
 {
-	const char *const stop = parse->p + end;
-	const char *const name = parse->p + at;
-	const char *const name_end = sip_scan(name, stop, SIP_C_TOKEN);
-	const char *p = name_end;
-	const char *q = stop;
+	const char *p, *q = parse->p + end;
 	struct sip_header *header;
+	enum sip_header_id id;
 	uint16_t *first;
+	size_t name_len;
 
-	while (p < stop && (*p == ' ' || *p == '\t'))
-		p++;
-	if (p == stop || *p != ':' || name_end == name ||
-	    name_end - name > UINT16_MAX) {
+	p = parse_name(parse->p + at, q, &name_len, &id);
+	if (!p) {
 		refuse(parse, SIP_ESYNTAX, at, 400,
 		       "a header line has no name and colon");
 		return;
 	}
-	if (parse->header_count >= HEADERS_MAX ||
-	    parse->header_count >= parse->limits->header_count) {
+	if (parse->header_count >= parse->header_max) {
 		refuse(parse, SIP_ELIMIT, at, 400, "there are too many header lines");
 		return;
 	}
-	p = sip_skip_blanks(p + 1, stop);
+	p = sip_skip_blanks(p, q);
 	while (q > p && sip_is(q[-1], SIP_C_BLANK))
 		q--;
 	header = &parse->headers[parse->header_count++];
 	*header = (struct sip_header){
 		.name_at = (uint32_t)at,
-		.name_len = (uint16_t)(name_end - name),
+		.name_len = (uint16_t)name_len,
 		.value_at = (uint32_t)(p - parse->p),
 		.value_len = (uint32_t)(q - p),
-		.id = (uint8_t)sip_header_find(sip_span(name, name_end)),
+		.id = (uint8_t)id,
 		.folded = folded,
 	};
-	first = &parse->msg.first[header->id];
+	first = &parse->msg.first[id];
 	if (*first == 0)
 		*first = (uint16_t)parse->header_count;
-	else if (!parse->msg.repeated && sip_header_kind(header->id) == SIP_HK_ONE)
+	else if (!parse->msg.repeated && sip_header_kind(id) == SIP_HK_ONE)
 		parse->msg.repeated = (uint16_t)parse->header_count;
-	if (header->id == SIP_H_CONTENT_LENGTH)
+	if (id == SIP_H_CONTENT_LENGTH)
 		take_length(parse, header);
 }
 
 /* The end of the line that begins at `at`, its CRLF excluded, continuations included
  * (RFC 3261 7.3.1); `next` is where the next one begins.  SIZE_MAX: there is none. */
-static size_t line_end(struct parse *parse, size_t at, size_t *next, bool *folded)
+static inline size_t line_end(struct parse *parse, size_t at, size_t *next,
+                              bool *folded)
 {
-	size_t lf, stray;
+	const char *const p = parse->p;
+	size_t lf;
 
 	*folded = false;
 	for (;;) {
 		lf = sip_lines_next(&parse->lines);
 		if (lf == SIZE_MAX)
 			return SIZE_MAX;
-		stray = sip_lines_stray(&parse->lines, lf);
-		if (stray != SIZE_MAX)
-			refuse(parse, SIP_ESYNTAX, stray, 400, "a CR without LF");
-		if (lf == 0 || parse->p[lf - 1] != '\r')
-			refuse(parse, SIP_ESYNTAX, lf, 400, "a LF without CR");
 		*next = lf + 1;
-		if (lf + 1 == parse->len || lf <= at + 1 ||
-		    (parse->p[lf + 1] != ' ' && parse->p[lf + 1] != '\t'))
+		if (lf + 1 == parse->len || (p[lf + 1] != ' ' && p[lf + 1] != '\t') ||
+		    lf <= at + 1)
 			break;
 		*folded = true;
 	}
-	return lf > at && parse->p[lf - 1] == '\r' ? lf - 1 : lf;
+	return lf > at && p[lf - 1] == '\r' ? lf - 1 : lf;
+}
+
+/* A CR or LF alone ends no line and stands in none. */
+static void check_line_ends(struct parse *parse)
+{
+	size_t stray;
+
+	if (parse->head_len == 0)
+		return;
+	stray = parse->p[parse->head_len - 1] == '\n'
+	                ? sip_lines_stray(&parse->lines, parse->head_len - 1)
+	                : parse->lines.stray_at;
+	if (stray != SIZE_MAX)
+		refuse(parse, SIP_ESYNTAX, stray, 400,
+		       parse->p[stray] == '\r' ? "a CR without LF" : "a LF without CR");
 }
 
 static void parse_head(struct parse *parse)
@@ -212,6 +239,7 @@ static void parse_head(struct parse *parse)
 		parse_header(parse, at, end, folded);
 	}
 	parse->head_len = end == at ? next : parse->len;
+	check_line_ends(parse);
 	if (end == SIZE_MAX)
 		refuse(parse, SIP_ESYNTAX, parse->len, 400,
 		       "there is no empty line behind the headers");
@@ -267,11 +295,13 @@ static void move(sip_str *span, const char *from, const char *to)
 	span->p = span->p ? to + (span->p - from) : to;
 }
 
-static void blank_folds(char *value, uint32_t len)
+/* CR and LF become blanks: of a fold, and all of them in what was refused, so that no
+ * answer carries them on. */
+static void blank_line_ends(char *p, size_t len)
 {
-	for (uint32_t i = 0; i < len; i++) {
-		if (value[i] == '\r' || value[i] == '\n')
-			value[i] = ' ';
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] == '\r' || p[i] == '\n')
+			p[i] = ' ';
 	}
 }
 
@@ -289,7 +319,7 @@ static struct sip_msg *make(const struct parse *parse, struct sip_alloc *alloc)
 	bytes = (char *)headers + index_size;
 	memcpy(headers, parse->headers, index_size);
 	memcpy(bytes, parse->p, parse->len);
-	*msg = parse->msg;
+	memcpy(msg, &parse->msg, offsetof(struct sip_msg, request_uri));
 	msg->alloc = alloc;
 	msg->size = size;
 	msg->refs = 1;
@@ -305,20 +335,29 @@ static struct sip_msg *make(const struct parse *parse, struct sip_alloc *alloc)
 	move(&msg->version, parse->p, bytes);
 	msg->body = sip_str_of(bytes + parse->head_len, parse->len - parse->head_len);
 	for (unsigned i = 0; i < parse->header_count; i++) {
-		if (headers[i].folded)
-			blank_folds(bytes + headers[i].value_at, headers[i].value_len);
+		const uint32_t from = headers[i].name_at + headers[i].name_len;
+		if (headers[i].folded || parse->err)
+			blank_line_ends(bytes + from, headers[i].value_at +
+			                                      headers[i].value_len -
+			                                      from);
 	}
+	if (parse->err) /* the start line is as good as its URI and version */
+		blank_line_ends(bytes,
+		                (size_t)(msg->version.p + msg->version.len - bytes));
 	return msg;
 }
 
-/* Everything of `parse` but the index, which is written before it is read. */
+/* Everything of `parse` but what is written before it is read: the index, and the
+ * remembered typed headers. */
 static void parse_init(struct parse *parse, const struct sip_limits *limits,
                        sip_str bytes)
 {
 	const char *p = bytes.p;
 
-	memset(parse, 0, offsetof(struct parse, headers));
+	memset(parse, 0, offsetof(struct parse, msg.request_uri));
 	parse->limits = limits;
+	parse->header_max =
+		limits->header_count < HEADERS_MAX ? limits->header_count : HEADERS_MAX;
 	/* Leading CRLFs are left out (RFC 3261 7.5). */
 	while (bytes.len - parse->skipped >= 2 && p[0] == '\r' && p[1] == '\n') {
 		p += 2;

@@ -57,3 +57,14 @@ static inline sip_str sip_span(const char *p, const char *end)
 {
 	return sip_str_of(p, (size_t)(end - p));
 }
+
+/* Is `name`, of which the length is known to be right, this word in small letters?
+ * Case is one bit; of what a token may hold, only letters differ in it alone. */
+static inline bool sip_is_word(sip_str name, const char *word)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		if ((name.p[i] | 0x20) != word[i])
+			return false;
+	}
+	return true;
+}

@@ -379,12 +379,14 @@ static bool always_matters(sip_str name)
 	return false;
 }
 
+/* Of a parameter that stands twice, which none may, the first one counts. */
 static bool params_match(sip_str a, sip_str b)
 {
 	sip_str name, value, other;
 
 	for (sip_str rest = a; next_piece(&rest, ';', &name, &value);) {
 		if (sip_uri_param_find(b, name, &other)) {
+			(void)sip_uri_param_find(a, name, &value); /* it is there */
 			if (!same_text(value, other, true))
 				return false;
 		} else if (always_matters(name)) {
@@ -470,19 +472,25 @@ static bool same_tel_param(sip_str name, sip_str a, sip_str b)
 	return number ? same_number(a, b) : same_text(a, b, true);
 }
 
-static bool tel_eq(const struct sip_uri *a, const struct sip_uri *b)
+/* Is every parameter of `a` in `b`, with the same value? */
+static bool tel_params_in(sip_str a, sip_str b)
 {
 	sip_str name, value, other;
 
-	if (!same_number(a->user, b->user) ||
-	    piece_count(a->params, ';') != piece_count(b->params, ';'))
-		return false;
-	for (sip_str rest = a->params; next_piece(&rest, ';', &name, &value);) {
-		if (!sip_uri_param_find(b->params, name, &other) ||
-		    !same_tel_param(name, value, other))
+	for (sip_str rest = a; next_piece(&rest, ';', &name, &value);) {
+		if (!sip_uri_param_find(b, name, &other))
+			return false;
+		(void)sip_uri_param_find(a, name, &value); /* it is there */
+		if (!same_tel_param(name, value, other))
 			return false;
 	}
 	return true;
+}
+
+static bool tel_eq(const struct sip_uri *a, const struct sip_uri *b)
+{
+	return same_number(a->user, b->user) && tel_params_in(a->params, b->params) &&
+	       tel_params_in(b->params, a->params);
 }
 
 bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b)

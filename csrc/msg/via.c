@@ -31,7 +31,9 @@ static const char *parse_protocol(const char *p, const char *end, struct sip_via
 	if (q == p || q == end || !sip_is(*q, SIP_C_BLANK))
 		return NULL;
 	via->transport = sip_span(p, q);
-	via->transport_id = sip_transport_find(via->transport);
+	via->transport_id = q - p == 3 && memcmp(p, "UDP", 3) == 0
+	                            ? SIP_UDP
+	                            : sip_transport_find(via->transport);
 	return sip_skip_blanks(q, end);
 }
 
@@ -61,13 +63,13 @@ static sip_err parse_params(const char *p, const char *end, struct sip_via *via,
 		err = sip_param_parse(&p, end, &name, &value, fault);
 		if (err)
 			return err;
-		if (name.len == 6 && sip_str_ieq(name, SIP_STR("branch")))
+		if (name.len == 6 && sip_is_word(name, "branch"))
 			via->branch = value;
-		else if (name.len == 5 && sip_str_ieq(name, SIP_STR("rport")))
+		else if (name.len == 5 && sip_is_word(name, "rport"))
 			err = take_rport(via, value, fault);
-		else if (name.len == 8 && sip_str_ieq(name, SIP_STR("received")))
+		else if (name.len == 8 && sip_is_word(name, "received"))
 			via->received = value;
-		else if (name.len == 5 && sip_str_ieq(name, SIP_STR("maddr")))
+		else if (name.len == 5 && sip_is_word(name, "maddr"))
 			via->maddr = value;
 		if (err)
 			return err;
