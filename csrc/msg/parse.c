@@ -118,11 +118,13 @@ static void take_length(struct parse *parse, const struct sip_header *header)
 }
 
 /* The name of a header line: its length and what it is, and where the value may begin.
- * A name that is found in the map needs no second look at its characters. */
-static const char *parse_name(const char *name, const char *stop, size_t *len,
-                              enum sip_header_id *id)
+ * A name that is found in the map needs no second look at its characters, unless a CR
+ * stands somewhere: that may have passed for a "-". */
+static const char *parse_name(const struct parse *parse, const char *name,
+                              const char *stop, size_t *len, enum sip_header_id *id)
 {
 	const char *const colon = memchr(name, ':', (size_t)(stop - name));
+	const bool stray = parse->lines.stray || parse->lines.stray_at != SIZE_MAX;
 	const char *end = colon;
 
 	if (!colon)
@@ -131,8 +133,8 @@ static const char *parse_name(const char *name, const char *stop, size_t *len,
 		end--;
 	*len = (size_t)(end - name);
 	*id = sip_header_find(sip_span(name, end));
-	if (*id == SIP_H_OTHER && (end == name || *len > UINT16_MAX ||
-	                           sip_scan(name, end, SIP_C_TOKEN) != end))
+	if ((*id == SIP_H_OTHER || stray) && (end == name || *len > UINT16_MAX ||
+	                                      sip_scan(name, end, SIP_C_TOKEN) != end))
 		return NULL;
 	return colon + 1;
 }
@@ -146,7 +148,7 @@ static void parse_header(struct parse *parse, size_t at, size_t end, bool folded
 	uint16_t *first;
 	size_t name_len;
 
-	p = parse_name(parse->p + at, q, &name_len, &id);
+	p = parse_name(parse, parse->p + at, q, &name_len, &id);
 	if (!p) {
 		refuse(parse, SIP_ESYNTAX, at, 400,
 		       "a header line has no name and colon");

@@ -23,6 +23,14 @@ describe("what fuzzing has found", function()
     end)
   end
 
+  -- A CR in a name passed for the "-" that it differs from in the bit of case.
+  it("message-cr-in-name: a name with a CR is none", function()
+    local _, _, malformed = core.parse(data "message-cr-in-name")
+    for name in malformed:fields() do
+      assert.is_nil(name:find "\r")
+    end
+  end)
+
   -- The second value of a repeated parameter was compared with the first.
   it("uri-parameter-twice: an URI equals itself", function()
     local uri = data "uri-parameter-twice"

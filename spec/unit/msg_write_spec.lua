@@ -13,7 +13,8 @@ end
 
 local invite = messages.join {
   "INVITE sip:bob@192.0.2.4 SIP/2.0",
-  "v: SIP/2.0/TCP p1.example;branch=z9hG4bKp1 , SIP/2.0/UDP p2.example;branch=z9hG4bKp2",
+  "v: SIP/2.0/TCP p1.example;branch=z9hG4bKp1 , "
+    .. "SIP/2.0/UDP p2.example;branch=z9hG4bKp2",
   "Via: SIP/2.0/UDP ua.example;branch=z9hG4bKua",
   "Max-Forwards: 68",
   "Route: <sip:r1.example;lr>", "Route: <sip:r2.example;lr>",
@@ -90,8 +91,8 @@ describe("a response", function()
       .. ";branch=z9hG4bK1;own" }
     local bytes = core.write_response(assert(core.parse(asked)),
       { status = 200, received = "192.0.2.77", rport = 4444 })
-    assert.equal("Via: SIP/2.0/UDP h;branch=z9hG4bK1;own;received=192.0.2.77;rport=4444",
-      lines_of(bytes)[2])
+    assert.equal("Via: SIP/2.0/UDP h;branch=z9hG4bK1;own;"
+      .. "received=192.0.2.77;rport=4444", lines_of(bytes)[2])
   end)
 
   it("is refused with what would break it", function()
@@ -175,7 +176,8 @@ describe("ACK and CANCEL", function()
   -- C-51: RFC 3261 17.1.1.3
   it("ACK repeats the INVITE, its top Via alone, and the To of the response", function()
     local req = assert(core.parse(invite))
-    local res = assert(core.parse(core.write_response(req, { status = 486, tag = "uas" })))
+    local res = assert(core.parse(core.write_response(req,
+      { status = 486, tag = "uas" })))
     assert.same({
       "ACK sip:bob@192.0.2.4 SIP/2.0",
       "Via: SIP/2.0/TCP p1.example;branch=z9hG4bKp1", "Max-Forwards: 70",
