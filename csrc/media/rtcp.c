@@ -362,8 +362,7 @@ bool rtp_control_round_trip(const struct rtp_control_block *block, uint64_t now_
 void rtp_control_pace_init(struct rtp_control_pace *pace)
 {
 	*pace = (struct rtp_control_pace){
-		.bandwidth =
-			2 * 10000 * 0.05, /* 80 kbit/s each way, with headers */
+		.bandwidth = 2 * 10000 * 0.05, /* 80 kbit/s each way, with headers */
 		.average_size = 100,
 		.members = 2,
 		.senders = 2,
