@@ -505,6 +505,7 @@ function Endpoint:refuse_all()
   end
   self.state = "closing"
   self.quiet = self.sched:event()
+  self.lingers = self.calls > 0
   local list = {}
   for call in pairs(self.call_set) do
     list[#list + 1] = call
@@ -528,14 +529,35 @@ function Endpoint:close()
   self:shut()
 end
 
---- Close the stack, at once.
+local function in_order(set, key)
+  local list = {}
+  for name, value in pairs(set) do
+    list[#list + 1] = { key = key and key(name) or name, name = name, value = value }
+  end
+  table.sort(list, function(a, b)
+    return a.key < b.key
+  end)
+  return list
+end
+
+--- Close the stack, at once. Who still waits for an answer is told.
 ---@private
 function Endpoint:shut()
-  if self.state ~= "closed" then
-    self.state = "closed"
-    self.stack:close()
-    self.runtime:left(self)
+  if self.state == "closed" then
+    return
   end
+  self.state = "closed"
+  self.stack:close()
+  local clients, queries = self.clients, self.queries
+  self.clients, self.servers, self.queries = {}, {}, {}
+  for _, item in ipairs(in_order(queries)) do
+    item.value:give_up()
+  end
+  for _, item in ipairs(in_order(clients, function(tx) return tx:id() end)) do
+    item.value:failed(item.name, "wire", "the endpoint is closed")
+    item.value:ended(item.name)
+  end
+  self.runtime:left(self)
 end
 
 return M

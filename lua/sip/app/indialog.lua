@@ -1,5 +1,6 @@
 --- Requests inside the dialog of a call, both ways: what the other side sends
---- (re-INVITE, BYE, INFO, ACK), and `call:request`.
+--- (re-INVITE, BYE, INFO, ACK), and what a script wants to: `call:send`, because
+--- `call.request` is the INVITE.
 
 local dialog_of = require "sip.ua.dialog"
 local err = require "sip.rt.err"
@@ -216,7 +217,7 @@ end
 ---@field content_type? string
 ---@field timeout? number
 
-local request_options = {
+local send_options = {
   method = "string", headers = "table", body = "string", content_type = "string",
   timeout = "number",
 }
@@ -225,17 +226,17 @@ local request_options = {
 ---@param options sip.InDialogOptions
 ---@return sip.Message? response  a 2xx
 ---@return sip.Error? err         with status and response, for any other
-function M:request(options)
-  option.check(options, request_options, "request")
+function M:send(options)
+  option.check(options, send_options, "send")
   local method = options.method
   if not method or method == "ACK" or method == "CANCEL" or method == "INVITE" then
-    error("request: a method other than INVITE, ACK and CANCEL", 2)
+    error("send: a method other than INVITE, ACK and CANCEL", 2)
   end
   local ok, e = self:enter()
   if not ok then
     return nil, e
   elseif not self.dialog then
-    error("request: there is no dialog before the answer", 2)
+    error("send: there is no dialog before the answer", 2)
   end
   self.ua:verb(self, method)
   local res

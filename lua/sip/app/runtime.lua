@@ -8,6 +8,8 @@ local tracer_of = require "sip.app.tracer"
 
 local M = {}
 
+local LINGER = 1 -- seconds that an endpoint answers on after its last call
+
 ---@class sip.Runtime
 ---@field driver any
 ---@field sched sip.Scheduler
@@ -166,14 +168,26 @@ end
 function Runtime:drain(ua)
   local sched, driver = self.sched, self.driver
   local deadline = sched:now() + ua.drain
-  if sched.current then
-    while not ua:idle() and sched:now() < deadline do
-      ua.quiet:wait(deadline - sched:now())
+  local function until_then(done)
+    while not done() and sched:now() < deadline do
+      if sched.current then
+        ua.quiet:wait(deadline - sched:now())
+      else
+        driver:step(deadline - sched:now())
+      end
     end
-  elseif driver.step then
-    while not ua:idle() and sched:now() < deadline do
-      driver:step(deadline - sched:now())
-    end
+  end
+  if not (sched.current or driver.step) then
+    return
+  end
+  until_then(function()
+    return ua:idle()
+  end)
+  if ua.lingers then -- a refusal that is lost is sent again
+    deadline = math.min(deadline, sched:now() + LINGER)
+    until_then(function()
+      return false
+    end)
   end
 end
 

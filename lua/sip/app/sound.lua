@@ -412,7 +412,7 @@ end
 ---@private
 function verbs:press_by_info(digits, duration)
   for digit in digits:gmatch "." do
-    local res, e = self:request {
+    local res, e = self:send {
       method = "INFO",
       content_type = "application/dtmf-relay",
       body = ("Signal=%s\r\nDuration=%d\r\n"):format(digit, duration * 1000 // 1),

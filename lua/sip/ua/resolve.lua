@@ -54,6 +54,16 @@ function Query:records(token, records)
   end
 end
 
+--- No records will come any more.
+function Query:give_up()
+  if self.pending > 0 then
+    self.pending = 0
+    if not self.cancelled then
+      self.done {}
+    end
+  end
+end
+
 --- Nobody waits for it any more.
 function Query:cancel()
   self.cancelled = true
