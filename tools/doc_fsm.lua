@@ -1,7 +1,7 @@
 --- doc/fsm.md: the four transaction machines as they are compiled, so that a change of
 --- behaviour is a changed table in review.
 ---
---- `fsm_tables()` of sip.test gives an array in the order of the RFCs:
+--- `tx.fsm_tables()` of sip.test gives an array in the order of the RFCs:
 --- { name, states = { { name, { event, next_state, { action, ... } }, ... }, ... } }.
 
 local M = {}
@@ -32,11 +32,11 @@ end
 ---@return string? why
 function M.render()
   local found, test = pcall(require, "sip.test")
-  if not found or not test.fsm_tables then
+  if not found or not test.tx then
     return nil, "the tables are not in sip.test"
   end
   local out = { INTRO }
-  for _, machine in ipairs(test.fsm_tables()) do
+  for _, machine in ipairs(test.tx.fsm_tables()) do
     write_machine(out, machine)
   end
   return table.concat(out)
