@@ -15,7 +15,10 @@ struct l_stack *l_check_stack(lua_State *L, int arg)
 {
 	struct l_stack *box = luaL_checkudata(L, arg, L_STACK);
 
-	return box->closed ? NULL : box;
+	if (box->closed)
+		return NULL;
+	sip_stack_at(box->stack, box->driver->ops->now_ms(box->driver));
+	return box;
 }
 
 int l_outcome(lua_State *L, sip_err err, const char *why)
@@ -154,7 +157,7 @@ static void run_stack_entry(lua_State *L, struct l_entry *entry)
 	lua_rawgeti(L, 3, T_DISPATCH);
 	lua_pushstring(L, event_names[event->kind]);
 	if (event->tx)
-		l_push_tx(L, 4, event->tx);
+		l_push_tx(L, 4, e->box, event->tx);
 	else
 		lua_pushvalue(L, 2);
 	lua_pushvalue(L, 5);
@@ -437,7 +440,7 @@ static int l_stack_request(lua_State *L)
 	/* A box that cannot be made raises; the transaction lives on in its layer, and
 	 * its reference here is the one to give up. */
 	sip_tx_unref(tx);
-	l_push_tx(L, lua_gettop(L), tx);
+	l_push_tx(L, lua_gettop(L), box, tx);
 	return 1;
 }
 

@@ -27,7 +27,8 @@ uint64_t l_stack_deadline_all(const struct l_driver *driver);
 void l_stack_free_closed(lua_State *L, struct l_driver *driver);
 void l_stack_close_all(lua_State *L, struct l_driver *driver);
 
-/* The stack of argument 1; raises when it is none, NULL when it is closed. */
+/* The stack at `arg`, told what time it is; raises when it is none, NULL when it is
+ * closed. */
 struct l_stack *l_check_stack(lua_State *L, int arg);
 
 /* Push `nil, name, why` and give 3, or `true` and give 1. */

@@ -7,7 +7,8 @@
 #define L_CLIENT "sip.ClientTx"
 
 struct l_tx {
-	struct sip_tx *tx; /* owned reference; NULL once released */
+	struct sip_tx *tx;     /* owned reference; NULL once released */
+	struct l_stack *stack; /* alive until the transaction has ended */
 };
 
 bool l_push_known_tx(lua_State *L, int objects, const struct sip_tx *tx)
@@ -19,7 +20,7 @@ bool l_push_known_tx(lua_State *L, int objects, const struct sip_tx *tx)
 }
 
 /* Box first, resource second: the box is valid at every instant. */
-void l_push_tx(lua_State *L, int objects, struct sip_tx *tx)
+void l_push_tx(lua_State *L, int objects, struct l_stack *stack, struct sip_tx *tx)
 {
 	struct l_tx *box;
 
@@ -30,6 +31,7 @@ void l_push_tx(lua_State *L, int objects, struct sip_tx *tx)
 	luaL_setmetatable(L, sip_tx_is_client(tx) ? L_CLIENT : L_SERVER);
 	lua_pushvalue(L, -1);
 	lua_rawseti(L, objects, (lua_Integer)tx->serial);
+	box->stack = stack;
 	box->tx = sip_tx_ref(tx);
 }
 
@@ -42,14 +44,19 @@ static struct sip_tx *any_tx(lua_State *L)
 	return box->tx;
 }
 
-static struct sip_tx *check_server(lua_State *L)
+/* The stack of a box whose transaction has not ended, told what time it is; or NULL. */
+static struct sip_stack *stack_of(const struct l_tx *box)
 {
-	return ((struct l_tx *)luaL_checkudata(L, 1, L_SERVER))->tx;
+	if (!box->tx || box->tx->ended)
+		return NULL;
+	sip_stack_at(box->stack->stack,
+	             box->stack->driver->ops->now_ms(box->stack->driver));
+	return box->stack->stack;
 }
 
-static struct sip_tx *check_client(lua_State *L)
+static struct l_tx *check_server(lua_State *L)
 {
-	return ((struct l_tx *)luaL_checkudata(L, 1, L_CLIENT))->tx;
+	return luaL_checkudata(L, 1, L_SERVER);
 }
 
 static int l_tx_release(lua_State *L) /* __gc and __close: idempotent */
@@ -90,9 +97,10 @@ static bool opt_flag(lua_State *L, int index, const char *key)
  * -> true | nil, name, why */
 static int l_tx_respond(lua_State *L)
 {
-	struct sip_tx *tx = check_server(L);
+	const struct l_tx *box = check_server(L);
 	const lua_Integer status = luaL_checkinteger(L, 2);
 	struct sip_response_spec spec = { .reason = SIP_STR("") };
+	struct sip_stack *stack;
 	bool until_ack = false;
 	const char *why = NULL;
 	sip_err err;
@@ -109,30 +117,32 @@ static int l_tx_respond(lua_State *L)
 		until_ack = opt_flag(L, 3, "until_ack");
 		spec.field_count = l_check_fields(L, 3, "headers", &spec.fields);
 	}
-	if (!tx || tx->ended)
+	stack = stack_of(box);
+	if (!stack)
 		return l_outcome(L, SIP_EGONE, "the transaction has ended");
-	err = sip_stack_respond(sip_stack_of_tx(tx), tx, &spec, until_ack, &why);
+	err = sip_stack_respond(stack, box->tx, &spec, until_ack, &why);
 	return l_outcome(L, err, why);
 }
 
 /* tx:acked(): the ACK to the repeated 2xx has come */
 static int l_tx_acked(lua_State *L)
 {
-	struct sip_tx *tx = check_server(L);
+	const struct l_tx *box = check_server(L);
 
-	if (tx)
-		sip_tx_acked(tx);
+	if (stack_of(box))
+		sip_tx_acked(box->tx);
 	return 0;
 }
 
 /* tx:cancel() -> true | nil, name, why */
 static int l_tx_cancel(lua_State *L)
 {
-	struct sip_tx *tx = check_client(L);
+	const struct l_tx *box = luaL_checkudata(L, 1, L_CLIENT);
+	struct sip_stack *stack = stack_of(box);
 
-	if (!tx || tx->ended)
+	if (!stack)
 		return l_outcome(L, SIP_EGONE, "the transaction has ended");
-	return l_outcome(L, sip_stack_cancel(sip_stack_of_tx(tx), tx),
+	return l_outcome(L, sip_stack_cancel(stack, box->tx),
 	                 "the transaction has had its final response");
 }
 
@@ -146,7 +156,7 @@ static void push_host(lua_State *L, const struct sip_addr *addr)
 /* tx:source() -> ip, port, transport: where the request came from */
 static int l_tx_source(lua_State *L)
 {
-	const struct sip_tx *tx = check_server(L);
+	const struct sip_tx *tx = check_server(L)->tx;
 	sip_str transport;
 
 	if (!tx)
@@ -161,14 +171,15 @@ static int l_tx_source(lua_State *L)
 /* tx:local_address() -> host, port: what Contact names towards this peer */
 static int l_tx_local_address(lua_State *L)
 {
-	const struct sip_tx *tx = check_server(L);
+	const struct l_tx *box = check_server(L);
+	struct sip_stack *stack = stack_of(box);
 	char host[SIP_STACK_HOST_MAX];
 	size_t len;
 	uint16_t port;
 
-	if (!tx || tx->ended)
+	if (!stack)
 		return 0;
-	sip_stack_local_of(sip_stack_of_tx(tx), &tx->path, host, &len, &port);
+	sip_stack_local_of(stack, &box->tx->path, host, &len, &port);
 	lua_pushlstring(L, host, len);
 	lua_pushinteger(L, port);
 	return 2;
@@ -177,7 +188,7 @@ static int l_tx_local_address(lua_State *L)
 /* tx:is_merged(): the same request is under way on another branch (8.2.2.2) */
 static int l_tx_is_merged(lua_State *L)
 {
-	const struct sip_tx *tx = check_server(L);
+	const struct sip_tx *tx = check_server(L)->tx;
 
 	lua_pushboolean(L, tx && tx->merged);
 	return 1;
@@ -186,7 +197,7 @@ static int l_tx_is_merged(lua_State *L)
 /* tx:tag() -> the To tag that responses get */
 static int l_tx_tag(lua_State *L)
 {
-	const struct sip_tx *tx = check_server(L);
+	const struct sip_tx *tx = check_server(L)->tx;
 
 	if (!tx || !tx->tag)
 		return 0;

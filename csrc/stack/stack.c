@@ -13,12 +13,6 @@ static struct sip_stack *stack_of(struct sip_tx_host *host)
 	return SIP_CONTAINER(host, struct sip_stack, host);
 }
 
-struct sip_stack *sip_stack_of_tx(const struct sip_tx *tx)
-{
-	assert(!tx->ended);
-	return stack_of(tx->layer->host);
-}
-
 /* ---- events ---- */
 
 bool sip_stack_reserve(struct sip_stack *stack, unsigned count)
@@ -246,7 +240,7 @@ sip_err sip_stack_listen(struct sip_stack *stack, enum sip_transport transport,
 
 /* ---- the four functions ---- */
 
-static void set_now(struct sip_stack *stack, uint64_t now_ms)
+void sip_stack_at(struct sip_stack *stack, uint64_t now_ms)
 {
 	assert(now_ms >= stack->now_ms);
 	stack->now_ms = now_ms;
@@ -296,7 +290,7 @@ static bool is_keep_alive(sip_str bytes)
 void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
                      const struct sip_wire_event *event)
 {
-	set_now(stack, now_ms);
+	sip_stack_at(stack, now_ms);
 	/* Without room to report there is no use in understanding: a datagram is lost,
 	 * as it may be, and a stream waits for nothing. */
 	if (!sip_stack_reserve(stack, 2 * EVENTS_PER_INPUT)) {
@@ -340,7 +334,7 @@ uint64_t sip_stack_deadline(const struct sip_stack *stack)
 
 void sip_stack_advance(struct sip_stack *stack, uint64_t now_ms)
 {
-	set_now(stack, now_ms);
+	sip_stack_at(stack, now_ms);
 	sip_tx_layer_advance(&stack->layer, now_ms);
 	sip_flow_advance(stack);
 }

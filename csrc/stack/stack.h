@@ -66,6 +66,9 @@ void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
 uint64_t sip_stack_deadline(const struct sip_stack *stack); /* SIP_NEVER: none */
 void sip_stack_advance(struct sip_stack *stack, uint64_t now_ms);
 bool sip_stack_next_event(struct sip_stack *stack, struct sip_event *event);
+/* The instant of what is asked of the stack from here on, and of its transactions:
+ * input and advance say it too, but a script may send between two of them. */
+void sip_stack_at(struct sip_stack *stack, uint64_t now_ms);
 
 /* Listen at `at` (port 0: any; comes back as bound).  `why` as in base/wire.h. */
 sip_err sip_stack_listen(struct sip_stack *stack, enum sip_transport transport,
@@ -113,9 +116,6 @@ sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
 /* CANCEL an INVITE: at once, or with its first provisional response (9.1).  SIP_ESTATE
  * when it has had its final. */
 sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite);
-
-/* The stack of a transaction that has not ended. */
-struct sip_stack *sip_stack_of_tx(const struct sip_tx *tx);
 
 /* Ask for records of a name; SIP_EVENT_RECORDS follows. */
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
