@@ -1,6 +1,6 @@
 #include "bind/l_driver.h"
 
-#include "bind/l_core.h"
+#include "bind/l_media.h"
 #include "bind/l_stack.h"
 
 #include <math.h>
@@ -24,7 +24,6 @@ void l_driver_init(lua_State *L, int index, struct l_driver *driver)
 	sip_timers_init(&driver->timers, driver->alloc);
 	sip_map_init(&driver->timer_ids, driver->alloc);
 	sip_list_init(&driver->stacks);
-	sip_list_init(&driver->parts);
 	lua_newtable(L);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, driver);
 }
@@ -41,11 +40,25 @@ static void free_timer(struct l_driver *driver, struct l_timer *timer)
 	sip_free(driver->alloc, timer, sizeof *timer);
 }
 
+static void close_media(lua_State *L, struct l_driver *driver)
+{
+	const int top = lua_gettop(L);
+
+	if (!driver->desk)
+		return;
+	driver->desk = NULL;
+	l_driver_push_table(L, driver);
+	if (lua_istable(L, -1) && lua_getfield(L, -1, "media") == LUA_TUSERDATA)
+		l_media_detach(L, lua_gettop(L));
+	lua_settop(L, top);
+}
+
 void l_driver_fini(lua_State *L, struct l_driver *driver)
 {
 	struct sip_node *node;
 
 	l_stack_close_all(L, driver);
+	close_media(L, driver);
 	while ((node = sip_map_any(&driver->timer_ids)))
 		free_timer(driver, SIP_CONTAINER(node, struct l_timer, node));
 	sip_map_fini(&driver->timer_ids);
@@ -99,21 +112,46 @@ static void fire_timers(lua_State *L, struct l_driver *driver, uint64_t now_ms)
 	}
 }
 
+struct media_entry {
+	struct l_entry entry;
+	struct l_driver *driver;
+	const struct media_event *event;
+};
+
+static void run_media_entry(lua_State *L, struct l_entry *entry)
+{
+	const struct media_entry *e = (const struct media_entry *)(void *)entry;
+
+	l_driver_push_table(L, e->driver);
+	lua_getfield(L, 1, "media");
+	if (lua_getfield(L, 1, "dispatch") != LUA_TFUNCTION)
+		return;
+	l_call(L, l_media_push_event(L, 2, e->event));
+}
+
+/* Without memory an event is lost to its script, which then hears of the end of its
+ * session: that has an event of its own. */
+static void drain_media(lua_State *L, struct l_driver *driver, uint64_t now_ms)
+{
+	struct media_event event;
+
+	if (!driver->desk || !driver->ops->desk_ready(driver))
+		return;
+	while (media_desk_next(driver->desk, now_ms, &event)) {
+		struct media_entry e = { { run_media_entry }, driver, &event };
+		(void)l_enter(&driver->door, L, &e.entry);
+	}
+}
+
 void l_driver_turn(lua_State *L, struct l_driver *driver)
 {
 	const uint64_t now_ms = driver->ops->now_ms(driver);
-	struct sip_link *link, *next;
 
 	driver->in_turn = true;
 	l_stack_advance_all(driver, now_ms);
 	fire_timers(L, driver, now_ms);
 	l_stack_drain_all(L, driver);
-	for (link = driver->parts.next; link != &driver->parts; link = next) {
-		struct l_driver_part *part =
-			SIP_CONTAINER(link, struct l_driver_part, link);
-		next = link->next;
-		part->drain(L, part);
-	}
+	drain_media(L, driver, now_ms);
 	if (driver->woken) {
 		driver->woken = false;
 		enter(L, driver, "turn", 0);
@@ -126,18 +164,15 @@ uint64_t l_driver_deadline(const struct l_driver *driver)
 {
 	uint64_t best = sip_timers_deadline(&driver->timers);
 	const uint64_t stacks = l_stack_deadline_all(driver);
-	struct sip_link *link;
 
 	if (driver->woken)
 		return 0;
 	if (stacks < best)
 		best = stacks;
-	for (link = driver->parts.next; link != &driver->parts; link = link->next) {
-		struct l_driver_part *part =
-			SIP_CONTAINER(link, struct l_driver_part, link);
-		const uint64_t due = part->deadline_ms(part);
-		if (due < best)
-			best = due;
+	if (driver->desk) {
+		const uint64_t media = driver->ops->desk_deadline_ms(driver);
+		if (media < best)
+			best = media;
 	}
 	return best;
 }
@@ -285,6 +320,26 @@ static int l_driver_stack(lua_State *L)
 	return l_stack_new(L, check_driver(L));
 }
 
+/* driver:media() -> Media; made when first asked for. Raises when it cannot be had. */
+static int l_driver_media(lua_State *L)
+{
+	struct l_driver *driver = check_driver(L);
+	struct media_desk *desk;
+
+	l_driver_push_table(L, driver);
+	if (lua_getfield(L, -1, "media") == LUA_TUSERDATA)
+		return 1;
+	lua_pop(L, 1);
+	desk = driver->ops->desk(driver);
+	if (!desk)
+		return luaL_error(L, "media cannot be had: out of memory");
+	l_media_push(L, desk);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "media");
+	driver->desk = desk;
+	return 1;
+}
+
 static const luaL_Reg driver_methods[] = {
 	{ "now", l_driver_now },
 	{ "arm", l_driver_arm },
@@ -295,6 +350,7 @@ static const luaL_Reg driver_methods[] = {
 	{ "set_dispatch", l_driver_set_dispatch },
 	{ "stats", l_driver_stats },
 	{ "stack", l_driver_stack },
+	{ "media", l_driver_media },
 	{ NULL, NULL },
 };
 

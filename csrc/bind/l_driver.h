@@ -19,6 +19,7 @@
 #include <lauxlib.h>
 
 struct l_driver;
+struct media_desk;
 
 struct l_driver_ops {
 	uint64_t (*now_ms)(struct l_driver *driver);
@@ -26,15 +27,12 @@ struct l_driver_ops {
 	sip_err (*wire_new)(struct l_driver *driver, const struct sip_limits *limits,
 	                    struct sip_wire_sink *sink, struct sip_wire **wire);
 	void (*wire_free)(struct l_driver *driver, struct sip_wire *wire);
-};
-
-/* More that a turn takes care of, once a piece: media, say. */
-struct l_driver_part {
-	struct sip_link link;
-	/* Push what happened through the door; nothing else. */
-	void (*drain)(lua_State *L, struct l_driver_part *part);
-	/* When it wants a turn; SIP_NEVER: not by itself. */
-	uint64_t (*deadline_ms)(struct l_driver_part *part);
+	/* Media, made when first asked for; NULL when it cannot be had. */
+	struct media_desk *(*desk)(struct l_driver *driver);
+	/* Is there news from the engine?  And when will there be (SIP_NEVER: a turn
+	 * comes by itself)? */
+	bool (*desk_ready)(struct l_driver *driver);
+	uint64_t (*desk_deadline_ms)(const struct l_driver *driver);
 };
 
 struct l_driver {
@@ -45,7 +43,8 @@ struct l_driver {
 	struct l_door door;
 	struct sip_timers timers; /* armed by Lua */
 	struct sip_map timer_ids;
-	struct sip_link stacks, parts;
+	struct sip_link stacks;
+	struct media_desk *desk; /* once its Lua face has been made */
 	lua_Integer last_id;
 	bool woken, in_turn;
 };
@@ -61,12 +60,13 @@ void l_driver_turn(lua_State *L, struct l_driver *driver);
 /* When the next turn is due: now when woken, SIP_NEVER when nothing is armed. */
 uint64_t l_driver_deadline(const struct l_driver *driver);
 
-/* Adds now, arm, stop, token, wake, cpu, stack, set_dispatch and errors to the method
- * table on top of the Lua stack.  `type` is the metatable name that their first
+/* Adds now, arm, stop, token, wake, cpu, stats, stack, media and set_dispatch to the
+ * method table on top of the Lua stack.  `type` is the metatable name that their first
  * argument is checked against. */
 void l_driver_methods(lua_State *L, const char *type);
 
-/* Push the table of this driver: [id] = stack userdata, "dispatch" = function. */
+/* Push the table of this driver: [id] = stack userdata, "dispatch" =
+ * function, "media" = Media userdata. */
 void l_driver_push_table(lua_State *L, const struct l_driver *driver);
 
 uint64_t l_check_delay_ms(lua_State *L, int arg); /* seconds, not negative */

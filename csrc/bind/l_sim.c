@@ -57,8 +57,38 @@ static void op_wire_free(struct l_driver *driver, struct sip_wire *wire)
 	sim_wire_free(wire);
 }
 
-static const struct l_driver_ops host_ops = { op_now_ms, op_cpu_s, op_wire_new,
-	                                      op_wire_free };
+static struct media_desk *op_desk(struct l_driver *driver)
+{
+	return sim_host_desk(host_of(driver)->host);
+}
+
+static uint64_t to_ms_up(uint64_t us)
+{
+	return us == SIP_NEVER ? SIP_NEVER : (us + 999) / 1000;
+}
+
+static bool op_desk_ready(struct l_driver *driver)
+{
+	struct l_host *host = host_of(driver);
+	const uint64_t due_ms = to_ms_up(sim_host_media_due_us(host->host));
+
+	if (due_ms > op_now_ms(driver))
+		return false;
+	sim_host_media_seen(host->host);
+	return true;
+}
+
+static uint64_t op_desk_deadline_ms(const struct l_driver *driver)
+{
+	const struct l_host *host = (const struct l_host *)(const void *)driver;
+
+	return to_ms_up(sim_host_media_due_us(host->host));
+}
+
+static const struct l_driver_ops host_ops = {
+	op_now_ms, op_cpu_s,      op_wire_new,         op_wire_free,
+	op_desk,   op_desk_ready, op_desk_deadline_ms,
+};
 
 /* ---- the world ---- */
 

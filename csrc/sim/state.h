@@ -52,6 +52,8 @@ struct sim_fs {
 	struct sip_file_req *owed; /* no memory for their tasks; by wire_data */
 };
 
+struct sim_media;
+
 struct sim_host {
 	struct sim_world *world;
 	struct sip_link link;
@@ -59,6 +61,7 @@ struct sim_host {
 	unsigned addr_count;
 	struct sip_seeded_random random;
 	struct sim_fs fs;
+	struct sim_media *media;
 	size_t sockets;
 	uint16_t next_port;
 	bool touched, down;
@@ -107,3 +110,4 @@ void sim_wire_refused(struct sim_world *world, uint32_t wire_id,
 void sim_files_run_owed(struct sim_host *host);
 void sim_fs_init(struct sim_host *host);
 void sim_fs_fini(struct sim_host *host);
+void sim_media_free(struct sim_host *host);

@@ -37,6 +37,7 @@ void sim_world_free(struct sim_world *world)
 			SIP_CONTAINER(world->hosts.next, struct sim_host, link);
 
 		sip_list_remove(&host->link);
+		sim_media_free(host);
 		sim_fs_fini(host);
 		sip_free(world->alloc, host, sizeof *host);
 	}

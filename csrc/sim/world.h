@@ -73,3 +73,12 @@ sip_str sim_host_read_file(struct sim_host *host, sip_str path);
 void sim_host_set_disk(struct sim_host *host, uint64_t free_bytes);
 /* How long each file operation takes. */
 void sim_host_set_disk_delay(struct sim_host *host, uint64_t delay_us);
+
+/* ---- media: the same engine, advanced inline (DESIGN.md, decision 9) ---- */
+
+struct media_desk;
+/* Made when first asked for; NULL when memory is short. */
+struct media_desk *sim_host_desk(struct sim_host *host);
+/* When the signalling side is to look at what the engine reported; SIP_NEVER. */
+uint64_t sim_host_media_due_us(const struct sim_host *host);
+void sim_host_media_seen(struct sim_host *host);
