@@ -114,6 +114,10 @@ function SimHost:stats() end
 ---@return sip.Stack
 function SimHost:stack(spec) end
 
+--- The media of this host; made when it is first asked for.
+---@return sip.Media
+function SimHost:media() end
+
 --- Sockets and connections that are open.
 ---@return integer
 function SimHost:sockets() end
