@@ -330,7 +330,7 @@ static int l_driver_media(lua_State *L)
 	if (lua_getfield(L, -1, "media") == LUA_TUSERDATA)
 		return 1;
 	lua_pop(L, 1);
-	desk = driver->ops->desk(driver);
+	desk = driver->ops->desk ? driver->ops->desk(driver) : NULL;
 	if (!desk)
 		return luaL_error(L, "media cannot be had: out of memory");
 	l_media_push(L, desk);

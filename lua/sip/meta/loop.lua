@@ -77,4 +77,8 @@ function Loop:stats() end
 ---@return sip.Stack
 function Loop:stack(spec) end
 
+--- The media of this process; made when it is first asked for.
+---@return sip.Media
+function Loop:media() end
+
 return core, Loop

@@ -81,7 +81,7 @@ local function requirer(self)
     end
     local path = not name:find "^sip%." and package.searchpath(name, package.path)
     if not path then
-      return require(name)
+      return _G.require(name)
     end
     local module = assert(loadfile(path, "t", self.env))
     local result = module(name, path)
