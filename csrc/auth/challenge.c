@@ -12,6 +12,13 @@ static bool is_alnum(char c)
 	       (c >= '0' && c <= '9');
 }
 
+/* None may stand in a quoted string, not even escaped and written back (RFC 3261
+ * 25.1); folded lines are unfolded before they come here. */
+static bool is_control(char c)
+{
+	return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
+}
+
 static bool is_token_char(char c) /* RFC 3261 25.1 */
 {
 	return is_alnum(c) || (c != '\0' && strchr("-.!%*_+`'~", c) != NULL);
@@ -118,8 +125,8 @@ static sip_err take_quoted(struct sip_auth_reader *r, struct sip_auth_param *par
 			r->pos++;
 		if (at_end(r))
 			break;
-		if (r->text.p[r->pos] == '\0')
-			return refuse(r, "NUL in a quoted string");
+		if (is_control(r->text.p[r->pos]))
+			return refuse(r, "control character in a quoted string");
 		r->pos++;
 	}
 	if (at_end(r))

@@ -203,6 +203,12 @@ describe("of several challenges (C-231)", function()
       www 'realm="a", nonce="n", algorithm=SHA-256-sess', md5))
   end)
 
+  it("one that could not be written back is passed over", function()
+    local md5 = www 'realm="a", nonce="n", algorithm=MD5'
+    assert.equal("MD5", algorithm_of(www 'realm="a", nonce="n\1", algorithm=SHA-256',
+      www 'realm="a", nonce="n", opaque="\127", algorithm=SHA-256', md5))
+  end)
+
   it("-sess is answered when it comes with qop", function()
     assert.equal("SHA-256-sess",
       algorithm_of(www 'realm="a", nonce="n", qop="auth", algorithm=SHA-256-sess'))
