@@ -669,6 +669,43 @@ describe("a session that changes (C-135):", function()
   end)
 end)
 
+describe("a description that is cut or changed anywhere (C-138)", function()
+  local text = audio("a=ptime:20", "a=rtcp:6001 IN IP4 192.0.2.9", "a=sendonly",
+    "m=video 0 RTP/AVP 31", "c=IN IP6 ff02::1/3")
+
+  local function each_variant(try)
+    for i = 1, #text do
+      try(text:sub(1, i))
+      for _, byte in ipairs { "\0", "\n", " ", "/", ":", "9", "0", "\255" } do
+        try(text:sub(1, i - 1) .. byte .. text:sub(i + 1))
+      end
+    end
+  end
+
+  it("is answered line for line, or refused", function()
+    each_variant(function(variant)
+      local answer, e = new():answer(variant)
+      if answer then
+        local theirs = core.sdp_parse(variant)
+        assert.equal(#theirs.media, #core.sdp_parse(answer).media)
+      else
+        assert.truthy(e.name == "malformed" or e.name == "not_acceptable")
+      end
+    end)
+  end)
+
+  it("is taken as an answer, or refused", function()
+    each_variant(function(variant)
+      local session = new()
+      session:offer()
+      local negotiated, e = session:accept(variant)
+      assert.truthy(negotiated and core.sdp_address(negotiated.remote.host)
+        and core.sdp_address(negotiated.remote.rtcp_host)
+        or e.name == "malformed" or e.name == "not_acceptable")
+    end)
+  end)
+end)
+
 describe("in whichever message it stands (C-106):", function()
   -- @rfc 3261 13.2.1 MUST C-106
   it("offer in the INVITE, answer in the 2xx; or offer in the 2xx, answer in the ACK",
