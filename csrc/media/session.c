@@ -183,28 +183,34 @@ static void mix_inband(struct rtp_session *session, int16_t frame[MEDIA_FRAME])
 
 /* What the bridged session's peer presses goes on from its first packet, and ends when
  * it ends; for a peer without telephone-event it becomes a tone of the same length. */
-static void relay_digits(struct rtp_session *session, struct rtp_session *other)
+static void relay_digits(struct rtp_session *session, const struct rtp_session *other)
 {
 	const bool events = session->remote.dtmf_payload_type != MEDIA_PT_NONE;
 
-	for (uint32_t i = 0; other && i < other->relay_len; i++) {
+	for (uint32_t i = 0; i < other->relay_len; i++) {
 		const struct rtp_dtmf_report *report = &other->relay[i];
 
 		if (events && report->what == RTP_DTMF_BEGIN) {
 			if (!rtp_dtmf_tx_press(&session->dtmf_tx, report->event,
 			                       RTP_DTMF_HELD, 0))
 				session->relayed = true;
-		} else if (events) {
-			rtp_dtmf_tx_release(&session->dtmf_tx);
-			session->relayed = false;
-		} else if (report->what == RTP_DTMF_END) {
+		} else if (!events && report->what == RTP_DTMF_END) {
 			const char digit = rtp_dtmf_digit_of(report->event);
 
 			press_inband(session, sip_str_of(&digit, 1), report->duration,
 			             0);
 		}
 	}
-	if (!other && session->relayed) {
+}
+
+/* After this beat's packet has gone: a digit is not a beat shorter than it came. */
+static void relay_ends(struct rtp_session *session, struct rtp_session *other)
+{
+	bool ended = !other;
+
+	for (uint32_t i = 0; other && i < other->relay_len; i++)
+		ended = ended || other->relay[i].what == RTP_DTMF_END;
+	if (ended && session->relayed) {
 		rtp_dtmf_tx_release(&session->dtmf_tx);
 		session->relayed = false;
 	}
@@ -228,7 +234,8 @@ void rtp_session_speak(struct rtp_session *session, uint64_t at_us,
 
 	if (session->closing)
 		return;
-	relay_digits(session, other);
+	if (other)
+		relay_digits(session, other);
 	mix_players(session, frame);
 	mix_inband(session, frame);
 	if (other && other->has_heard)
@@ -239,6 +246,7 @@ void rtp_session_speak(struct rtp_session *session, uint64_t at_us,
 	} else if (!send_digits(session)) {
 		send_audio(session, frame);
 	}
+	relay_ends(session, other);
 	session->timestamp += MEDIA_FRAME;
 	rtp_session_control_beat(session, at_us);
 	publish(session);

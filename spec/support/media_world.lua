@@ -1,8 +1,11 @@
 -- Engines with their desks in virtual time: hosts 192.0.2.1, 192.0.2.2 ..., a wire
 -- between them that delays and loses what a spec says, and files in memory.
 
-require "sip.core" -- the types of sessions
+local core = require "sip.core"
 local engine = require("sip.test").engine
+local media = require("sip.test").media
+local rtp = require("sip.test").rtp
+local rtcp_of = require("sip.test").rtcp
 
 local World = {}
 World.__index = World
@@ -216,6 +219,55 @@ function World:await(host, kind, seconds)
     self:advance(0.001)
   until self:time() > stop
   error("no event " .. kind, 2)
+end
+
+-- Samples of a tone, and a WAV file of samples.
+function World.tone(spec, seconds)
+  return (media.tone("tone:" .. spec, 8000):fill(math.floor(seconds * 8000 + 0.5)))
+end
+
+function World.wav(samples, rate)
+  return media.wav_header("pcm", rate or 8000, #samples) .. samples
+end
+
+-- What this host has sent, read: RTP packets, or compound RTCP packets as arrays.
+function Host:packets()
+  local list = {}
+  for _, packet in ipairs(self.sent) do
+    if not packet.rtcp then
+      local parsed = assert(rtp.parse(packet.bytes))
+      parsed.at, parsed.to = packet.at, packet.host .. ":" .. packet.host_port
+      list[#list + 1] = parsed
+    end
+  end
+  return list
+end
+
+function Host:reports()
+  local list = {}
+  for _, packet in ipairs(self.sent) do
+    if packet.rtcp then
+      local parts = assert(rtcp_of.parse(packet.bytes))
+      parts.at, parts.to = packet.at, packet.host .. ":" .. packet.host_port
+      list[#list + 1] = parts
+    end
+  end
+  return list
+end
+
+-- The events of this kind so far.
+function Host:told(kind)
+  local list = {}
+  for _, event in ipairs(self.events) do
+    if event.kind == kind then
+      list[#list + 1] = event
+    end
+  end
+  return list
+end
+
+function Host:heard(path)
+  return assert(core.wav_samples(self.files[path].bytes))
 end
 
 -- Everything is closed, told, and given back.
