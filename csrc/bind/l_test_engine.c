@@ -390,6 +390,23 @@ static int l_end_fail(lua_State *L)
 	return 0;
 }
 
+/* end:failed() -> has the allocation that was to fail been reached */
+static int l_end_failed(lua_State *L)
+{
+	const struct l_end *end = check(L);
+
+	lua_pushboolean(L, end->alloc.fail_at > 0 &&
+	                           end->alloc.calls >= end->alloc.fail_at);
+	return 1;
+}
+
+/* end:held() -> bytes */
+static int l_end_held(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)check(L)->heap.used);
+	return 1;
+}
+
 /* end:no_ports(none) */
 static int l_end_no_ports(lua_State *L)
 {
@@ -427,7 +444,8 @@ int l_test_engine(lua_State *L)
 		{ "next", l_end_next },         { "asked", l_end_asked },
 		{ "answer", l_end_answer },     { "fail", l_end_fail },
 		{ "no_ports", l_end_no_ports }, { "close", l_end_close },
-		{ "idle", l_end_idle },         { NULL, NULL },
+		{ "idle", l_end_idle },         { "failed", l_end_failed },
+		{ "held", l_end_held },         { NULL, NULL },
 	};
 
 	l_test_class(L, L_END, methods);

@@ -530,10 +530,11 @@ sip_err media_session_record(struct media_session *session,
 }
 
 static void recorder_returned(struct media_session *session,
-                              struct media_recorder *recorder, enum media_end end)
+                              struct media_recorder *recorder, enum media_end end,
+                              uint32_t lost)
 {
 	session->recording--;
-	media_recorder_returned(recorder, end);
+	media_recorder_returned(recorder, end, lost);
 	recorder_look(recorder);
 }
 
@@ -567,7 +568,7 @@ static void session_failed(struct media_session *session, const char *why)
 			SIP_CONTAINER(link, struct media_recorder, link);
 
 		if (!recorder->returned)
-			recorder_returned(session, recorder, MEDIA_END_CLOSED);
+			recorder_returned(session, recorder, MEDIA_END_CLOSED, 0);
 	}
 	session_gone(session);
 	if (!sip_link_in_list(&session->happened))
@@ -597,7 +598,7 @@ static void report_taken(struct media_session *session,
 		break;
 	case MEDIA_REPORT_RECORDED:
 		assert(recorder);
-		recorder_returned(session, recorder, report->end);
+		recorder_returned(session, recorder, report->end, report->lost);
 		break;
 	case MEDIA_REPORT_FAILED:
 		session_failed(session, report->why);

@@ -199,6 +199,7 @@ struct media_report {
 	enum media_end end;
 	char digit;
 	uint32_t duration_ms; /* of a digit */
+	uint32_t lost;        /* samples of a recording, after its last chunk */
 	const char *why;      /* static text */
 };
 

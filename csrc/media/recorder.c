@@ -84,27 +84,32 @@ static const struct media_chunk *tape_chunk(const struct media_recorder *recorde
 	return read == written ? NULL : &tape->chunks[read % MEDIA_TAPE_CHUNKS];
 }
 
+static void put_silence(struct media_recorder *recorder, uint32_t *left)
+{
+	const uint32_t count = *left < MEDIA_CHUNK ? *left : MEDIA_CHUNK;
+
+	for (uint32_t i = 0; i < count; i++)
+		put_sample(recorder, 0);
+	*left -= count;
+}
+
 /* Fill `bytes` from the tape: first silence for what was lost, then the chunk. */
 static bool take_chunk(struct media_recorder *recorder)
 {
 	const struct media_chunk *chunk = tape_chunk(recorder);
-	const uint32_t room = MEDIA_CHUNK;
 
 	recorder->bytes_len = 0;
-	if (!chunk)
-		return false;
+	if (!chunk) {
+		put_silence(recorder, &recorder->lost_last);
+		return recorder->bytes_len > 0;
+	}
 	if (!recorder->chunk_begun) {
 		recorder->chunk_begun = true;
 		recorder->silence_left = chunk->lost;
 		recorder->lost += chunk->lost;
 	}
 	if (recorder->silence_left > 0) {
-		const uint32_t count =
-			recorder->silence_left < room ? recorder->silence_left : room;
-
-		for (uint32_t i = 0; i < count; i++)
-			put_sample(recorder, 0);
-		recorder->silence_left -= count;
+		put_silence(recorder, &recorder->silence_left);
 		return true;
 	}
 	for (uint32_t i = 0; i < chunk->count; i++)
@@ -130,9 +135,11 @@ void media_recorder_pump(struct media_recorder *recorder)
 {
 	const uint64_t news = recorder->data_len - recorder->header_len;
 
-	if (recorder->failed)
+	if (recorder->failed) {
+		recorder->lost_last = 0;
 		while (tape_chunk(recorder))
 			tape_release(recorder);
+	}
 	if (recorder->state != MEDIA_RECORDER_OPEN)
 		return;
 	if (!recorder->header_written || news >= HEADER_EVERY)
@@ -186,11 +193,14 @@ static void request_done(struct sip_file_req *req)
 	recorder->changed(recorder);
 }
 
-void media_recorder_returned(struct media_recorder *recorder, enum media_end end)
+void media_recorder_returned(struct media_recorder *recorder, enum media_end end,
+                             uint32_t lost)
 {
 	assert(!recorder->returned);
 	recorder->returned = true;
 	recorder->end = end;
+	recorder->lost_last = lost;
+	recorder->lost += lost;
 	media_recorder_pump(recorder);
 }
 

@@ -40,6 +40,7 @@ struct media_recorder {
 	bool header_written;
 	uint64_t samples, lost;
 	uint32_t silence_left; /* of the chunk at hand, before its samples */
+	uint32_t lost_last;    /* to be written as silence at the end */
 	bool chunk_begun;
 
 	uint32_t bytes_len;
@@ -58,7 +59,9 @@ void media_recorder_free(struct media_recorder *recorder); /* finished, or at th
 
 /* Go on, when the engine has written a chunk: write what can be written. */
 void media_recorder_pump(struct media_recorder *recorder);
-/* The engine has given back the tape. */
-void media_recorder_returned(struct media_recorder *recorder, enum media_end end);
+/* The engine has given back the tape; so many samples were lost after its last chunk.
+ */
+void media_recorder_returned(struct media_recorder *recorder, enum media_end end,
+                             uint32_t lost);
 /* Returned, and the file is closed: the owner may tell and free it. */
 bool media_recorder_finished(const struct media_recorder *recorder);

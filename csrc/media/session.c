@@ -407,7 +407,8 @@ static bool report_taper(struct rtp_session *session, struct media_queue *report
 	if (!push(session, reports,
 	          (struct media_report){ .kind = MEDIA_REPORT_RECORDED,
 	                                 .id = taper->id,
-	                                 .end = taper->end }))
+	                                 .end = taper->end,
+	                                 .lost = taper->lost }))
 		return false;
 	taper->tape = NULL;
 	return true;

@@ -95,7 +95,7 @@ describe("a pair of media sessions", function()
     assert.is_true(sent[12].marker)
   end)
 
-  it("speaks PCMA with the type and in the length that were agreed on (C-146)", function()
+  it("speaks PCMA with the type and length that were agreed on (C-146)", function()
     begin { codec = "PCMA", payload_type = 97, ptime = 30 }
     local prompt = world.tone("600", 0.6)
     one:write("menu.wav", world.wav(prompt))
