@@ -22,7 +22,7 @@ local function judge(change, body)
 end
 
 describe("7.3.1 header fields", function()
-  -- C-1
+  -- @rfc 3261 7.3.1 MUST C-1
   it("have names without case, and compact forms anywhere", function()
     local message = assert(core.parse(messages.join {
       "OPTIONS sip:a@b SIP/2.0", "V: SIP/2.0/UDP h;branch=z9hG4bK1",
@@ -44,7 +44,7 @@ describe("7.3.1 header fields", function()
     assert.equal("90", message:header "Session-Expires")
   end)
 
-  -- C-2
+  -- @rfc 3261 7.3.1 MUST C-2
   it("may be folded, which reads as one SP", function()
     local message = parse { To = "\r\n\t<sip:bob@example.com>\r\n ;tag=9",
       extra = { "Subject: one\r\n two\r\n\t \tthree", "Supported: path\r\n , timer" } }
@@ -61,7 +61,7 @@ describe("7.3.1 header fields", function()
     assert.equal(" a body that begins with a blank", message:body())
   end)
 
-  -- C-3
+  -- @rfc 3261 7.3.1 MUST C-3
   it("in several lines equal one list, in order", function()
     local one = parse { extra = { "Route: <sip:a;lr>, <sip:b;lr>,<sip:c;lr>" } }
     local more = parse { extra = { "Route: <sip:a;lr>", "Subject: x",
@@ -72,6 +72,7 @@ describe("7.3.1 header fields", function()
     assert.is_nil(more:name_addr("Route", 4))
   end)
 
+  -- @rfc 3261 7.3.1 MUST C-3
   it("of authentication are never combined or split", function()
     local message = parse { extra = { "Authorization: Digest a=1, b=2",
       "Authorization: Digest c=3", "Proxy-Authorization: Digest d=4, e=5" } }
@@ -91,7 +92,7 @@ describe("7.3.1 header fields", function()
     assert.same({ "a (b", "c)" }, core.split "a (b, c)") -- no comment here (25.1)
   end)
 
-  -- C-10
+  -- @rfc 3261 20 MUST C-10
   it("that nobody knows are kept as they are", function()
     local message = parse { extra = { "X-Unknown: ;;,,;=\" \\", "x: 1" } }
     assert.is_true(message:check())
@@ -102,7 +103,7 @@ describe("7.3.1 header fields", function()
 end)
 
 describe("7.1 and 7.2 start lines", function()
-  -- C-4
+  -- @rfc 3261 7.1 MUST C-4
   it("have methods with case and versions without", function()
     assert.equal("options", parse { "options sip:a@b SIP/2.0",
       CSeq = "1 options" }:method())
@@ -113,7 +114,7 @@ describe("7.1 and 7.2 start lines", function()
       :match "^X sip:a@b (%S+)")
   end)
 
-  -- C-8
+  -- @rfc 3261 21.5.6 MUST C-8
   it("of another version are answered 505", function()
     for _, version in ipairs {
       "SIP/7.0", "SIP/2.1", "SIP/1.0", "SIP/20.0", "SIP/2.00",
@@ -127,12 +128,12 @@ describe("7.1 and 7.2 start lines", function()
 end)
 
 describe("7.5 and 18.3 datagrams", function()
-  -- C-5
+  -- @rfc 3261 7.5 MUST C-5
   it("may begin with empty lines", function()
     assert.equal("OPTIONS", assert(core.parse("\r\n\r\n\r\n" .. request())):method())
   end)
 
-  -- C-9
+  -- @rfc 3261 18.3 MUST C-9
   it("end where Content-Length says, or are refused when it is too long", function()
     local message = parse({ ["Content-Length"] = "2" }, "abcdef")
     assert.equal("ab", message:body())
@@ -145,7 +146,7 @@ describe("7.5 and 18.3 datagrams", function()
     assert.same({}, { none, refusal.status, malformed })
   end)
 
-  -- C-18, C-31
+  -- @rfc 3261 18.3 MUST C-31
   it("are more forgiving than streams", function()
     local strict = { datagram = false }
     for _, length in ipairs { "2", "7", false } do
@@ -158,7 +159,7 @@ describe("7.5 and 18.3 datagrams", function()
 end)
 
 describe("8.1.1 what a request has", function()
-  -- C-6
+  -- @rfc 3261 8.1.1 MUST C-6
   it("is answered 400 when it is not there", function()
     for name, why in pairs {
       From = "there is no From", To = "there is no To",
@@ -188,7 +189,7 @@ describe("8.1.1 what a request has", function()
       "Via: SIP/2.0/UDP second", "X-Own: a", "X-Own: b" } })
   end)
 
-  -- C-7
+  -- @rfc 3261 8.1.1.5 MUST C-7
   it("has a CSeq below 2**32 with its method", function()
     assert.equal("ok", judge { CSeq = "4294967295 OPTIONS" })
     assert.equal("ok", judge { CSeq = "0000000000000007\t OPTIONS" })
@@ -236,7 +237,7 @@ describe("8.1.1 what a request has", function()
 end)
 
 describe("20.10 and 20.20 addresses", function()
-  -- C-13
+  -- @rfc 3261 20.10 MUST C-13
   it("without brackets leave their parameters to the header", function()
     local addr = assert(core.name_addr "sip:a@b;tag=x;y=\"z\"")
     assert.same({ uri = "sip:a@b", params = { "tag", "y", tag = "x", y = "z" } }, addr)
@@ -248,7 +249,7 @@ describe("20.10 and 20.20 addresses", function()
     end
   end)
 
-  -- C-14
+  -- @rfc 3261 25.1 MUST C-14
   it("have names in quotes with escapes and UTF-8", function()
     for text, display in pairs {
       ["\"A \\\"B\\\" \\\\ C\" <sip:a@b>"] = "A \"B\" \\ C",
@@ -302,7 +303,7 @@ describe("20.42 Via", function()
     return parse { Via = value }:via()
   end
 
-  -- C-15
+  -- @rfc 3261 25.1 MUST C-15
   it("has its host as written, its port apart, its parameters", function()
     local got = via("SIP/2.0/TLS [2001:db8::1]:5071;branch=z9hG4bKx"
       .. ";received=2001:db8::2")

@@ -21,6 +21,7 @@ end
 
 describe("comparing SIP URIs (19.1.4)", function()
   -- C-11: the examples of the clause
+  -- @rfc 3261 19.1.4 MUST C-11
   it("finds equal what is equal", function()
     check_sets({
       { "sip:%61lice@atlanta.com;transport=TCP",
@@ -36,6 +37,7 @@ describe("comparing SIP URIs (19.1.4)", function()
     }, true)
   end)
 
+  -- @rfc 3261 19.1.4 MUST C-11
   it("finds different what is different", function()
     check_sets({
       { "SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP" },
@@ -67,6 +69,7 @@ describe("comparing SIP URIs (19.1.4)", function()
     }, false)
   end)
 
+  -- @rfc 3261 19.1.2 MUST C-12
   it("tells a reserved character from its escape, and no other", function()
     assert.is_false(equal_both_ways("sip:a;b@c", "sip:a%3Bb@c"))
     assert.is_false(equal_both_ways("sip:a%2fb@c", "sip:a/b@c"))
@@ -79,6 +82,7 @@ describe("comparing SIP URIs (19.1.4)", function()
   end)
 
   -- C-16: RFC 5954 3.2
+  -- @rfc 5954 3 MUST C-16
   it("compares IPv6 addresses by value", function()
     check_sets({
       { "sip:bob@[::ffff:192.0.2.128]", "sip:bob@[::ffff:c000:280]" },
@@ -100,6 +104,7 @@ describe("comparing SIP URIs (19.1.4)", function()
 end)
 
 describe("comparing tel URIs (RFC 3966 4)", function()
+  -- @rfc 3966 4 MUST
   it("looks at digits, in whatever way they are set", function()
     check_sets({
       { "tel:+1-201-555-0123", "tel:+12015550123", "TEL:+1(201)555.0123" },

@@ -119,6 +119,7 @@ local CASES = {
   end },
 }
 
+-- @rfc 4475 3 SHOULD C-17
 describe("RFC 4475", function()
   for _, case in ipairs(CASES) do
     local section, name, want, more = table.unpack(case)

@@ -37,6 +37,7 @@ local CASES = {
   { "4.10", "ipv6-correct-abnf-2-colons", "ok" },
 }
 
+-- @rfc 5118 4 SHOULD C-17
 describe("RFC 5118", function()
   for _, case in ipairs(CASES) do
     local section, name, want, more = table.unpack(case)

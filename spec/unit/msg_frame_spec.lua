@@ -38,6 +38,8 @@ describe("a stream of messages", function()
   local five = messages.bench()
   local stream = table.concat(five)
 
+  -- @rfc 3261 18.3 MUST C-18
+  -- @rfc 3261 18.3 MUST C-30
   it("is cut by Content-Length", function()
     local got = cut { stream }
     assert.equal("", got.left)
@@ -85,6 +87,7 @@ end)
 describe("empty lines between messages", function()
   local message = messages.bench()[1]
 
+  -- @rfc 5626 4.4.1 MUST C-32
   it("are a ping when there are two, a pong when there is one", function()
     assert.same({ "ping" }, kinds(frames { "\r\n\r\n" }))
     assert.same({ "pong" }, kinds(frames { "\r\n" }))
@@ -112,6 +115,7 @@ describe("a stream that cannot be framed", function()
     return messages.request { ["Content-Length"] = false, extra = { line } }
   end
 
+  -- @rfc 3261 18.3 MUST C-31
   it("ends with the head and the reason", function()
     for _, case in ipairs {
       { nil, "a message on a stream has no Content-Length" },

@@ -195,7 +195,7 @@ describe("the limits of a message", function()
     assert.same({ "the headers are too long", 400 }, { refusal.why, refusal.status })
   end)
 
-  -- C-19
+  -- @rfc 3261 18.1.1 SHOULD C-19
   it("are 65535 bytes in all", function()
     local head = "OPTIONS sip:a@b SIP/2.0\r\n" .. VIA .. "\r\n"
     assert.is_truthy(core.parse(head .. ("y"):rep(65535 - #head)))

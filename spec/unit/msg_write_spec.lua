@@ -33,7 +33,8 @@ describe("a response", function()
     req = assert(core.parse(invite))
   end)
 
-  -- C-77, C-78
+  -- @rfc 3261 8.2.6.2 MUST C-77
+  -- @rfc 3261 8.2.6.1 MUST C-78
   it("repeats what RFC 3261 8.2.6.2 names, in order", function()
     assert.same({
       "SIP/2.0 100 Trying",
@@ -174,6 +175,7 @@ end)
 
 describe("ACK and CANCEL", function()
   -- C-51: RFC 3261 17.1.1.3
+  -- @rfc 3261 17.1.1.3 MUST C-51
   it("ACK repeats the INVITE, its top Via alone, and the To of the response", function()
     local req = assert(core.parse(invite))
     local res = assert(core.parse(core.write_response(req,
