@@ -324,15 +324,16 @@ static int l_driver_stack(lua_State *L)
 static int l_driver_media(lua_State *L)
 {
 	struct l_driver *driver = check_driver(L);
+	const char *why = "this driver has none";
 	struct media_desk *desk;
 
 	l_driver_push_table(L, driver);
 	if (lua_getfield(L, -1, "media") == LUA_TUSERDATA)
 		return 1;
 	lua_pop(L, 1);
-	desk = driver->ops->desk ? driver->ops->desk(driver) : NULL;
+	desk = driver->ops->desk ? driver->ops->desk(driver, &why) : NULL;
 	if (!desk)
-		return luaL_error(L, "media cannot be had: out of memory");
+		return luaL_error(L, "media cannot be had: %s", why);
 	l_media_push(L, desk);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, -3, "media");

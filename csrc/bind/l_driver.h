@@ -27,8 +27,8 @@ struct l_driver_ops {
 	sip_err (*wire_new)(struct l_driver *driver, const struct sip_limits *limits,
 	                    struct sip_wire_sink *sink, struct sip_wire **wire);
 	void (*wire_free)(struct l_driver *driver, struct sip_wire *wire);
-	/* Media, made when first asked for; NULL when it cannot be had. */
-	struct media_desk *(*desk)(struct l_driver *driver);
+	/* Media, made when first asked for; NULL, and why, when it cannot be had. */
+	struct media_desk *(*desk)(struct l_driver *driver, const char **why);
 	/* Is there news from the engine?  And when will there be (SIP_NEVER: a turn
 	 * comes by itself)? */
 	bool (*desk_ready)(struct l_driver *driver);

@@ -9,6 +9,8 @@
 #include "bind/l_class.h"
 #include "bind/l_driver.h"
 #include "bind/l_heap.h"
+#include "bind/l_option.h"
+#include "net/media_thread.h"
 #include "net/net.h"
 
 #include <lauxlib.h>
@@ -19,8 +21,10 @@
 struct l_loop {
 	struct l_driver driver; /* the head */
 	struct sip_kernel_random random;
-	struct net_loop *net; /* NULL once closed */
-	const char *signal;   /* came, and has not been dispatched */
+	struct net_loop *net;    /* NULL once closed */
+	struct net_media *media; /* NULL until it is asked for */
+	struct net_media_config media_config;
+	const char *signal; /* came, and has not been dispatched */
 };
 
 static struct l_loop *loop_of(struct l_driver *driver)
@@ -52,11 +56,36 @@ static void loop_wire_free(struct l_driver *driver, struct sip_wire *wire)
 	net_wire_free(wire);
 }
 
+static struct media_desk *loop_desk(struct l_driver *driver, const char **why)
+{
+	struct l_loop *loop = loop_of(driver);
+
+	if (!loop->media &&
+	    net_media_new(loop->net, &loop->media_config, &loop->media, why) != SIP_OK)
+		return NULL;
+	return net_media_desk(loop->media);
+}
+
+static bool loop_desk_ready(struct l_driver *driver)
+{
+	(void)driver; /* looking is as cheap as knowing */
+	return true;
+}
+
+static uint64_t loop_desk_deadline_ms(const struct l_driver *driver)
+{
+	(void)driver; /* what the engine reports ends the wait */
+	return SIP_NEVER;
+}
+
 static const struct l_driver_ops loop_ops = {
 	.now_ms = loop_now_ms,
 	.cpu_s = loop_cpu_s,
 	.wire_new = loop_wire_new,
 	.wire_free = loop_wire_free,
+	.desk = loop_desk,
+	.desk_ready = loop_desk_ready,
+	.desk_deadline_ms = loop_desk_deadline_ms,
 };
 
 static struct l_loop *check_loop(lua_State *L)
@@ -191,6 +220,28 @@ static int l_loop_name_servers(lua_State *L)
 	return 0;
 }
 
+/* loop:media_ports{ first_port, last_port, sessions }: before media is asked for */
+static int l_loop_media_ports(lua_State *L)
+{
+	static const char *const keys[] = { "first_port", "last_port", "sessions",
+		                            NULL };
+	struct l_loop *loop = check_loop(L);
+	lua_Integer first, last, sessions;
+
+	l_options_check(L, 2, keys);
+	first = l_option_integer(L, 2, "first_port", 20000, 1024, 65534);
+	last = l_option_integer(L, 2, "last_port", 29999, 1025, 65535);
+	sessions = l_option_integer(L, 2, "sessions", 2048, 1, 30000);
+	luaL_argcheck(L, last > first + first % 2, 2,
+	              "no pair of ports is between these");
+	if (loop->media)
+		return luaL_error(L, "media has its ports already");
+	loop->media_config.port_first = (uint16_t)first;
+	loop->media_config.port_last = (uint16_t)last;
+	loop->media_config.sessions_max = (uint32_t)sessions;
+	return 0;
+}
+
 static int l_loop_close(lua_State *L) /* close, __gc and __close: idempotent */
 {
 	struct l_loop *loop = luaL_checkudata(L, 1, L_LOOP);
@@ -200,6 +251,8 @@ static int l_loop_close(lua_State *L) /* close, __gc and __close: idempotent */
 	if (loop->driver.in_turn)
 		return luaL_error(L, "the loop is in a turn: it cannot be closed now");
 	l_driver_fini(L, &loop->driver);
+	net_media_free(loop->media);
+	loop->media = NULL;
 	net_loop_free(loop->net);
 	loop->net = NULL;
 	return 0;
@@ -234,10 +287,15 @@ static int l_loop_new(lua_State *L)
 }
 
 static const luaL_Reg loop_methods[] = {
-	{ "step", l_loop_step },       { "pollfd", l_loop_pollfd },
-	{ "events", l_loop_events },   { "timeout", l_loop_timeout },
-	{ "signals", l_loop_signals }, { "name_servers", l_loop_name_servers },
-	{ "close", l_loop_close },     { NULL, NULL },
+	{ "step", l_loop_step },
+	{ "pollfd", l_loop_pollfd },
+	{ "events", l_loop_events },
+	{ "timeout", l_loop_timeout },
+	{ "signals", l_loop_signals },
+	{ "name_servers", l_loop_name_servers },
+	{ "media_ports", l_loop_media_ports },
+	{ "close", l_loop_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg loop_meta[] = {

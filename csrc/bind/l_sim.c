@@ -57,8 +57,9 @@ static void op_wire_free(struct l_driver *driver, struct sip_wire *wire)
 	sim_wire_free(wire);
 }
 
-static struct media_desk *op_desk(struct l_driver *driver)
+static struct media_desk *op_desk(struct l_driver *driver, const char **why)
 {
+	*why = "out of memory";
 	return sim_host_desk(host_of(driver)->host);
 }
 

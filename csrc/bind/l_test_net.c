@@ -423,7 +423,8 @@ static int l_file_write(lua_State *L)
 	struct sip_files *files = net_loop_files(net->loop);
 	struct file_call *call = file_call(L, net, "write", token, bytes.len);
 
-	memcpy(call->bytes, bytes.p, bytes.len);
+	if (call && bytes.len > 0)
+		memcpy(call->bytes, bytes.p, bytes.len);
 	call->req.file = file;
 	call->req.at = at;
 	files->ops->write(files, &call->req);

@@ -36,7 +36,7 @@ function Loop:signals(on) end
 ---@param list string
 function Loop:name_servers(list) end
 
---- End it, with all its stacks, at once.
+--- End it, with all its stacks, at once; recordings are written out before.
 function Loop:close() end
 
 --- Seconds, of a clock that never goes back.
@@ -77,8 +77,18 @@ function Loop:stats() end
 ---@return sip.Stack
 function Loop:stack(spec) end
 
---- The media of this process; made when it is first asked for.
+--- The media of this loop, in a thread of its own from the first time on; what happens
+--- is dispatched (sip.core.media).
 ---@return sip.Media
 function Loop:media() end
+
+---@class sip.MediaPorts
+---@field first_port? integer 20000: RTP ports are between this one
+---@field last_port? integer  and 29999
+---@field sessions? integer   2048 at most at the same time
+
+--- Where RTP is bound, and for how many; only before media is asked for.
+---@param ports sip.MediaPorts
+function Loop:media_ports(ports) end
 
 return core, Loop
