@@ -43,14 +43,14 @@ static size_t stateless_tag(const struct sip_stack *stack, struct sip_msg *reque
 static void refuse(struct sip_stack *stack, struct sip_msg *request,
                    const struct sip_path *path, uint16_t status, const char *why)
 {
-	const struct sip_via *via = sip_msg_via(request);
+	const bool has_via = sip_msg_header(request, SIP_H_VIA).p != NULL;
 	const struct sip_field retry = { SIP_STR("Retry-After"), SIP_STR("5") };
 	char tag[16], text[SIP_ADDR_TEXT_MAX];
 	struct sip_response_spec spec = { .status = status };
 	struct sip_path back = *path;
 	struct sip_out out;
 
-	if (request->method == SIP_M_ACK || !via)
+	if (request->method == SIP_M_ACK || !has_via)
 		return;
 	if (why)
 		spec.reason = sip_str_of(why, strlen(why));

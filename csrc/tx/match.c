@@ -38,6 +38,23 @@ static void put_field(struct sip_out *out, sip_str field)
 	sip_out_str(out, field);
 }
 
+/* A retransmission, an ACK and a CANCEL have the Call-ID and the CSeq number of their
+ * request.  They are in the key so that a peer which uses a branch twice, for another
+ * request, gets an answer to both (RFC 4475 has such messages). */
+static bool put_request(struct sip_out *out, struct sip_msg *msg)
+{
+	static const struct sip_hash_key fixed = { { 5, 6 } };
+	const struct sip_cseq *cseq = sip_msg_cseq(msg);
+	const sip_str call_id = sip_msg_call_id(msg);
+	uint64_t digest;
+
+	if (!cseq)
+		return false;
+	digest = sip_hash(&fixed, call_id.p, call_id.len) + cseq->number;
+	sip_out_bytes(out, &digest, sizeof digest);
+	return true;
+}
+
 static bool put_2543(struct sip_out *out, struct sip_msg *msg, bool with_to_tag)
 {
 	const struct sip_via *via = sip_msg_via(msg);
@@ -70,6 +87,9 @@ bool sip_tx_key_make(struct sip_tx_key *key, struct sip_msg *msg, sip_str method
 		sip_out_str(&out, via->branch);
 		sip_out_lit(&out, "|");
 		put_sent_by(&out, via);
+		sip_out_lit(&out, "|");
+		if (!put_request(&out, msg))
+			return false;
 	} else if (!put_2543(&out, msg, with_to_tag)) {
 		return false;
 	}

@@ -9,10 +9,10 @@ struct sip_tx_key {
 	char bytes[SIP_TX_KEY_MAX];
 };
 
-/* Branch, sent-by and method; or what RFC 2543 matching needs when the branch has
- * no magic cookie.  `method` stands in the place of the message's own: INVITE for
- * an ACK and for what a CANCEL cancels.  `with_to_tag`: RFC 2543 only.
- * False when the message has no Via, CSeq or From to make a key of. */
+/* Branch, sent-by, method and what says which request it is; or what RFC 2543 matching
+ * needs when the branch has no magic cookie.  `method` stands in the place of the
+ * message's own: INVITE for an ACK and for what a CANCEL cancels.  `with_to_tag`: RFC
+ * 2543 only. False when the message has no Via, CSeq or From to make a key of. */
 bool sip_tx_key_make(struct sip_tx_key *key, struct sip_msg *msg, sip_str method,
                      bool with_to_tag);
 

@@ -45,8 +45,8 @@ struct sip_tx {
 	uint32_t interval_ms; /* of the next retransmission */
 	uint16_t last_status;
 	uint16_t via_count; /* of the request: a response to it has as many */
-	uint16_t via_at;      /* client: where the top Via stands in `sent` */
-	bool internal;        /* the stack's own: nothing of it goes up */
+	uint16_t via_at;    /* client: where the top Via stands in `sent` */
+	bool internal;      /* the stack's own: nothing of it goes up */
 	const struct sip_fsm *fsm;
 	struct sip_timer resend, expire;
 	struct sip_node by_key, by_merge, by_serial;
