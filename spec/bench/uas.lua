@@ -1,5 +1,5 @@
--- luasip run spec/bench/uas.lua udp:127.0.0.1:5070 ...: rings, answers, waits for the end. The media is
--- elsewhere, as for a call that is only controlled.
+-- luasip run spec/bench/uas.lua udp:127.0.0.1:5070 ...: rings, answers, waits for the
+-- end. The media is elsewhere, as for a call that is only controlled.
 local sip = require "sip"
 
 local SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
