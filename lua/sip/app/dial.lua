@@ -16,7 +16,7 @@ local verbs = {}
 M.verbs = verbs
 
 local RING_TIME = 60
-local RINGBACK = "tone:us-ring"
+local RINGBACK = "tone:us"
 
 ---@class sip.DialOptions
 ---@field from? string       who we say we are; a call's own caller otherwise

@@ -115,6 +115,7 @@ function M.new(runtime, options)
     listening = {},
     bound = {},
     sessions = 0,
+    sounds = 0,
     calls = 0,
     max_calls = options.max_calls or math.huge,
     drain = limits.drain or 5,
@@ -479,11 +480,12 @@ function Endpoint:settled()
   end
 end
 
---- Whether nothing is under way: no call, no request without its answer.
+--- Whether nothing is under way: no call, no request without its answer, no
+--- recording that is not yet a file.
 ---@return boolean
 ---@private
 function Endpoint:idle()
-  return self.calls == 0 and self.pending == 0
+  return self.calls == 0 and self.pending == 0 and self.sounds == 0
 end
 
 --- Tell the trace of a verb.

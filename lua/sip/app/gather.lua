@@ -104,9 +104,8 @@ local function round(self, options)
   end
   local guard <close> = player
   local digits, why = collect(self, options, guard)
-  if player and player.why and player.why ~= "finished" and player.why ~= "stopped"
-    and player.why ~= "ended" and digits == "" then
-    return nil, err.new("rejected", { op = "gather", message = player.why })
+  if player and player.why == "failed" and digits == "" then
+    return nil, err.new("rejected", { op = "gather", message = player.message })
   end
   local least = options.min or why == "silence" and options.digits or 1
   return #digits >= least and digits ~= "" and digits

@@ -18,7 +18,7 @@ local schema = {
 ---@class sip.Recording
 ---@field path string
 ---@field duration number  seconds
----@field why string       "max", "silence", "stopped", "ended", or what went wrong
+---@field why sip.MediaEnd  "max", "silence", "stopped", "closed" with its call
 local Recording = {}
 local recording_mt = { __name = "sip.Recording", __index = Recording }
 
@@ -35,13 +35,6 @@ function recording_mt:__close()
   end
 end
 
---- How long it has run by now.
----@return number
----@private
-function Recording:elapsed()
-  return self.sound.call.ua.sched:now() - self.since
-end
-
 --- Whether a digit ends it; then it does.
 ---@param digit string
 ---@return boolean
@@ -56,8 +49,8 @@ end
 
 --- Of the sound: it has ended.
 ---@private
-function Recording:ended(report)
-  self.why, self.duration = report.why, report.duration
+function Recording:ended(why, message, seconds)
+  self.why, self.message, self.duration = why, message, seconds
   if self.event then
     self.event:notify(true)
   end
@@ -100,14 +93,13 @@ function M:record(path, options)
     path = path,
     id = id,
     sound = sound,
-    since = self.ua.sched:now(),
     terminator = options.terminator or "#",
     event = self.ua.sched:event(),
   }, recording_mt)
   sound.recording = recording
   recording.event:wait()
-  if recording.failed then
-    return nil, err.new("rejected", { op = "record", message = recording.why })
+  if recording.why == "failed" then
+    return nil, err.new("rejected", { op = "record", message = recording.message })
   end
   return recording
 end

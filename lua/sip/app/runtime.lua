@@ -60,7 +60,8 @@ local function sound(kind)
   end
 end
 
-for _, kind in ipairs { "digit", "played", "recorded", "failed" } do
+for _, kind in ipairs { "digit", "played", "recorded", "media_failed",
+  "media_closed" } do
   kinds[kind] = sound(kind)
 end
 
@@ -136,11 +137,7 @@ function Runtime:media_session(host)
   if not self.media then
     self.media = self.driver:media()
   end
-  local session, name, why = self.media:session { host = host }
-  if not session then
-    return nil, why or name
-  end
-  return session
+  return self.media:session { host = host }
 end
 
 --- An endpoint is open (called by it).

@@ -45,6 +45,7 @@ function M.new(call, host, codecs)
     },
   }, sound_mt)
   runtime.sessions[session] = self
+  call.ua.sounds = call.ua.sounds + 1
   return self
 end
 
@@ -57,9 +58,14 @@ local function apply(self)
     remote = self.remote
     remote.direction = "inactive"
   end
-  if remote then
-    self.remote = remote
-    self.session:set_remote(remote)
+  if not remote then
+    return
+  end
+  self.remote = remote
+  local ok, why = self.session:set_remote(remote)
+  if not ok then
+    local call = self.call
+    call.ua.log:warn("media cannot be sent", { call = call.id, why = why })
   end
 end
 
@@ -131,28 +137,49 @@ function Sound:rollback()
   self.offer:rollback()
 end
 
---- What the media has to say (called by the runtime).
----@param kind "digit"|"played"|"recorded"|"failed"
+local on = {}
+
 ---@private
-function Sound:event(kind, a, b)
-  local call = self.call
-  if kind == "digit" then
-    call:digit_heard(a, "rtp")
-  elseif kind == "played" then
-    local player = self.players[a]
-    if player then
-      self.players[a] = nil
-      player:ended(b)
-    end
-  elseif kind == "recorded" then
-    local recording = self.recording
-    if recording and recording.id == a then
-      self.recording = nil
-      recording:ended(b)
-    end
-  elseif kind == "failed" then
-    call.ua.log:warn("media failed", { call = call.id, why = a })
+function on.digit(self, digit)
+  self.call:digit_heard(digit, "rtp")
+end
+
+---@private
+function on.played(self, id, why, text)
+  local player = self.players[id]
+  if player then
+    self.players[id] = nil
+    player:ended(why, text)
   end
+end
+
+---@private
+function on.recorded(self, id, why, text, seconds)
+  local recording = self.recording
+  if recording and recording.id == id then
+    self.recording = nil
+    recording:ended(why, text, seconds)
+  end
+end
+
+---@private
+function on.media_failed(self, text)
+  local call = self.call
+  call.ua.log:warn("media failed", { call = call.id, why = text })
+end
+
+---@private
+function on.media_closed(self)
+  local ua = self.call.ua
+  ua.runtime.sessions[self.session] = nil
+  ua.sounds = ua.sounds - 1
+  ua:settled()
+end
+
+--- What the media has to say (called by the runtime).
+---@private
+function Sound:event(kind, ...)
+  on[kind](self, ...)
 end
 
 --- Connect the audio of two calls; either may be connected elsewhere later.
@@ -180,27 +207,18 @@ function Sound:stats()
   return self.session:stats()
 end
 
---- The call is over. What plays or records is told of its end.
+--- The call is over. What plays or records is told of its end by the media, the
+--- last of it when files are closed.
 ---@private
 function Sound:close()
   self:part()
-  local players = self.players
-  self.players = {}
-  for _, player in pairs(players) do
-    player:ended "ended"
-  end
-  local recording = self.recording
-  self.recording = nil
   self.session:close()
-  self.call.ua.runtime.sessions[self.session] = nil
-  if recording then
-    recording:ended { why = "ended", duration = recording:elapsed() }
-  end
 end
 
 ---@class sip.Player  something that plays
 ---@field id integer
----@field why? string  how it ended: "finished", "stopped", or what went wrong
+---@field why? sip.MediaEnd  how it ended
+---@field message? string    what went wrong with a file
 ---@field private sound sip.Sound
 local Player = {}
 local player_mt = { __name = "sip.Player", __index = Player }
@@ -221,8 +239,8 @@ end
 
 --- Of the sound: it has ended.
 ---@private
-function Player:ended(why)
-  self.why = why
+function Player:ended(why, message)
+  self.why, self.message = why, message
   if self.event then
     self.event:notify(true)
   end
@@ -245,10 +263,10 @@ function Player:wait(timeout)
   local why = self.why
   if why == "finished" or why == "stopped" then
     return true
-  elseif why == "ended" then
+  elseif why == "closed" then
     return nil, err.new("ended")
   end
-  return nil, err.new("rejected", { op = "play", message = why })
+  return nil, err.new("rejected", { op = "play", message = self.message })
 end
 
 local verbs = {}
@@ -334,7 +352,8 @@ function verbs:play(what)
     return nil, e
   end
   self.ua:verb(self, "play " .. table.concat(items, " "))
-  local id, why = sound.session:play(items, options.loop and 0 or 1)
+  items.loop = options.loop
+  local id, why = sound.session:play(items)
   if not id then
     return nil, err.new("rejected", { op = "play", message = why })
   end
@@ -396,11 +415,10 @@ function verbs:press(digits, options)
   self.ua:verb(self, "press " .. digits)
   local duration, gap = options.duration or PRESS, options.gap or GAP
   local sound = self.sound
-  if not sound or not sound.offer.negotiated
-    or not sound.offer.negotiated.dtmf_payload_type then
+  if not sound then
     return self:press_by_info(digits:upper(), duration)
   end
-  ok, e = sound.session:press(digits:upper(), duration, gap)
+  ok, e = sound.session:press(digits:upper(), { duration = duration, gap = gap })
   if not ok then
     return nil, err.new("rejected", { op = "press", message = e })
   end
@@ -408,7 +426,7 @@ function verbs:press(digits, options)
   return self:enter()
 end
 
---- Press digits by INFO, where no telephone events were agreed on.
+--- Press digits by INFO, where the media is kept elsewhere.
 ---@private
 function verbs:press_by_info(digits, duration)
   for digit in digits:gmatch "." do
