@@ -221,6 +221,7 @@ function Net:clean()
   for _, stranger in ipairs(self.strangers) do
     stranger.stack:close()
   end
+  self:run(self.world:now() + 10)
   local pending = self.world:pending()
   self.world:close()
   assert.equal(0, pending)

@@ -51,7 +51,7 @@ end
 local function provisional(self, status, options, body)
   local face = self:face()
   self.last = {
-    reason = options.reason,
+    reason = option.reason(options.reason),
     tag = self.dialog.local_tag,
     headers = joined(body and face.answer or face.early, options.headers),
     body = body,
@@ -263,7 +263,7 @@ function M:reject(status, options)
     return nil, e
   end
   self:refuse(status, {
-    reason = options.reason,
+    reason = option.reason(options.reason),
     headers = option.headers(options.headers),
   })
   return true
@@ -294,7 +294,7 @@ function M:redirect(targets, options)
     return nil, e
   end
   self:refuse(status, {
-    reason = options.reason,
+    reason = option.reason(options.reason),
     headers = joined(contacts, options.headers),
   })
   return true

@@ -55,14 +55,39 @@ function M.check(options, schema, what, level)
   return options
 end
 
+-- What would end a line, or a string in C, is no part of a header.
+local function writable(name, value)
+  if type(name) ~= "string" or not name:find "^[%w!%%*_+`'~.-]+$" then
+    error(("headers: %q is no name"):format(tostring(name)), 5)
+  elseif type(value) ~= "string" or value:find "[\r\n\0]" then
+    error(("headers: the value of %s is no text of one line"):format(name), 5)
+  end
+end
+
+--- A reason phrase, or a text in its place: one line.
+---@param reason? string
+---@return string?
+---@private
+function M.reason(reason)
+  if reason and reason:find "[\r\n\0]" then
+    error("reason: a text of one line", 4)
+  end
+  return reason
+end
+
 --- Headers as scripts give them: `{ ["X-Name"] = "value" }`, where a value may be
 --- an array, or in a fixed order `{ "X-Name", "value", ... }`. Given back in that
---- second form; names of the first are sorted.
+--- second form; names of the first are sorted. What no header may hold raises.
 ---@param headers table|nil
 ---@return string[]?
 ---@private
 function M.headers(headers)
-  if headers == nil or headers[1] ~= nil then
+  if headers == nil then
+    return nil
+  elseif headers[1] ~= nil then
+    for i = 1, #headers, 2 do
+      writable(headers[i], headers[i + 1])
+    end
     return headers
   end
   local names = {}
@@ -76,6 +101,7 @@ function M.headers(headers)
     for _, value in ipairs(type(values) == "table" and values or { values }) do
       flat[#flat + 1] = name
       flat[#flat + 1] = tostring(value)
+      writable(name, flat[#flat])
     end
   end
   return flat

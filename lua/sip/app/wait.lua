@@ -40,6 +40,7 @@ function M.headers(options)
   local headers = option.headers(options.headers)
   if options.content_type then
     headers = table.move(headers or {}, 1, #(headers or {}), 1, {})
+    option.headers { "Content-Type", options.content_type }
     headers[#headers + 1] = "Content-Type"
     headers[#headers + 1] = options.content_type
   end
