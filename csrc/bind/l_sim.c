@@ -214,8 +214,9 @@ static uint64_t next_us(const struct l_world *box)
 /* world:now() -> seconds */
 static int l_world_now(lua_State *L)
 {
-	lua_pushnumber(L, (double)(sim_world_now_us(check_world(L)->world) / 1000) /
-	                          1000.0);
+	const uint64_t now_ms = sim_world_now_us(check_world(L)->world) / 1000;
+
+	lua_pushnumber(L, (double)now_ms / 1000.0);
 	return 1;
 }
 

@@ -147,6 +147,7 @@ bool media_desk_idle(const struct media_desk *desk)
 
 static struct media_command *backlog_at(struct media_desk *desk, uint32_t at)
 {
+	assert(desk->backlog_cap > 0);
 	return &desk->backlog[(desk->backlog_at + at) % desk->backlog_cap];
 }
 
@@ -295,6 +296,7 @@ sip_err media_session_press(struct media_session *session, sip_str digits,
 	if (is_gone(session))
 		return SIP_EGONE;
 	for (size_t i = 0; i < digits.len; i++)
+		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): no string */
 		if (!memchr("0123456789*#ABCD", digits.p[i], 16))
 			return SIP_EINVAL;
 	while (digits.len > 0) {
