@@ -38,7 +38,8 @@ int main(int argc, char **argv)
 		status = lua_pcall(L, argc - 2, 0, 1);
 	}
 	if (status != LUA_OK)
-		(void)fprintf(stderr, "%s\n", lua_tostring(L, -1)); /* nowhere else to say */
+		(void)fprintf(stderr, "%s\n",
+		              lua_tostring(L, -1)); /* nowhere else to say */
 	lua_close(L);
 	return status != LUA_OK;
 }
