@@ -5,7 +5,7 @@
 
 #include <lua.h>
 
-/* Adds pcm_correlate and wav_samples to the module table on top. */
+/* Makes the two types. */
 void l_media_open(lua_State *L);
 
 /* Push a new box for the driver's desk.  The driver anchors it, and detaches it before

@@ -1,44 +1,8 @@
 #include "media/desk.h"
 
-#include "media/play.h"
-#include "media/recorder.h"
+#include "media/handle.h"
 
 #include <assert.h>
-#include <math.h>
-
-struct media_session {
-	struct media_desk *desk;
-	struct sip_link link;     /* of the desk */
-	struct sip_link happened; /* of the desk, when FAILED or CLOSED is to be told */
-	uint64_t serial;
-	uint32_t slot, port;
-	struct sip_addr local;
-	struct sip_link plays, recorders;
-	uint32_t playing, recording; /* those whose strip or tape the engine has */
-	bool closing;
-	bool gone; /* the engine knows it no longer */
-	bool failed, failure_told;
-	const char *why;
-	struct media_gauges gauges;
-};
-
-struct media_desk {
-	struct media_desk_config config;
-	struct media_prompts prompts;
-	struct sip_link sessions, plays_over, recorders_over, sessions_over;
-	struct media_session **slots;
-	uint32_t *free_slots;
-	uint32_t free_count, session_count;
-	uint64_t last_serial;
-	uint32_t last_id;
-
-	/* Commands that found the queue full.  There is always room for a CLOSE of each
-	 * session, so closing cannot fail. */
-	struct media_command *backlog;
-	uint32_t backlog_at, backlog_len, backlog_cap;
-
-	struct media_session *dead; /* told CLOSED; freed at the next look */
-};
 
 /* ---- the desk ---- */
 
@@ -151,7 +115,7 @@ static struct media_command *backlog_at(struct media_desk *desk, uint32_t at)
 	return &desk->backlog[(desk->backlog_at + at) % desk->backlog_cap];
 }
 
-static sip_err backlog_reserve(struct media_desk *desk, uint32_t room)
+sip_err media_desk_reserve(struct media_desk *desk, uint32_t room)
 {
 	struct sip_alloc *alloc = desk->config.alloc;
 	const uint32_t cap = desk->backlog_cap ? desk->backlog_cap * 2 : 16;
@@ -168,7 +132,7 @@ static sip_err backlog_reserve(struct media_desk *desk, uint32_t room)
 	desk->backlog = bigger;
 	desk->backlog_cap = cap;
 	desk->backlog_at = 0;
-	return backlog_reserve(desk, room);
+	return media_desk_reserve(desk, room);
 }
 
 static void backlog_flush(struct media_desk *desk)
@@ -180,7 +144,8 @@ static void backlog_flush(struct media_desk *desk)
 	}
 }
 
-static void send_reserved(struct media_desk *desk, const struct media_command *command)
+void media_desk_send_reserved(struct media_desk *desk,
+                              const struct media_command *command)
 {
 	backlog_flush(desk);
 	if (desk->backlog_len > 0 ||
@@ -192,164 +157,16 @@ static void send_reserved(struct media_desk *desk, const struct media_command *c
 }
 
 /* A closing session has used its reservation; counting it still is only generous. */
-static sip_err send(struct media_session *session, struct media_command *command)
+sip_err media_desk_send(struct media_session *session, struct media_command *command)
 {
-	sip_err err = backlog_reserve(session->desk, session->desk->session_count + 1);
+	sip_err err =
+		media_desk_reserve(session->desk, session->desk->session_count + 1);
 
 	if (err)
 		return err;
 	command->slot = session->slot;
-	send_reserved(session->desk, command);
+	media_desk_send_reserved(session->desk, command);
 	return SIP_OK;
-}
-
-/* ---- sessions ---- */
-
-static sip_err session_start(struct media_session *session, const struct sip_addr *host,
-                             const char **why)
-{
-	struct media_desk *desk = session->desk;
-	struct media_command command = { .kind = MEDIA_OPEN };
-	sip_err err;
-
-	err = backlog_reserve(desk, desk->session_count + 2);
-	if (err)
-		return err;
-	err = desk->config.ports->ops->open(desk->config.ports, host, &session->port,
-	                                    &session->local, why);
-	if (err)
-		return err;
-	session->slot = desk->free_slots[--desk->free_count];
-	session->serial = ++desk->last_serial;
-	desk->slots[session->slot] = session;
-	desk->session_count++;
-	sip_list_insert(&desk->sessions, &session->link);
-	command.slot = session->slot;
-	command.open.port = session->port;
-	command.open.gauges = &session->gauges;
-	send_reserved(desk, &command);
-	return SIP_OK;
-}
-
-sip_err media_session_open(struct media_desk *desk, const struct sip_addr *host,
-                           struct media_session **out, const char **why)
-{
-	struct media_session *session;
-	sip_err err;
-
-	*why = "too many media sessions";
-	if (desk->free_count == 0)
-		return SIP_ELIMIT;
-	*why = "no memory for another media session";
-	session = sip_alloc0(desk->config.alloc, sizeof *session);
-	if (!session)
-		return SIP_ENOMEM;
-	session->desk = desk;
-	sip_list_init(&session->plays);
-	sip_list_init(&session->recorders);
-	err = session_start(session, host, why);
-	if (err) {
-		sip_free(desk->config.alloc, session, sizeof *session);
-		return err;
-	}
-	*out = session;
-	return SIP_OK;
-}
-
-uint64_t media_session_serial(const struct media_session *session)
-{
-	return session->serial;
-}
-
-uint64_t media_desk_next_serial(const struct media_desk *desk)
-{
-	return desk->last_serial + 1;
-}
-
-const struct sip_addr *media_session_local(const struct media_session *session)
-{
-	return &session->local;
-}
-
-static bool is_gone(const struct media_session *session)
-{
-	return session->closing || session->failed;
-}
-
-sip_err media_session_set_remote(struct media_session *session,
-                                 const struct media_remote *remote)
-{
-	struct media_command command = { .kind = MEDIA_REMOTE, .remote = *remote };
-
-	if (is_gone(session))
-		return SIP_EGONE;
-	if (remote->codec == MEDIA_CODEC_NONE || remote->ptime_ms < 10 ||
-	    remote->ptime_ms > 120)
-		return SIP_EINVAL;
-	return send(session, &command);
-}
-
-/* More digits than one command holds go in several: the order stays. */
-sip_err media_session_press(struct media_session *session, sip_str digits,
-                            uint16_t duration_ms, uint16_t gap_ms)
-{
-	if (is_gone(session))
-		return SIP_EGONE;
-	for (size_t i = 0; i < digits.len; i++)
-		/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): no string */
-		if (!memchr("0123456789*#ABCD", digits.p[i], 16))
-			return SIP_EINVAL;
-	while (digits.len > 0) {
-		struct media_command command = { .kind = MEDIA_PRESS };
-		const size_t n =
-			digits.len < MEDIA_PRESS_MAX ? digits.len : MEDIA_PRESS_MAX;
-		sip_err err;
-
-		memcpy(command.press.digits, digits.p, n);
-		command.press.count = (uint8_t)n;
-		command.press.duration_ms = duration_ms;
-		command.press.gap_ms = gap_ms;
-		err = send(session, &command);
-		if (err)
-			return err;
-		digits = sip_str_of(digits.p + n, digits.len - n);
-	}
-	return SIP_OK;
-}
-
-sip_err media_session_bridge(struct media_session *session, struct media_session *other)
-{
-	struct media_command command = { .kind = MEDIA_BRIDGE, .other = other->slot };
-
-	if (is_gone(session) || is_gone(other))
-		return SIP_EGONE;
-	if (session == other || session->desk != other->desk)
-		return SIP_EINVAL;
-	return send(session, &command);
-}
-
-sip_err media_session_unbridge(struct media_session *session)
-{
-	struct media_command command = { .kind = MEDIA_BRIDGE,
-		                         .other = MEDIA_SLOT_NONE };
-
-	return is_gone(session) ? SIP_EGONE : send(session, &command);
-}
-
-uint64_t media_session_gauge(const struct media_session *session,
-                             enum media_gauge gauge)
-{
-	return atomic_load_explicit(&session->gauges.value[gauge],
-	                            memory_order_relaxed);
-}
-
-#define GAUGE_NAME(name) #name,
-static const char *const gauge_names[] = { MEDIA_GAUGE_MAP(GAUGE_NAME) };
-#undef GAUGE_NAME
-
-const char *media_gauge_name(enum media_gauge gauge)
-{
-	return gauge_names[gauge];
 }
 
 /* ---- the end of a session ---- */
@@ -377,179 +194,6 @@ static void session_gone(struct media_session *session)
 	session_look(session);
 }
 
-void media_session_close(struct media_session *session)
-{
-	const struct media_command command = { .kind = MEDIA_CLOSE,
-		                               .slot = session->slot };
-
-	if (session->closing)
-		return;
-	session->closing = true;
-	if (!session->gone)
-		send_reserved(session->desk, &command);
-}
-
-/* ---- plays ---- */
-
-static void play_look(struct media_play *play)
-{
-	struct media_desk *desk = play->session->desk;
-
-	if (media_play_finished(play) && !sip_link_in_list(&play->happened))
-		sip_list_insert(&desk->plays_over, &play->happened);
-}
-
-static struct media_play *play_find(const struct media_session *session, uint32_t id)
-{
-	struct sip_link *link = session->plays.next;
-
-	for (; link != &session->plays; link = link->next) {
-		struct media_play *play = SIP_CONTAINER(link, struct media_play, link);
-
-		if (play->id == id && !play->returned)
-			return play;
-	}
-	return NULL;
-}
-
-static uint32_t next_id(struct media_desk *desk)
-{
-	desk->last_id += desk->last_id == UINT32_MAX ? 2 : 1;
-	return desk->last_id;
-}
-
-sip_err media_session_play(struct media_session *session, const sip_str *items,
-                           size_t count, uint32_t times, uint32_t *id, const char **why)
-{
-	struct media_desk *desk = session->desk;
-	struct media_command command = { .kind = MEDIA_PLAY };
-	struct media_play *play = NULL;
-	sip_err err;
-
-	*why = "the media session is closed";
-	if (is_gone(session))
-		return SIP_EGONE;
-	*why = "too many plays at the same time";
-	if (session->playing == MEDIA_PLAYS)
-		return SIP_ELIMIT;
-	err = media_play_new(&desk->prompts, items, count, times, play_look, &play,
-	                     why);
-	if (err)
-		return err;
-	play->session = session;
-	play->id = next_id(desk);
-	command.id = play->id;
-	command.strip = &play->strip;
-	*why = "no memory for another command";
-	err = send(session, &command);
-	if (err) {
-		media_play_free(play);
-		return err;
-	}
-	session->playing++;
-	sip_list_insert(&session->plays, &play->link);
-	media_play_feed(play);
-	*id = play->id;
-	return SIP_OK;
-}
-
-static void play_returned(struct media_session *session, struct media_play *play,
-                          enum media_end end)
-{
-	session->playing--;
-	media_play_returned(play, end);
-	play_look(play);
-}
-
-/* ---- recordings ---- */
-
-static void recorder_look(struct media_recorder *recorder)
-{
-	struct media_session *session = recorder->session;
-	struct media_desk *desk = session->desk;
-	struct media_command command = { .kind = MEDIA_STOP, .id = recorder->id };
-
-	/* When there is no memory for this command, the next chunk brings us here. */
-	if (recorder->failed && !recorder->returned && !is_gone(session))
-		(void)send(session, &command); /* see above */
-	if (media_recorder_finished(recorder) && !sip_link_in_list(&recorder->happened))
-		sip_list_insert(&desk->recorders_over, &recorder->happened);
-}
-
-static struct media_recorder *recorder_find(const struct media_session *session,
-                                            uint32_t id)
-{
-	struct sip_link *link = session->recorders.next;
-
-	for (; link != &session->recorders; link = link->next) {
-		struct media_recorder *recorder =
-			SIP_CONTAINER(link, struct media_recorder, link);
-
-		if (recorder->id == id && !recorder->returned)
-			return recorder;
-	}
-	return NULL;
-}
-
-static uint64_t samples_of(double seconds)
-{
-	return seconds > 0 ? (uint64_t)llround(seconds * MEDIA_RATE) : 0;
-}
-
-sip_err media_session_record(struct media_session *session,
-                             const struct media_record_opts *opts, uint32_t *id)
-{
-	struct media_desk *desk = session->desk;
-	struct media_command command = { .kind = MEDIA_RECORD };
-	struct media_recorder *recorder;
-
-	if (is_gone(session))
-		return SIP_EGONE;
-	if (session->recording > 0)
-		return SIP_ESTATE;
-	if (opts->path.len == 0 || opts->path.len > 4096 || !(opts->max_s < 1e9) ||
-	    !(opts->silence_s < 1e9))
-		return SIP_EINVAL;
-	if (backlog_reserve(desk, desk->session_count + 1))
-		return SIP_ENOMEM;
-	recorder = media_recorder_new(desk->config.alloc, desk->config.files,
-	                              opts->path, recorder_look);
-	if (!recorder)
-		return SIP_ENOMEM;
-	recorder->session = session;
-	recorder->id = next_id(desk);
-	command.slot = session->slot;
-	command.id = recorder->id;
-	command.record.tape = &recorder->tape;
-	command.record.max_samples = samples_of(opts->max_s);
-	command.record.silence_samples = samples_of(opts->silence_s);
-	send_reserved(desk, &command);
-	session->recording++;
-	sip_list_insert(&session->recorders, &recorder->link);
-	media_prompts_forget(&desk->prompts, opts->path);
-	*id = recorder->id;
-	return SIP_OK;
-}
-
-static void recorder_returned(struct media_session *session,
-                              struct media_recorder *recorder, enum media_end end,
-                              uint32_t lost)
-{
-	session->recording--;
-	media_recorder_returned(recorder, end, lost);
-	recorder_look(recorder);
-}
-
-sip_err media_session_stop(struct media_session *session, uint32_t id)
-{
-	struct media_command command = { .kind = MEDIA_STOP, .id = id };
-
-	if (is_gone(session) ||
-	    (!play_find(session, id) && !recorder_find(session, id)))
-		return SIP_EGONE;
-	return send(session, &command);
-}
-
 /* ---- reports ---- */
 
 static void session_failed(struct media_session *session, const char *why)
@@ -562,7 +206,7 @@ static void session_failed(struct media_session *session, const char *why)
 		struct media_play *play = SIP_CONTAINER(link, struct media_play, link);
 
 		if (!play->returned)
-			play_returned(session, play, MEDIA_END_CLOSED);
+			media_session_play_returned(play, MEDIA_END_CLOSED);
 	}
 	for (link = session->recorders.next; link != &session->recorders;
 	     link = link->next) {
@@ -570,7 +214,7 @@ static void session_failed(struct media_session *session, const char *why)
 			SIP_CONTAINER(link, struct media_recorder, link);
 
 		if (!recorder->returned)
-			recorder_returned(session, recorder, MEDIA_END_CLOSED, 0);
+			media_session_recorder_returned(recorder, MEDIA_END_CLOSED, 0);
 	}
 	session_gone(session);
 	if (!sip_link_in_list(&session->happened))
@@ -580,8 +224,9 @@ static void session_failed(struct media_session *session, const char *why)
 static void report_taken(struct media_session *session,
                          const struct media_report *report)
 {
-	struct media_play *play = play_find(session, report->id);
-	struct media_recorder *recorder = recorder_find(session, report->id);
+	struct media_play *play = media_session_find_play(session, report->id);
+	struct media_recorder *recorder =
+		media_session_find_recorder(session, report->id);
 
 	switch (report->kind) {
 	case MEDIA_REPORT_STRIP:
@@ -590,17 +235,17 @@ static void report_taken(struct media_session *session,
 		break;
 	case MEDIA_REPORT_PLAYED:
 		assert(play);
-		play_returned(session, play, report->end);
+		media_session_play_returned(play, report->end);
 		break;
 	case MEDIA_REPORT_TAPE:
 		if (recorder) {
 			media_recorder_pump(recorder);
-			recorder_look(recorder);
+			media_session_recorder_look(recorder);
 		}
 		break;
 	case MEDIA_REPORT_RECORDED:
 		assert(recorder);
-		recorder_returned(session, recorder, report->end, report->lost);
+		media_session_recorder_returned(recorder, report->end, report->lost);
 		break;
 	case MEDIA_REPORT_FAILED:
 		session_failed(session, report->why);

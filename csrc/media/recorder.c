@@ -179,9 +179,8 @@ static void request_done(struct sip_file_req *req)
 	if (req->err)
 		fail(recorder, req->why);
 	recorder->state = MEDIA_RECORDER_OPEN;
-	if (state == MEDIA_RECORDER_OPENING && req->err)
-		recorder->state = MEDIA_RECORDER_CLOSED;
-	else if (state == MEDIA_RECORDER_CLOSING)
+	if (state == MEDIA_RECORDER_CLOSING ||
+	    (state == MEDIA_RECORDER_OPENING && req->err))
 		recorder->state = MEDIA_RECORDER_CLOSED;
 	else if (state == MEDIA_RECORDER_HEADER)
 		header_done(recorder);
