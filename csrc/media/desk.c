@@ -84,7 +84,9 @@ void media_desk_free(struct media_desk *desk)
 		struct media_session *session =
 			SIP_CONTAINER(desk->sessions.next, struct media_session, link);
 
-		desk->config.ports->ops->close(desk->config.ports, session->port);
+		if (!session->gone)
+			desk->config.ports->ops->close(desk->config.ports,
+			                               session->port);
 		session_free(session);
 	}
 	media_prompts_fini(&desk->prompts);
