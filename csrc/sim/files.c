@@ -24,6 +24,7 @@ static void complete(struct sim_task *task)
 
 	completion->host->touched = true;
 	completion->req->done(completion->req);
+	sim_media_look(completion->host);
 }
 
 /* A completion is owed for every request: when even its task cannot be had, the
@@ -56,6 +57,7 @@ void sim_files_run_owed(struct sim_host *host)
 		host->fs.owed = req->wire_data;
 		host->touched = true;
 		req->done(req);
+		sim_media_look(host);
 	}
 }
 

@@ -228,6 +228,13 @@ uint64_t sim_host_media_due_us(const struct sim_host *host)
 	return host->media ? host->media->seen_due_us : SIP_NEVER;
 }
 
+/* What the desk waits for may be a file, not a report. */
+void sim_media_look(struct sim_host *host)
+{
+	if (host->media && host->media->seen_due_us == SIP_NEVER)
+		host->media->seen_due_us = host->world->now_us;
+}
+
 void sim_host_media_seen(struct sim_host *host)
 {
 	if (host->media)

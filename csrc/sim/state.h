@@ -111,3 +111,5 @@ void sim_files_run_owed(struct sim_host *host);
 void sim_fs_init(struct sim_host *host);
 void sim_fs_fini(struct sim_host *host);
 void sim_media_free(struct sim_host *host);
+/* A file is done: the desk is to be asked for what happened. */
+void sim_media_look(struct sim_host *host);
