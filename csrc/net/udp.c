@@ -6,6 +6,10 @@
  * which names the destination that refused: an unconnected socket hears of them in
  * no other way (RFC 3261 18.4).
  */
+#ifdef __APPLE__ /* else its headers hide IPV6_PKTINFO; the name is Apple's */
+#define __APPLE_USE_RFC_3542 1 /* NOLINT(bugprone-reserved-identifier) */
+#endif
+
 #include "net/internal.h"
 
 #include <assert.h>

@@ -89,11 +89,13 @@ describe("a datagram socket", function()
     w.net:unlisten(closed)
     local a = w.net:listen("UDP", "127.0.0.1", 0)
     local b, b_port = w.net:listen("UDP", "127.0.0.2", 0)
+    -- The last one of each batch is refused, which the first of the next one hears.
+    assert.is_true(w.net:send(a, "kept 0", 0, "127.0.0.2", b_port))
     for i = 1, 60 do
       assert.is_true(w.net:send(a, "lost", i, "127.0.0.3", closed_port))
       assert.is_true(w.net:send(a, "kept " .. i, i, "127.0.0.2", b_port))
     end
-    for i = 1, 60 do
+    for i = 0, 60 do
       assert.equal("kept " .. i, w:expect({ kind = "bytes", id = b }).bytes)
     end
     for _, event in ipairs(w.events) do
