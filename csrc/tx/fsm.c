@@ -80,20 +80,21 @@ static uint64_t delay_of(struct sip_tx *tx, enum sip_tx_timer timer)
 	return SIP_NEVER;
 }
 
-static struct sip_timer *slot_of(struct sip_tx *tx, enum sip_tx_timer timer)
+size_t sip_tx_timer_offset(unsigned timer)
 {
-	switch (timer) {
-#define SIP_X(letter, slot)                                                            \
-	case TIMER_##letter:                                                           \
-		return &tx->slot;
+	static const size_t offsets[TIMER_COUNT] = {
+#define SIP_X(letter, slot) [TIMER_##letter] = offsetof(struct sip_tx, slot),
 		SIP_TX_TIMER_MAP(SIP_X)
 #undef SIP_X
-	case TIMER_NONE:
-	case TIMER_COUNT:
-		break;
-	}
-	assert(0);
-	return NULL;
+	};
+
+	assert(timer > TIMER_NONE && timer < TIMER_COUNT);
+	return offsets[timer];
+}
+
+static struct sip_timer *slot_of(struct sip_tx *tx, enum sip_tx_timer timer)
+{
+	return (struct sip_timer *)(void *)((char *)tx + sip_tx_timer_offset(timer));
 }
 
 /* A timer that cannot be armed for want of memory would leave the transaction

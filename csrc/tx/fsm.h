@@ -96,6 +96,9 @@ extern const struct sip_fsm sip_ict, sip_nict, sip_ist, sip_nist;
 void sip_fsm_step(struct sip_tx *tx, enum sip_tx_event event, struct sip_msg *msg,
                   struct sip_buf *bytes);
 
+/* Where in a transaction the timer of this letter is. */
+size_t sip_tx_timer_offset(unsigned timer);
+
 /* Names, for diagrams and logs. */
 const char *sip_fsm_state_name(unsigned state);
 const char *sip_fsm_event_name(unsigned event);

@@ -451,18 +451,9 @@ static enum sip_tx_event timer_event(const struct sip_timer *timer)
 
 static struct sip_tx *owner_of(struct sip_timer *timer)
 {
-	switch ((enum sip_tx_timer)timer->kind) {
-#define OWNER_BY_SLOT(letter, slot)                                                    \
-	case TIMER_##letter:                                                           \
-		return SIP_CONTAINER(timer, struct sip_tx, slot);
-		SIP_TX_TIMER_MAP(OWNER_BY_SLOT)
-#undef OWNER_BY_SLOT
-	case TIMER_NONE:
-	case TIMER_COUNT:
-		break;
-	}
-	assert(0);
-	return NULL;
+	const size_t offset = sip_tx_timer_offset(timer->kind);
+
+	return (struct sip_tx *)(void *)((char *)timer - offset);
 }
 
 static bool is_repeat(const struct sip_timer *timer)
