@@ -9,6 +9,7 @@
 #include "bind/l_class.h"
 #include "bind/l_driver.h"
 #include "bind/l_heap.h"
+#include "bind/l_raw.h"
 #include "bind/l_write.h"
 #include "sim/world.h"
 
@@ -25,6 +26,7 @@ struct l_host {
 	struct sim_host *host; /* NULL: its world is closed */
 	struct l_world *world; /* alive: uservalue 1 */
 	struct sip_link link;
+	struct sip_link raws;
 };
 
 /* ---- hosts as drivers ---- */
@@ -134,6 +136,7 @@ static void close_host(lua_State *L, struct l_host *host)
 	if (!host->host)
 		return;
 	sip_list_remove(&host->link);
+	l_raw_close_all(&host->raws);
 	l_driver_fini(L, &host->driver);
 	host->host = NULL;
 }
@@ -172,6 +175,7 @@ static int l_world_host(lua_State *L)
 	const int index = lua_gettop(L);
 
 	memset(box, 0, sizeof *box);
+	sip_list_init(&box->raws);
 	box->world = world;
 	luaL_setmetatable(L, L_HOST);
 	lua_pushvalue(L, 1);
@@ -409,6 +413,16 @@ static int l_host_disk(lua_State *L)
 	return 0;
 }
 
+/* host:raw{ transport, host, port } -> SimRaw: a socket with nothing behind it */
+static int l_host_raw(lua_State *L)
+{
+	struct l_host *box = check_host(L);
+	const struct l_raw_place place = { box->driver.alloc, box->world->world,
+		                           box->host, &box->raws };
+
+	return l_raw_new(L, &place);
+}
+
 static int l_host_close(lua_State *L)
 {
 	close_host(L, luaL_checkudata(L, 1, L_HOST));
@@ -436,6 +450,7 @@ static const luaL_Reg host_methods[] = {
 	{ "write_file", l_host_write_file },
 	{ "read_file", l_host_read_file },
 	{ "disk", l_host_disk },
+	{ "raw", l_host_raw },
 	{ NULL, NULL },
 };
 
@@ -446,6 +461,7 @@ static const luaL_Reg host_meta[] = {
 
 void l_sim_open(lua_State *L)
 {
+	l_raw_open(L);
 	l_new_class(L, L_WORLD, world_meta, world_methods);
 	l_new_class(L, L_HOST, host_meta, host_methods);
 	luaL_getmetatable(L, L_HOST);

@@ -147,3 +147,53 @@ function SimHost:read_file(path) end
 --- How many bytes its disk still takes, and how many seconds an operation lasts.
 ---@param opts { free?: integer, delay?: number }
 function SimHost:disk(opts) end
+
+--- A socket with nothing behind it: for saying what no stack would say.
+---@param at { transport?: sip.Transport, host: string, port?: integer } 5060 when left out
+---@return sip.SimRaw
+function SimHost:raw(at) end
+
+---@class sip.SimRaw
+local SimRaw = {}
+
+--- Send a datagram.
+---@param ip string
+---@param port integer
+---@param bytes string
+---@return true? ok
+---@return string? name
+function SimRaw:send(ip, port, bytes) end
+
+--- Open a connection; "opened" or "closed" comes.
+---@param ip string
+---@param port integer
+---@return integer? id
+---@return string? name
+function SimRaw:connect(ip, port) end
+
+--- Say something on a connection.
+---@param id integer
+---@param bytes string
+---@return true? ok
+---@return string? name
+function SimRaw:write(id, bytes) end
+
+--- Close a connection.
+---@param id integer
+function SimRaw:shut(id) end
+
+---@class sip.RawEvent
+---@field what "opened"|"bytes"|"failed"|"closed"
+---@field at number       seconds
+---@field id integer      of the socket or the connection
+---@field from string     "ip:port"
+---@field to string
+---@field bytes? string
+---@field why? string
+
+--- What came since the last time, in order.
+---@return sip.RawEvent[]
+function SimRaw:take() end
+
+--- Close the socket and its connections.
+function SimRaw:close() end
