@@ -158,12 +158,18 @@ uint64_t sip_timers_deadline(const struct sip_timers *timers)
 	return timer ? timer->due_ms : SIP_NEVER;
 }
 
-struct sip_timer *sip_timers_pop(struct sip_timers *timers, uint64_t now_ms)
+struct sip_timer *sip_timers_find(const struct sip_timers *timers, uint64_t now_ms)
 {
 	struct sip_timer *timer = first(timers);
 
-	if (!timer || timer->due_ms > now_ms)
-		return NULL;
-	sip_timer_stop(timers, timer);
+	return timer && timer->due_ms <= now_ms ? timer : NULL;
+}
+
+struct sip_timer *sip_timers_pop(struct sip_timers *timers, uint64_t now_ms)
+{
+	struct sip_timer *timer = sip_timers_find(timers, now_ms);
+
+	if (timer)
+		sip_timer_stop(timers, timer);
 	return timer;
 }

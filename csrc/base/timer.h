@@ -56,5 +56,7 @@ bool sip_timer_armed(const struct sip_timer *timer);
 
 uint64_t sip_timers_deadline(const struct sip_timers *timers); /* SIP_NEVER: none */
 
+/* The next timer due at `now_ms`, left armed; NULL when none. */
+struct sip_timer *sip_timers_find(const struct sip_timers *timers, uint64_t now_ms);
 /* The next timer due at `now_ms`, stopped before it is given; NULL when none. */
 struct sip_timer *sip_timers_pop(struct sip_timers *timers, uint64_t now_ms);

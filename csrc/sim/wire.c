@@ -16,6 +16,13 @@ struct sim_wire {
 	struct sip_link items;
 };
 
+/* Bytes that wait for their connection. */
+struct unsent {
+	struct unsent *next;
+	size_t len;
+	char bytes[];
+};
+
 /* A socket, a listener or one end of a connection. */
 struct item {
 	struct sip_link link;
@@ -24,9 +31,10 @@ struct item {
 	enum item_kind kind;
 	enum sip_transport transport;
 	uint32_t id;
-	struct sip_path path; /* of a connection */
-	uint32_t peer;        /* its other end, 0: none any more */
-	uint64_t last_due_us; /* bytes never overtake bytes */
+	struct sip_path path;        /* of a connection */
+	uint32_t peer;               /* its other end, 0: none any more */
+	uint64_t last_due_us;        /* bytes never overtake bytes */
+	struct unsent *first_unsent; /* until the connection is there */
 	bool open, closing;
 	struct sim_place places[SIM_ADDRESSES];
 	unsigned place_count;
@@ -67,10 +75,20 @@ static struct item *item_new(struct sim_wire *wire, enum item_kind kind)
 	return item;
 }
 
+static void drop_first_unsent(struct item *item)
+{
+	struct unsent *unsent = item->first_unsent;
+
+	item->first_unsent = unsent->next;
+	sip_free(item->wire->host->world->alloc, unsent, sizeof *unsent + unsent->len);
+}
+
 static void item_free(struct item *item)
 {
 	struct sim_world *world = item->wire->host->world;
 
+	while (item->first_unsent)
+		drop_first_unsent(item);
 	for (unsigned i = 0; i < item->place_count; i++)
 		sim_place_remove(&item->places[i]);
 	if (item->kind == ITEM_CONN)
@@ -215,6 +233,8 @@ static void set_why(struct step *step, const char *what, const struct sip_addr *
 	step->why[head + len] = '\0';
 }
 
+static sip_err send_stream(struct item *item, sip_str bytes);
+
 static void then_opened(struct item *item, struct step *step)
 {
 	const struct sip_wire_event event = { .kind = SIP_WIRE_OPENED,
@@ -222,6 +242,13 @@ static void then_opened(struct item *item, struct step *step)
 
 	(void)step;
 	item->open = true;
+	while (item->first_unsent) {
+		struct unsent *unsent = item->first_unsent;
+
+		/* What has no memory left is lost with the connection below it. */
+		(void)send_stream(item, sip_str_of(unsent->bytes, unsent->len));
+		drop_first_unsent(item);
+	}
 	emit(item, &event);
 }
 
@@ -301,10 +328,15 @@ static void then_arrive(struct item *item, struct step *step)
 	struct sim_world *world = item->wire->host->world;
 	struct sim_place *place = sim_place_find(world, SIM_STREAM, &item->path.remote);
 	struct item *listener = place ? item_find(world, place->owner) : NULL;
+	const struct sim_host *host = sim_host_at(world, &item->path.remote);
 	struct item *far;
 	uint64_t back = 0;
 
 	(void)step;
+	if (!host || host->down) {
+		end_later(item, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
+		return;
+	}
 	if (!stream_delay(item, &back)) {
 		end_later(item, back, SIP_EWIRE, "timed out: ");
 		return;
@@ -362,13 +394,21 @@ static sip_err op_open(struct sip_wire *w, enum sip_transport transport,
 	return SIP_OK;
 }
 
-static sip_err send_stream(struct item *item, sip_str bytes);
-
-/* Bytes sent before the connection is there follow it. */
-static void then_send(struct item *item, struct step *step)
+static sip_err keep_unsent(struct item *item, sip_str bytes)
 {
-	if (!item->closing)
-		(void)send_stream(item, sip_str_of(step->bytes, step->len));
+	struct unsent *unsent =
+		sip_alloc(item->wire->host->world->alloc, sizeof *unsent + bytes.len);
+	struct unsent **last = &item->first_unsent;
+
+	if (!unsent)
+		return SIP_ENOMEM;
+	unsent->next = NULL;
+	unsent->len = bytes.len;
+	memcpy(unsent->bytes, bytes.p, bytes.len);
+	while (*last)
+		last = &(*last)->next;
+	*last = unsent;
+	return SIP_OK;
 }
 
 static sip_err send_stream(struct item *item, sip_str bytes)
@@ -378,15 +418,14 @@ static sip_err send_stream(struct item *item, sip_str bytes)
 	struct step *step;
 
 	if (!item->open)
-		step = later(item, 1, bytes.len, then_send);
-	else if (!peer)
+		return keep_unsent(item, bytes);
+	if (!peer)
 		return SIP_EWIRE;
-	else if (stream_delay(item, &delay))
-		step = later(peer, delay, bytes.len, then_bytes);
-	else {
+	if (!stream_delay(item, &delay)) {
 		end_later(item, delay, SIP_EWIRE, "timed out: ");
 		return SIP_OK;
 	}
+	step = later(peer, delay, bytes.len, then_bytes);
 	if (!step)
 		return SIP_ENOMEM;
 	step->len = bytes.len;

@@ -100,14 +100,11 @@ void sim_world_run(struct sim_world *world, uint64_t to_us)
 	for (struct sip_link *link = world->hosts.next; link != &world->hosts;
 	     link = link->next)
 		sim_files_run_owed(SIP_CONTAINER(link, struct sim_host, link));
-	while (sip_timers_deadline(&world->tasks) <= to_us &&
-	       (timer = sip_timers_pop(&world->tasks, to_us))) {
+	/* A task armed by one of these stays where it is in the order. */
+	while ((timer = sip_timers_find(&world->tasks, to_us)) && timer->order < last) {
 		struct sim_task *task = task_of(timer);
 
-		if (timer->order >= last) { /* armed by one of these tasks */
-			(void)sip_timer_arm(&world->tasks, timer, timer->due_ms, 0);
-			break;
-		}
+		sip_timer_stop(&world->tasks, timer);
 		task->run(task);
 		sip_free(world->alloc, task, task->size);
 	}
