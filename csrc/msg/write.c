@@ -242,6 +242,29 @@ static void write_to(struct sip_out *out, struct sip_msg *req, sip_str tag)
 	sip_out_lit(out, "\r\n");
 }
 
+/* The request's, with how long its answer took: seconds with three digits, none when
+ * the request has a delay already or there was none (8.2.6.1). */
+static void write_timestamp(struct sip_out *out, struct sip_msg *req, uint32_t delay_ms)
+{
+	const sip_str text = sip_msg_header(req, SIP_H_TIMESTAMP);
+	char digits[4];
+
+	if (delay_ms == 0 || text.len == 0 || memchr(text.p, ' ', text.len) ||
+	    memchr(text.p, '\r', text.len)) {
+		copy_first(out, req, SIP_H_TIMESTAMP);
+		return;
+	}
+	sip_out_lit(out, "Timestamp: ");
+	sip_out_str(out, text);
+	sip_out_lit(out, " ");
+	sip_out_u64(out, delay_ms / 1000);
+	for (size_t i = 0, unit = 100; i < 3; i++, unit /= 10)
+		digits[i + 1] = (char)('0' + delay_ms / unit % 10);
+	digits[0] = '.';
+	sip_out_bytes(out, digits, sizeof digits);
+	sip_out_lit(out, "\r\n");
+}
+
 void sip_write_response(struct sip_out *out, struct sip_msg *req,
                         const struct sip_response_spec *spec)
 {
@@ -266,7 +289,7 @@ void sip_write_response(struct sip_out *out, struct sip_msg *req,
 	copy_first(out, req, SIP_H_CALL_ID);
 	copy_first(out, req, SIP_H_CSEQ);
 	if (spec->status == 100)
-		copy_first(out, req, SIP_H_TIMESTAMP);
+		write_timestamp(out, req, spec->delay_ms);
 	for (unsigned i = 0; i < spec->field_count; i++)
 		write_field(out, &spec->fields[i]);
 	write_body(out, has_length, length, spec->body);

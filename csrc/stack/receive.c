@@ -76,8 +76,9 @@ static void refuse(struct sip_stack *stack, struct sip_msg *request,
 static void receive_cancel(struct sip_stack *stack, const struct sip_path *path,
                            const struct sip_addr *reply, struct sip_msg *cancel)
 {
-	struct sip_tx *invite = sip_tx_find_cancelled(&stack->layer, cancel);
-	struct sip_response_spec spec = { .status = invite ? 200 : 481 };
+	struct sip_tx *found = sip_tx_find_cancelled(&stack->layer, cancel);
+	struct sip_tx *invite = found && found->kind == SIP_IST ? found : NULL;
+	struct sip_response_spec spec = { .status = found ? 200 : 481 };
 	const char *why;
 	struct sip_event *event;
 	struct sip_tx *tx;
@@ -85,8 +86,8 @@ static void receive_cancel(struct sip_stack *stack, const struct sip_path *path,
 	if (sip_tx_server(&stack->layer, path, reply, cancel, &tx) != SIP_OK)
 		return; /* it will be repeated */
 	tx->internal = true;
-	if (invite)
-		spec.to_tag = sip_buf_str(invite->tag);
+	if (found)
+		spec.to_tag = sip_buf_str(found->tag);
 	sip_tx_start(tx);
 	(void)sip_stack_respond(stack, tx, &spec, false, &why); /* or repeated */
 	if (!tx->final)

@@ -115,14 +115,15 @@ static sip_err write_draft(struct draft *draft, const struct sip_request_spec *s
 	return err;
 }
 
-/* The bytes with a Via for this path put in. */
-static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t via_at,
-                                const struct sip_path *path, sip_str branch)
+enum { VIA_MAX = SIP_STACK_HOST_MAX + 128 };
+
+/* The Via line for this path; gives its length. */
+static size_t write_via_line(struct sip_stack *stack, const struct sip_path *path,
+                             sip_str branch, char line[VIA_MAX])
 {
-	char via[SIP_STACK_HOST_MAX + 128], sent_by[SIP_STACK_HOST_MAX + 8];
-	struct sip_out line, name;
+	char sent_by[SIP_STACK_HOST_MAX + 8];
+	struct sip_out out, name;
 	size_t host_len;
-	struct sip_buf *buf;
 
 	name_local(stack, &path->local, sent_by, &host_len);
 	sip_out_init(&name, sent_by, sizeof sent_by);
@@ -131,14 +132,37 @@ static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t v
 		sip_out_lit(&name, ":");
 		sip_out_u64(&name, path->local.port);
 	}
-	sip_out_init(&line, via, sizeof via);
-	sip_write_via(&line, path->transport, sip_str_of(sent_by, name.len), branch,
+	sip_out_init(&out, line, VIA_MAX);
+	sip_write_via(&out, path->transport, sip_str_of(sent_by, name.len), branch,
 	              path->transport == SIP_UDP);
-	assert(sip_out_end(&line) == SIP_OK);
-	buf = sip_buf_new_joined(stack->alloc, sip_str_of(plain.p, via_at),
-	                         sip_str_of(via, line.len),
-	                         sip_str_of(plain.p + via_at, plain.len - via_at));
-	return buf;
+	assert(sip_out_end(&out) == SIP_OK);
+	return out.len;
+}
+
+/* The bytes with a Via for this path put in. */
+static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t via_at,
+                                const struct sip_path *path, sip_str branch)
+{
+	char line[VIA_MAX];
+	const size_t len = write_via_line(stack, path, branch, line);
+
+	return sip_buf_new_joined(stack->alloc, sip_str_of(plain.p, via_at),
+	                          sip_str_of(line, len),
+	                          sip_str_of(plain.p + via_at, plain.len - via_at));
+}
+
+/* Would a draft be too large for UDP (18.1.1)? */
+static bool too_large(struct sip_stack *stack, const struct draft *draft,
+                      const struct sip_target *target, sip_str branch)
+{
+	struct sip_path path = { 0 };
+	char line[VIA_MAX];
+
+	if (draft->len + VIA_MAX <= SIP_UDP_BYTES_MAX ||
+	    local_towards(stack, target, &path) != SIP_OK)
+		return false;
+	return draft->len + write_via_line(stack, &path, branch, line) >
+	       SIP_UDP_BYTES_MAX;
 }
 
 static void make_branch(struct sip_stack *stack, char branch[BRANCH_LEN])
@@ -243,14 +267,15 @@ sip_err sip_stack_request(struct sip_stack *stack, const struct sip_request_spec
 
 	if (err != SIP_OK)
 		return err;
-	if (target->transport == SIP_UDP && draft.len > SIP_UDP_BYTES_MAX - 100 &&
-	    sip_stack_listener(stack, SIP_TCP, target->remote.family))
+	make_branch(stack, branch);
+	client.branch = sip_str_of(branch, sizeof branch);
+	if (target->transport == SIP_UDP &&
+	    sip_stack_listener(stack, SIP_TCP, target->remote.family) &&
+	    too_large(stack, &draft, target, client.branch))
 		by.transport = SIP_TCP;
 	err = choose_path(stack, &by, &client.path, &flow, why);
 	if (err != SIP_OK)
 		return err;
-	make_branch(stack, branch);
-	client.branch = sip_str_of(branch, sizeof branch);
 	client.via_at = draft.via_at;
 	client.request = with_via(stack, sip_str_of(stack->scratch, draft.len),
 	                          draft.via_at, &client.path, client.branch);
@@ -324,13 +349,15 @@ sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite)
 	struct sip_client_spec spec = { .path = invite->path,
 		                        .method = sip_method_name(SIP_M_CANCEL) };
 	struct sip_refusal refusal;
-	struct sip_msg *msg;
+	struct sip_msg *msg = NULL;
 	struct sip_out out;
 	struct sip_tx *tx;
 	sip_err err =
 		sip_msg_parse(stack->alloc, &limits, bytes, false, &msg, &refusal);
 
-	sip_tx_cancel_sent(invite); /* from here on 64*T1, whatever comes (9.1) */
+	/* From here on 64*T1, whatever comes (9.1). */
+	if (!sip_timer_armed(&invite->expire))
+		sip_tx_cancel_sent(invite);
 	if (err != SIP_OK) {
 		sip_msg_unref(msg);
 		return err;
@@ -350,6 +377,7 @@ sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite)
 	sip_buf_unref(spec.request);
 	if (err != SIP_OK)
 		return err;
+	invite->cancel_sent = true;
 	tx->internal = true;
 	sip_tx_start(tx);
 	sip_tx_unref(tx);
@@ -375,15 +403,18 @@ sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite)
 sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str bytes)
 {
 	struct sip_path path = tx->path;
+	struct sip_flow *flow = sip_flow_find(stack, path.id);
 
 	if (path.transport == SIP_UDP) {
 		path.remote = tx->reply;
-	} else if (!sip_flow_find(stack, path.id)) {
-		struct sip_flow *flow =
-			sip_flow_towards(stack, path.transport, &tx->reply);
+	} else if (!flow || flow->closing) {
+		flow = sip_flow_towards(stack, path.transport, &tx->reply);
 		if (!flow &&
 		    sip_flow_open(stack, path.transport, &tx->reply, &flow) != SIP_OK)
 			return SIP_EWIRE;
+		/* Told when it cannot be opened (RFC 6026 8.8). */
+		sip_list_remove(&tx->on_flow);
+		sip_list_insert(&flow->waiting, &tx->on_flow);
 		tx->path.id = path.id = flow->path.id;
 		path.remote = tx->reply;
 	}

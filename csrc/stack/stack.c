@@ -133,10 +133,10 @@ static void pass(struct sip_stack *stack, struct sip_tx *tx, struct sip_msg *msg
 		        tx, msg);
 		return;
 	}
-	/* The first provisional lets a CANCEL out that has been waiting (9.1). */
-	if (msg->status < 200 && tx->cancelled)
-		(void)sip_stack_send_cancel(stack,
-		                            tx); /* timer P ends it all the same */
+	/* The first provisional lets a CANCEL out that has been waiting (9.1); timer P
+	 * ends the INVITE when it cannot be sent. */
+	if (msg->status < 200 && tx->cancelled && !tx->cancel_sent)
+		(void)sip_stack_send_cancel(stack, tx); /* the next one tries again */
 	if (msg->status > 100)
 		push_tx(stack, SIP_EVENT_RESPONSE, tx, msg);
 }

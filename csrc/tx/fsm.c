@@ -26,7 +26,7 @@ static uint32_t grown(const struct sip_tx *tx)
 	return tx->interval_ms * 2 < t->t2_ms ? tx->interval_ms * 2 : t->t2_ms;
 }
 
-/* Over UDP the client's timer E has then reached T2 (RFC 4320 4.1). */
+/* When timer E of a client over UDP reaches T2 (RFC 4320 4.1). */
 static uint32_t until_t2(const struct sip_timing *t)
 {
 	uint32_t sum = 0;
@@ -54,7 +54,7 @@ static uint64_t delay_of(struct sip_tx *tx, enum sip_tx_timer timer)
 	case TIMER_V:
 		if (tx->kind == SIP_IST)
 			return t->trying_ms;
-		return stream ? SIP_NEVER : until_t2(t);
+		return until_t2(t);
 	case TIMER_D: /* at least 32 s on UDP (17.1.1.2) */
 		if (stream)
 			return 0;
@@ -166,6 +166,7 @@ static void send_ack(struct sip_tx *tx, struct sip_msg *response)
 
 	if (sip_msg_parse(tx->layer->alloc, &limits, sip_buf_str(tx->sent), false,
 	                  &invite, &refusal) != SIP_OK) {
+		sip_msg_unref(invite);
 		sip_tx_send_failed(tx);
 		return;
 	}

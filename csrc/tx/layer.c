@@ -107,6 +107,7 @@ static sip_err new_tx(struct sip_tx_layer *layer, enum sip_tx_kind kind,
 		goto unmap;
 	tx->layer = layer;
 	tx->alloc = layer->alloc;
+	tx->born_ms = layer->now_ms;
 	tx->refs = 2; /* the layer's and the caller's */
 	tx->kind = (uint8_t)kind;
 	tx->state = first[kind];
@@ -303,7 +304,16 @@ struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *re
 
 struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer, struct sip_msg *cancel)
 {
-	return find_invite(layer, cancel);
+	struct sip_tx *tx = find_invite(layer, cancel);
+	struct sip_tx_key key;
+
+	for (unsigned m = 1; !tx && m < SIP_M_COUNT; m++) {
+		if (m == SIP_M_INVITE || m == SIP_M_ACK || m == SIP_M_CANCEL)
+			continue;
+		if (sip_tx_key_make(&key, cancel, sip_method_name(m), true))
+			tx = find(&layer->servers, &layer->hash_key, &key);
+	}
+	return tx;
 }
 
 void sip_tx_receive_request(struct sip_tx *tx, struct sip_msg *request)
@@ -350,6 +360,7 @@ void sip_tx_write_response(struct sip_tx *tx, const struct sip_response_spec *gi
 
 	if (spec.to_tag.len == 0 && spec.status > 100)
 		spec.to_tag = sip_buf_str(tx->tag);
+	spec.delay_ms = (uint32_t)(tx->layer->now_ms - tx->born_ms);
 	/* A name in sent-by, or another address than the source's (18.2.1); always
 	 * with rport (RFC 3581 4). */
 	if (via && (via->has_rport || !sip_addr_parse(via->host, &host) ||
@@ -381,6 +392,10 @@ sip_err sip_tx_respond(struct sip_tx *tx, unsigned status, struct sip_buf *bytes
 	if (tx->state == ST_TERMINATED ||
 	    (tx->final && (tx->state != ST_ACCEPTED || status < 200 || status > 299)))
 		return SIP_ESTATE;
+	/* Too early for a 100 over UDP (RFC 4320 4.1): timer V sends it. */
+	if (tx->kind == SIP_NIST && status == 100 && tx->state == ST_TRYING &&
+	    !sip_transport_info(tx->path.transport)->reliable)
+		return SIP_OK;
 	tx->last_status = (uint16_t)status;
 	if (status >= 200) {
 		tx->final = true;

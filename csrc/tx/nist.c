@@ -1,7 +1,7 @@
 /* Non-INVITE server transaction: RFC 3261 17.2.2 and its figure 8.
  *
- * RFC 4320 4.1: the only provisional is 100, and over UDP it is sent when the
- * client's timer E has reached T2 (timer V).  A failed send is reported and changes
+ * RFC 4320 4.1: the only provisional is 100, and it is sent when a client's timer E
+ * has reached T2 (timer V), over UDP not before.  A failed send is reported and changes
  * nothing (RFC 6026 8.8).
  */
 #include "tx/fsm.h"

@@ -33,12 +33,14 @@ struct sip_tx {
 	struct sip_tx_layer *layer; /* gone once `ended`; the allocator outlives it */
 	struct sip_alloc *alloc;
 	uint64_t serial; /* unique in its layer, never 0 */
+	uint64_t born_ms;
 	uint32_t refs;
 	uint8_t kind;         /* enum sip_tx_kind */
 	uint8_t state;        /* enum sip_tx_state */
 	bool final;           /* a final response has been sent or received */
 	bool until_ack;       /* a 2xx is repeated until acknowledged */
 	bool cancelled;       /* CANCEL received, or asked for */
+	bool cancel_sent;
 	bool merged;          /* another request of the same is under way (8.2.2.2) */
 	bool ended;           /* out of its layer */
 	bool send_failed;     /* in the layer's list of failures to step */
@@ -129,7 +131,8 @@ void sip_tx_start(struct sip_tx *tx);
 struct sip_tx *sip_tx_find_client(struct sip_tx_layer *layer, struct sip_msg *response);
 struct sip_tx *sip_tx_find_serial(struct sip_tx_layer *layer, uint64_t serial);
 struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request);
-/* The INVITE transaction a CANCEL is for (9.2). */
+/* The transaction a CANCEL is for (9.2): an INVITE's, or one on which it has no effect.
+ * Methods that we do not know are not looked for. */
 struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer,
                                      struct sip_msg *cancel);
 

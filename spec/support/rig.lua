@@ -23,7 +23,7 @@ local rig_mt = { __index = Rig }
 ---@return spec.Rig
 function M.new(options)
   options = options or {}
-  local self = setmetatable({ events = {}, on = {}, notes = {} }, rig_mt)
+  local self = setmetatable({ events = {}, on = {}, held = {} }, rig_mt)
   self.world = core.world { seed = options.seed or 1 }
   self.far = self.world:host(M.PEER, "192.0.2.9")
   self.host = self.world:host(M.OURS)
@@ -147,7 +147,7 @@ end
 
 --- Let everything expire and count what is alive: nothing.
 function Rig:clean()
-  self:run(self.world:now() + 200)
+  self:run(self.world:now() + (self.stream and 1000 or 200))
   local stats = self.stack:stats()
   local host = self.host:stats()
   assert.same({ 0, 0, 0, 0 }, {
@@ -246,6 +246,7 @@ function Rig:request(fields)
     raw = fields.raw, body = fields.body, transport = fields.transport or "udp",
     host = fields.host or M.PEER, port = fields.port or 5060,
   })
+  self.held[#self.held + 1] = tx -- the end of what nobody holds is not told
   return tx
 end
 

@@ -1,0 +1,163 @@
+-- Accepted, timers L and M, and what a failed send changes: RFC 6026. C-53, C-62, C-68,
+-- C-105. Virtual time, exact to the millisecond.
+
+local rig_of = require "spec.support.rig"
+
+local request, response = rig_of.request, rig_of.response
+
+describe("an INVITE client transaction that is accepted", function()
+  local rig, tx, invite
+
+  before_each(function()
+    rig = rig_of.new()
+    tx = rig:request { method = "INVITE" }
+    rig:run(0)
+    invite = rig:take()[1].message
+  end)
+
+  after_each(function()
+    rig:clean()
+  end)
+
+  -- @rfc 6026 8.4 MUST C-53
+  it("gives every 2xx to its user until timer M", function()
+    rig:say_at(1, response(invite, 200, { to_tag = "one" }))
+    assert.equal("accepted", tx:state())
+    rig:say_at(2, response(invite, 200, { to_tag = "one" }))
+    rig:say_at(32.9, response(invite, 202, { to_tag = "two" }))
+    rig:run()
+    assert.same({ "1.000 response 200", "2.000 response 200", "32.900 response 202",
+      "33.000 ended" }, rig:told())
+    assert.same({ "0.500 INVITE" }, rig:heard())
+  end)
+
+  -- @rfc 6026 8.4 MUST C-53
+  it("absorbs whatever else comes", function()
+    rig:say(response(invite, 180))
+    rig:say(response(invite, 200))
+    rig:say(response(invite, 180))
+    rig:say(response(invite, 486))
+    assert.same({ "0.000 response 180", "0.000 response 200" }, rig:told())
+    assert.same({}, rig:heard())
+    assert.equal("accepted", tx:state())
+  end)
+
+  -- @rfc 6026 8.4 MUST C-53
+  it("leaves a 2xx after timer M to the core", function()
+    rig:say(response(invite, 200))
+    rig:run(32)
+    rig:told()
+    rig:say_at(33, response(invite, 200))
+    assert.same({ "33.000 stray 200" }, rig:told())
+    rig:say(response(invite, 486))
+    rig:say(response(invite, 180))
+    assert.same({}, rig:told())
+  end)
+end)
+
+describe("an INVITE server transaction that is accepted", function()
+  local rig, tx
+
+  local function start(options)
+    rig = rig_of.new(options)
+    rig.on.request = function(object)
+      tx = object
+    end
+    rig:say(request { method = "INVITE" })
+    rig:told()
+  end
+
+  after_each(function()
+    rig:clean()
+  end)
+
+  -- @rfc 6026 8.5 MUST C-62
+  it("absorbs repeated INVITEs until timer L, and sends nothing itself", function()
+    start()
+    tx:respond(200)
+    assert.equal("accepted", tx:state())
+    rig:say_at(0.5, request { method = "INVITE" })
+    rig:say_at(31, request { method = "INVITE" })
+    assert.same({ "0.000 200 INVITE" }, rig:heard())
+    rig:run()
+    assert.same({ "32.000 ended" }, rig:told())
+    rig:say_at(33, request { method = "INVITE" })
+    assert.same({ "33.000 request INVITE" }, rig:told())
+    tx:respond(486)
+  end)
+
+  -- @rfc 6026 8.7 MUST C-62
+  it("gives an ACK of its own branch to its user", function()
+    start()
+    tx:respond(200)
+    rig:say_at(1, request { method = "ACK" })
+    assert.same({ "1.000 ack ACK" }, rig:told())
+    assert.equal("accepted", tx:state())
+  end)
+
+  -- @rfc 3261 13.3.1.4 MUST C-105
+  it("repeats a 2xx from T1 to T2 until it is told of the ACK", function()
+    start()
+    tx:respond(200, { until_ack = true })
+    rig:run(8)
+    assert.same({ 0, 0.5, 1.5, 3.5, 7.5 }, rig:instants "200")
+    rig:say_at(8, request { method = "INVITE" })
+    tx:acked()
+    rig:run()
+    assert.same({}, rig:heard())
+    assert.same({ "32.000 ended" }, rig:told())
+  end)
+
+  -- @rfc 3261 13.3.1.4 MUST C-105
+  it("says when 64*T1 have passed without an ACK", function()
+    start()
+    tx:respond(200, { until_ack = true })
+    rig:run()
+    assert.same({ 0, 0.5, 1.5, 3.5, 7.5, 11.5, 15.5, 19.5, 23.5, 27.5, 31.5 },
+      rig:instants "200")
+    assert.same({ "32.000 no_ack", "32.000 ended" }, rig:told())
+  end)
+
+  -- @rfc 3261 13.3.1.4 MUST C-105
+  it("repeats it on a stream too", function()
+    rig = rig_of.new { stream = true }
+    rig.on.request = function(object)
+      object:respond(200, { until_ack = true })
+    end
+    local id = rig.stream:connect(rig_of.OURS, 5060)
+    rig.stream:write(id, request { method = "INVITE", transport = "TCP" })
+    rig:run(4)
+    assert.same({ 0, 0.5, 1.5, 3.5 }, rig:instants("200", rig.stream))
+  end)
+end)
+
+describe("a response that cannot be sent", function()
+  local rig, tx
+
+  after_each(function()
+    rig:clean()
+  end)
+
+  -- @rfc 6026 8.8 MUST C-68
+  it("is reported, and an INVITE transaction stays as it is", function()
+    rig = rig_of.new { stream = true }
+    rig.on.request = function(object)
+      tx = object
+    end
+    local id = rig.stream:connect(rig_of.OURS, 5060)
+    rig.stream:write(id, request { method = "INVITE", transport = "TCP",
+      sent_by = "192.0.2.1:5999" })
+    rig:run(1)
+    rig.stream:shut(id)
+    rig:run(2)
+    rig:told()
+    rig.far:set_down(true)
+    assert.is_true(tx:respond(180))
+    rig:run(30)
+    assert.same({ "22.000 closed tcp", "22.000 failed wire" }, rig:told())
+    assert.equal("proceeding", tx:state())
+    assert.is_true(tx:respond(486))
+    rig.far:set_down(false)
+    rig:run()
+  end)
+end)
