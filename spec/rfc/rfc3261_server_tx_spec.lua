@@ -286,8 +286,12 @@ describe("matching a request", function()
     assert.equal(4, #seen)
     rig:say(request { sent_by = "192.0.2.1:5060" }) -- the default, written out
     assert.equal(4, #seen)
-    rig:say(request { number = 2, call_id = "another" }) -- the branch decides
+    rig:say(request { from = "<sip:a@192.0.2.1>;tag=x" }) -- the branch decides
     assert.equal(4, #seen)
+    -- A branch used twice for different requests is a peer's mistake; both are heard.
+    rig:say(request { number = 2 })
+    rig:say(request { call_id = "another" })
+    assert.equal(6, #seen)
   end)
 
   -- @rfc 3261 17.2.3 MUST C-64

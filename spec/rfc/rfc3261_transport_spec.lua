@@ -34,7 +34,8 @@ describe("a large request", function()
       rig = rig_of.new { stream = true, advertise = name }
       rig:request { method = "MESSAGE", body = "" }
       rig:run(0)
-      local room = 1300 - #rig:take()[1].bytes - #"100" + #"0"
+      local room = 1300 - #rig:take()[1].bytes
+      room = room - #tostring(room) + #"0" -- of Content-Length
       for more = 0, 1 do
         rig:request { method = "MESSAGE", body = ("x"):rep(room + more),
           call_id = "ours-" .. more + 2 }
@@ -185,7 +186,7 @@ describe("a stream", function()
   -- @rfc 3261 7.5 MUST C-5
   it("may have empty lines between messages", function()
     write("\r\n" .. request { transport = "TCP" })
-    write("\r\n\r\n\r\n" .. request { transport = "TCP", branch = "z9hG4bK2", number = 2 })
+    write("\r\n\r\n\r\n" .. request { transport = "TCP", number = 2 })
     assert.equal(2, #rig.told(rig) / 2)
   end)
 

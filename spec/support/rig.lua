@@ -166,9 +166,9 @@ function M.request(fields)
   local method = fields.method or "OPTIONS"
   local lines = { ("%s %s SIP/2.0"):format(method, fields.uri or "sip:bob@192.0.2.2") }
   local order = {
-    { "via", "Via", "SIP/2.0/" .. (fields.transport or "UDP") .. " "
-      .. (fields.sent_by or "192.0.2.1") .. ";branch=" .. (fields.branch or "z9hG4bKpeer1")
-      .. (fields.via_more or "") },
+    { "via", "Via", ("SIP/2.0/%s %s;branch=%s%s"):format(fields.transport or "UDP",
+      fields.sent_by or "192.0.2.1", fields.branch or "z9hG4bKpeer1",
+      fields.via_more or "") },
     { "max_forwards", "Max-Forwards", "70" },
     { "from", "From", "<sip:alice@192.0.2.1>;tag=" .. (fields.from_tag or "a1") },
     { "to", "To", "<sip:bob@192.0.2.2>" .. (fields.to_tag and ";tag=" .. fields.to_tag

@@ -148,8 +148,9 @@ function SimHost:read_file(path) end
 ---@param opts { free?: integer, delay?: number }
 function SimHost:disk(opts) end
 
---- A socket with nothing behind it: for saying what no stack would say.
----@param at { transport?: sip.Transport, host: string, port?: integer } 5060 when left out
+--- A socket with nothing behind it: for saying what no stack would say. The port is
+--- 5060 when left out.
+---@param at { transport?: sip.Transport, host: string, port?: integer }
 ---@return sip.SimRaw
 function SimHost:raw(at) end
 
