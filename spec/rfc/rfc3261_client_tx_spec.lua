@@ -141,7 +141,8 @@ describe("an INVITE client transaction", function()
   it("discards a response whose top Via is somebody else's", function()
     local invite = start()
     local via = invite:header "Via"
-    for ours, theirs in pairs { ["192%.0%.2%.2"] = "192.0.2.77", [":5060"] = ":5070" } do
+    local changes = { ["192%.0%.2%.2"] = "192.0.2.77", [":5060"] = ":5070" }
+    for ours, theirs in pairs(changes) do
       local other = via:gsub(ours, theirs)
       assert.not_equal(via, other)
       rig:say(response(invite, 180, { via = { other } }))
