@@ -11,6 +11,7 @@
 #include "bind/l_heap.h"
 #include "bind/l_raw.h"
 #include "bind/l_write.h"
+#include "media/desk.h"
 #include "sim/world.h"
 
 #define L_WORLD "sip.World"
@@ -75,7 +76,7 @@ static bool op_desk_ready(struct l_driver *driver)
 	struct l_host *host = host_of(driver);
 	const uint64_t due_ms = to_ms_up(sim_host_media_due_us(host->host));
 
-	if (due_ms > op_now_ms(driver))
+	if (due_ms > op_now_ms(driver) && !media_desk_pending(driver->desk))
 		return false;
 	sim_host_media_seen(host->host);
 	return true;
@@ -85,6 +86,8 @@ static uint64_t op_desk_deadline_ms(const struct l_driver *driver)
 {
 	const struct l_host *host = (const struct l_host *)(const void *)driver;
 
+	if (driver->desk && media_desk_pending(driver->desk))
+		return 0;
 	return to_ms_up(sim_host_media_due_us(host->host));
 }
 

@@ -367,3 +367,10 @@ bool media_desk_next(struct media_desk *desk, uint64_t now_ms,
 		report_taken(session, &report);
 	}
 }
+
+bool media_desk_pending(const struct media_desk *desk)
+{
+	return !sip_list_empty(&desk->plays_over) ||
+	       !sip_list_empty(&desk->recorders_over) ||
+	       !sip_list_empty(&desk->sessions_over) || desk->backlog_len > 0;
+}

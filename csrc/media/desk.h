@@ -76,6 +76,8 @@ struct media_event {
  * after the files' completions have been delivered. */
 bool media_desk_next(struct media_desk *desk, uint64_t now_ms,
                      struct media_event *event);
+/* Is there something to ask for that no report announced?  A file was closed, say. */
+bool media_desk_pending(const struct media_desk *desk);
 
 /* ---- sessions: a handle is good until its CLOSED event has been taken ---- */
 
