@@ -340,7 +340,6 @@ static int l_session_bridge(lua_State *L)
 
 	if (!session || !other)
 		return 2;
-	luaL_argcheck(L, session != other, 2, "a session cannot hear itself");
 	return result(L, media_session_bridge(session, other));
 }
 

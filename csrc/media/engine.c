@@ -151,7 +151,7 @@ static void session_bridge(struct rtp_engine *engine, struct rtp_session *sessio
 	struct rtp_session *other = open_session(engine, other_slot);
 
 	session_unbridge(engine, session);
-	if (!other || other == session || other->closing)
+	if (!other || other->closing)
 		return;
 	session_unbridge(engine, other);
 	session->bridged = other->slot;

@@ -124,7 +124,7 @@ sip_err media_session_bridge(struct media_session *session, struct media_session
 
 	if (is_gone(session) || is_gone(other))
 		return SIP_EGONE;
-	if (session == other || session->desk != other->desk)
+	if (session->desk != other->desk)
 		return SIP_EINVAL;
 	return media_desk_send(session, &command);
 }

@@ -107,6 +107,7 @@ function Session:stop(id) end
 function Session:press(digits, opts) end
 
 --- Let two sessions hear each other, digits included; each leaves the bridge it was in.
+--- A session that is bridged to itself is an echo.
 ---@param other sip.MediaSession
 ---@return true? ok
 ---@return string? why
