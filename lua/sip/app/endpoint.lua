@@ -131,7 +131,8 @@ function M.new(runtime, options)
     faces = {},
     contacts = {},
   }, endpoint_mt)
-  self.tracer = options.trace and runtime:tracer_for(self, options.trace) or nil
+  local traced = options.trace or runtime.tracing
+  self.tracer = traced and runtime:tracer_for(self, options.trace) or nil
   self.stack = runtime.driver:stack {
     dispatch = inbox.of(self),
     t1 = options.t1, t2 = options.t2, t4 = options.t4, timer_c = options.timer_c,

@@ -19,6 +19,7 @@ local LINGER = 1 -- seconds that an endpoint answers on after its last call
 ---@field endpoints sip.Endpoint[]
 ---@field sessions table<any, sip.Sound>  by media session
 ---@field signalled integer      how often it was asked to stop
+---@field tracing? sip.Tracer[]  every endpoint is traced, and its tracer put here
 local Runtime = {}
 local runtime_mt = { __name = "sip.Runtime", __index = Runtime }
 
@@ -117,7 +118,11 @@ end
 ---@return sip.Tracer
 ---@private
 function Runtime:tracer_for(ua, wanted)
-  return tracer_of.new(ua, self.trace, math.type(wanted) and wanted or nil)
+  local tracer = tracer_of.new(ua, self.trace, math.type(wanted) and wanted or nil)
+  if self.tracing then
+    table.insert(self.tracing, tracer)
+  end
+  return tracer
 end
 
 --- An endpoint.

@@ -22,7 +22,7 @@ function M.new(ua, shared, bound)
   return setmetatable({
     ua = ua,
     shared = shared ~= nil,
-    trace = shared or trace_of.new { bound = bound },
+    trace = shared or trace_of.new { bound = bound, origin = ua.sched:now() },
   }, tracer_mt)
 end
 
