@@ -9,6 +9,7 @@ local M = {}
 ---@field trace sip.Trace
 ---@field private ua sip.Endpoint
 ---@field private shared boolean
+---@field private columns table<string, string>  by IP address of ours
 local Tracer = {}
 local tracer_mt = { __name = "sip.Tracer", __index = Tracer }
 
@@ -22,6 +23,7 @@ function M.new(ua, shared, bound)
   return setmetatable({
     ua = ua,
     shared = shared ~= nil,
+    columns = {},
     trace = shared or trace_of.new { bound = bound, origin = ua.sched:now() },
   }, tracer_mt)
 end
@@ -31,14 +33,35 @@ local function header(bytes, long, short)
     or short and bytes:match("\r\n" .. short .. "[ \t]*:[ \t]*([^\r\n]+)")
 end
 
+-- What scripts do stands in the column of our address, though they began before it
+-- was known; all our ports at one address are one column.
+---@private
+function Tracer:place(own)
+  local ip = own:match "^(.*):%d+$"
+  if not self.here and not self.shared then
+    self.trace:name(self:listening(), own)
+  end
+  self.here = own
+  if not self.shared then
+    self.columns[ip] = self.columns[ip] or own
+    self.trace:name(own, self.columns[ip])
+  end
+end
+
+-- Where we listen, as long as nothing better is known.
+---@private
+function Tracer:listening()
+  return self.ua.listening[1]:match "^%a+:(.*)$"
+end
+
 --- A message has passed (called by the stack's dispatch). Where several endpoints
 --- share a trace, the sender's word is enough.
 ---@private
 function Tracer:message(sent, _, own, remote, bytes)
+  self:place(own)
   if self.shared and not sent then
     return
   end
-  self.here = own
   self.trace:message {
     at = self.ua.sched:now(),
     from = sent and own or remote,
@@ -57,7 +80,7 @@ function Tracer:verb(call, text)
   local kind = text:match "^digit" and "digit" or "verb"
   self.trace[kind](self.trace, {
     at = self.ua.sched:now(),
-    from = self.here or self.ua.listening[1]:match "^%a+:(.*)$",
+    from = self.here or self:listening(),
     text = text,
     call_id = call.id,
   })
