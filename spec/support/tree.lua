@@ -25,13 +25,15 @@ function M.files(folders, suffixes)
   return paths
 end
 
---- What the project wrote by hand; neither bytes (spec/data, a corpus) nor builds.
+--- What the project wrote by hand; neither bytes (spec/data, a corpus, sounds) nor
+--- builds.
 ---@return string[] paths
 function M.written()
   local paths = {}
   local folders = { "csrc", "lua", "spec", "examples", "tools", "bin", "doc", ".ci" }
   for _, path in ipairs(M.files(folders)) do
-    if not path:find "^spec/data/" and not path:find "^spec/fuzz/corpus/" then
+    if not path:find "^spec/data/" and not path:find "^spec/fuzz/corpus/"
+      and not path:find "%.wav$" then
       paths[#paths + 1] = path
     end
   end

@@ -1,0 +1,65 @@
+--- What `luasip call` and `luasip ping` have in common: who they are and where they
+--- listen.
+
+local address = require "sip.msg.address"
+
+local M = {}
+
+M.USER = { "--user", "NAME", "who we are, for From and for authentication" }
+M.PASSWORD = { "--password", "SECRET", "of that user" }
+M.FROM = { "--from", "URI", "who we are, when it is not that user" }
+M.LISTEN = { "--listen", "ADDRESS", "such as udp:127.0.0.1:5070; may be given again\n"
+  .. "(any address and port, UDP and TCP)", many = true }
+M.TRACE = { "--trace", "", "print the message flow too" }
+
+--- What makes no sense about these options.
+---@param args sip.cli.Arguments
+---@return string?
+function M.complaint(args)
+  if args.help then
+    return nil
+  elseif args.password and not args.user then
+    return "--password wants --user"
+  elseif not address.target(args[1]) then
+    return ("'%s' is no URI, such as sip:name@192.0.2.1:5060"):format(args[1])
+  elseif args.from and not address.target(args.from) then
+    return ("--from: '%s' is no URI"):format(args.from)
+  end
+end
+
+--- The credentials.
+---@param args sip.cli.Arguments
+---@return { user: string, password: string }?
+function M.auth(args)
+  return args.password and { user = args.user, password = args.password } or nil
+end
+
+--- The From: what was asked for, or the user at the other side's domain.
+---@param args sip.cli.Arguments
+---@return string?
+function M.from(args)
+  if args.from or not args.user then
+    return args.from
+  end
+  local uri = address.uri(address.target(args[1]))
+  return ("sip:%s@%s"):format(args.user, uri.host)
+end
+
+--- An endpoint that is traced.
+---@param ctx sip.cli.Context
+---@param args sip.cli.Arguments
+---@return sip.Endpoint? ua
+---@return string? why       it cannot listen
+function M.open(ctx, args)
+  local any = args[1]:find("[", 1, true) and "[::]" or "0.0.0.0"
+  local ok, ua = pcall(ctx.sip.new, {
+    listen = args.listen or { "udp:" .. any .. ":0", "tcp:" .. any .. ":0" },
+    trace = true,
+  })
+  if not ok then
+    return nil, (tostring(ua):gsub("^.-sip%.new: ", ""))
+  end
+  return ua
+end
+
+return M
