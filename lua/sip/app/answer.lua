@@ -155,12 +155,15 @@ end
 ---@return sip.Error? err
 ---@private
 function M:describe(options)
-  local offer = inspect.description(self.request)
   local sdp = options.sdp or self.own_sdp
+  if type(sdp) == "string" then
+    self.own_sdp = sdp
+    return sdp
+  end
+  local offer = inspect.description(self.request)
   if sdp then
     self.own_sdp = sdp
-    self.last_offer = offer
-    local body = type(sdp) == "function" and sdp(offer) or sdp
+    local body = sdp(offer)
     if type(body) == "string" then
       return body
     end

@@ -47,45 +47,7 @@ for _, verbs in ipairs { answer, outgoing, indialog, dial.verbs, bridge,
   end
 end
 
--- Read once, then kept.
-local lazy = {}
-
----@private
-function lazy.id(self)
-  return self.dialog and self.dialog.call_id or self.source.call_id
-end
-
----@private
-function lazy.from(self)
-  local req = self.request
-  return party.new(req:from_uri(), req:from_display())
-end
-
----@private
-function lazy.to(self)
-  local req = self.request
-  return party.new(req:to_uri(), req:to_display())
-end
-
----@private
-function lazy.uri(self)
-  return party.new(self.request:uri())
-end
-
-local call_mt = { __name = "sip.Call" }
-
-function call_mt:__index(key)
-  local verb = Call[key]
-  if verb ~= nil then
-    return verb
-  end
-  local read = lazy[key]
-  if read then
-    local value = read(self)
-    rawset(self, key, value)
-    return value
-  end
-end
+local call_mt = { __name = "sip.Call", __index = Call }
 
 function call_mt:__tostring()
   return ("sip.Call{%s; %s; %s}"):format(self.direction, self.state, self.id)
@@ -108,9 +70,13 @@ function M.incoming(ua, tx, req, dialog)
     ua = ua,
     direction = "in",
     state = "new",
+    id = dialog.call_id,
     tx = tx,
     request = req,
     dialog = dialog,
+    from = party.of(req, "from"),
+    to = party.of(req, "to"),
+    uri = party.of(req, "uri"),
   }, call_mt)
   dialog.owner = self
   return self
@@ -126,10 +92,8 @@ function M.outgoing(ua, source)
     ua = ua,
     direction = "out",
     state = "calling",
+    id = source.call_id,
     source = source,
-    tx = false,
-    dialog = false,
-    request = false,
   }, call_mt)
 end
 

@@ -48,7 +48,8 @@ local function renegotiate(self, req)
     if type(body) == "string" then
       return body
     end
-  elseif own and (offer == nil or offer == self.last_offer) then
+  elseif own and (offer == nil
+    or self.request and offer == inspect.description(self.request)) then
     return own
   end
   return nil, err.new("not_acceptable", { message = "the media is kept elsewhere" })
