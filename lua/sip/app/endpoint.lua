@@ -6,11 +6,9 @@ local dial = require "sip.app.dial"
 local dialogs = require "sip.ua.dialogs"
 local inbox = require "sip.app.inbox"
 local address = require "sip.msg.address"
-local auth_of = require "sip.ua.auth"
-local err = require "sip.rt.err"
-local inspect = require "sip.ua.inspect"
-local opening_of = require "sip.ua.opening"
 local option = require "sip.app.options"
+local reach = require "sip.app.reach"
+local target = require "sip.app.target"
 local wait = require "sip.app.wait"
 
 local M = {}
@@ -26,6 +24,12 @@ local bracket = address.bracket
 ---@field package servers table<any, sip.Call>  by server transaction
 local Endpoint = {}
 local endpoint_mt = { __name = "sip.Endpoint", __index = Endpoint }
+
+for _, methods in ipairs { reach, target } do
+  for name, method in pairs(methods) do
+    Endpoint[name] = method
+  end
+end
 
 function endpoint_mt:__tostring()
   return ("sip.Endpoint{%s; %d calls}"):format(self.state, self.calls)
@@ -160,105 +164,6 @@ function Endpoint:token(n)
   return self.runtime.driver:token(n)
 end
 
---- The Contact that a peer at this address is to use for us.
----@param transport string
----@param host string
----@param port integer
----@return string? contact
----@return string? why
----@private
-function Endpoint:contact(transport, host, port)
-  local own, own_port, why = self.stack:local_for(transport, host, port)
-  if not own then
-    return nil, ("%s towards %s: %s"):format(transport, host, why)
-  end
-  return self:contact_of(transport, own, own_port)
-end
-
---- The same for an address of ours.
----@private
-function Endpoint:contact_of(transport, host, port)
-  local by_port = self.contacts[transport]
-  if not by_port then
-    by_port = {}
-    self.contacts[transport] = by_port
-  end
-  local key = host .. " " .. port
-  local contact = by_port[key]
-  if not contact then
-    contact = ("<sip:%s:%d%s>"):format(bracket(host), port,
-      transport == "udp" and "" or ";transport=" .. transport)
-    by_port[key] = contact
-  end
-  return contact
-end
-
---- What all answers to a peer have in common, by the address of ours that it
---- came to.
----@param tx any
----@return { host: string, contact: string, early: string[], answer: string[] }
----@private
-function Endpoint:face(tx)
-  local host, port = tx:local_address()
-  if not host then -- the transaction is over, and so is the answer
-    host, port = "0.0.0.0", 5060
-  end
-  local _, _, transport = tx:source()
-  local by_host = self.faces[host]
-  if not by_host then
-    by_host = {}
-    self.faces[host] = by_host
-  end
-  local key = port .. (transport or "udp")
-  local face = by_host[key]
-  if not face then
-    local contact = self:contact_of(transport or "udp", host, port)
-    face = {
-      host = bracket(host),
-      contact = contact,
-      early = { "Contact", contact, "Allow", inspect.ALLOW },
-      answer = { "Contact", contact, "Allow", inspect.ALLOW, "Supported", "",
-        "Content-Type", "application/sdp" },
-    }
-    by_host[key] = face
-  end
-  return face
-end
-
---- Whether the host of a Request-URI is one that we answer for: any, unless
---- `domain` says which; our own addresses always.
----@param uri string
----@return boolean
----@private
-function Endpoint:is_ours(uri)
-  local set = self.domains
-  if not set then
-    return true
-  end
-  local parsed = address.uri(uri)
-  local host = parsed and parsed.host and parsed.host:lower()
-  return host ~= nil and (set[host] or address.is_numeric(host:gsub("[%[%]]", "")))
-    or false
-end
-
---- The address of ours that RTP towards a peer is to come to.
----@param transport string
----@param host string
----@param port? integer
----@return string? own
----@private
-function Endpoint:own_address(transport, host, port)
-  if not self.advertise.sip then
-    return (self.stack:local_for(transport, host, port or 5060))
-  end
-  local wide = host:find(":", 1, true) ~= nil
-  for _, at in ipairs(self.bound) do
-    if (at.host:find(":", 1, true) ~= nil) == wide then
-      return at.host
-    end
-  end
-end
-
 --- A number for the o= line of a session (RFC 8866 5.2).
 ---@return string
 ---@private
@@ -271,110 +176,6 @@ end
 ---@return string? text
 function Endpoint:ladder()
   return self.tracer and self.tracer:text()
-end
-
---- A target as scripts name it, as a URI: a bare user is of our own domain.
----@param target string
----@return string? uri
----@return string? display
----@private
-function Endpoint:target(target)
-  if type(target) ~= "string" then
-    return nil
-  end
-  local domain = self.options.domain
-  domain = type(domain) == "table" and domain[1] or domain
-  if domain and target:match "^[%w+._-]+$" and not target:find(".", 1, true) then
-    target = target .. "@" .. domain
-  end
-  return address.target(target)
-end
-
--- Credentials as the options name them.
----@param given? { user: string, password: string, realm?: string }
----@private
-function Endpoint:auth(given)
-  given = given or self.options.auth
-  if not given then
-    return nil
-  end
-  option.check(given, { user = "string", password = "string", realm = "string" },
-    "auth", 4)
-  return auth_of.new {
-    credentials = {
-      username = given.user,
-      password = given.password,
-      realm = given.realm,
-    },
-    random = function(n)
-      return self:token(n)
-    end,
-  }
-end
-
--- Where a first request goes by way of an outbound proxy.
-local function route_of(via)
-  if not via then
-    return nil
-  end
-  local uri = address.target(via)
-  if not uri then
-    error(("via: %q is no URI"):format(via), 4)
-  elseif not uri:find(";lr", 1, true) then
-    uri = uri .. ";lr"
-  end
-  return { "<" .. uri .. ">" }
-end
-
---- A request outside of any dialog, not yet sent.
----@param target string
----@param options { from?: string, display?: string, to?: string, via?: string }
----@return sip.Opening? opening
----@return sip.Error? err
----@private
-function Endpoint:opening(target, options)
-  local uri, display = self:target(target)
-  if not uri then
-    return nil, err.new("not_found", { message = ("%q is no target"):format(target) })
-  end
-  local from = options.from or self.options.from
-  local from_uri, from_display
-  if from then
-    from_uri, from_display = self:target(from)
-    if not from_uri then
-      error(("from: %q is no URI"):format(from), 4)
-    end
-  end
-  local opening, why = opening_of.new {
-    uri = uri,
-    to = options.to or address.write(uri, display),
-    from = from_uri or self:identity(uri),
-    display = options.display or from_display,
-    call_id = self:token(20),
-    tag = self:token(10),
-    route = route_of(options.via),
-  }
-  if not opening then
-    return nil, err.new("unreachable", { message = why })
-  end
-  return opening
-end
-
---- Who we are when nobody says so: our domain, else the address towards the peer.
----@param uri string
----@return string uri
----@private
-function Endpoint:identity(uri)
-  local domain = self.options.domain
-  domain = type(domain) == "table" and domain[1] or domain
-  if domain then
-    return "sip:" .. domain
-  end
-  local hop, host = address.hop(uri), nil
-  if hop and hop.numeric then
-    host = self.stack:local_for(hop.transport, hop.host, hop.port or 5060)
-  end
-  return "sip:" .. bracket(host or "anonymous.invalid")
 end
 
 --- Call someone: one target, or several at once of which the first to answer wins.

@@ -1,0 +1,110 @@
+--- How an endpoint is reached, and by which address of ours: Contact, Via and SDP
+--- name the one a request came to, or the kernel's route for what we start.
+
+local address = require "sip.msg.address"
+local inspect = require "sip.ua.inspect"
+
+local M = {}
+
+local bracket = address.bracket
+
+--- The Contact that a peer at this address is to use for us.
+---@param transport string
+---@param host string
+---@param port integer
+---@return string? contact
+---@return string? why
+---@private
+function M:contact(transport, host, port)
+  local own, own_port, why = self.stack:local_for(transport, host, port)
+  if not own then
+    return nil, ("%s towards %s: %s"):format(transport, host, why)
+  end
+  return self:contact_of(transport, own, own_port)
+end
+
+--- The same for an address of ours.
+---@private
+function M:contact_of(transport, host, port)
+  local by_port = self.contacts[transport]
+  if not by_port then
+    by_port = {}
+    self.contacts[transport] = by_port
+  end
+  local key = host .. " " .. port
+  local contact = by_port[key]
+  if not contact then
+    contact = ("<sip:%s:%d%s>"):format(bracket(host), port,
+      transport == "udp" and "" or ";transport=" .. transport)
+    by_port[key] = contact
+  end
+  return contact
+end
+
+--- What all answers to a peer have in common, by the address of ours that it
+--- came to.
+---@param tx any
+---@return { host: string, contact: string, early: string[], answer: string[] }
+---@private
+function M:face(tx)
+  local host, port = tx:local_address()
+  if not host then -- the transaction is over, and so is the answer
+    host, port = "0.0.0.0", 5060
+  end
+  local _, _, transport = tx:source()
+  local by_host = self.faces[host]
+  if not by_host then
+    by_host = {}
+    self.faces[host] = by_host
+  end
+  local key = port .. (transport or "udp")
+  local face = by_host[key]
+  if not face then
+    local contact = self:contact_of(transport or "udp", host, port)
+    face = {
+      host = bracket(host),
+      contact = contact,
+      early = { "Contact", contact, "Allow", inspect.ALLOW },
+      answer = { "Contact", contact, "Allow", inspect.ALLOW, "Supported", "",
+        "Content-Type", "application/sdp" },
+    }
+    by_host[key] = face
+  end
+  return face
+end
+
+--- Whether the host of a Request-URI is one that we answer for: any, unless
+--- `domain` says which; our own addresses always.
+---@param uri string
+---@return boolean
+---@private
+function M:is_ours(uri)
+  local set = self.domains
+  if not set then
+    return true
+  end
+  local parsed = address.uri(uri)
+  local host = parsed and parsed.host and parsed.host:lower()
+  return host ~= nil and (set[host] or address.is_numeric(host:gsub("[%[%]]", "")))
+    or false
+end
+
+--- The address of ours that RTP towards a peer is to come to.
+---@param transport string
+---@param host string
+---@param port? integer
+---@return string? own
+---@private
+function M:own_address(transport, host, port)
+  if not self.advertise.sip then
+    return (self.stack:local_for(transport, host, port or 5060))
+  end
+  local wide = host:find(":", 1, true) ~= nil
+  for _, at in ipairs(self.bound) do
+    if (at.host:find(":", 1, true) ~= nil) == wide then
+      return at.host
+    end
+  end
+end
+
+return M

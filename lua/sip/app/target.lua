@@ -1,0 +1,118 @@
+--- Whom an endpoint speaks to, and as whom: targets as scripts name them, our own
+--- identity, credentials, and the first lines of a request.
+
+local address = require "sip.msg.address"
+local auth_of = require "sip.ua.auth"
+local err = require "sip.rt.err"
+local opening_of = require "sip.ua.opening"
+local option = require "sip.app.options"
+
+local M = {}
+
+local bracket = address.bracket
+
+--- A target as scripts name it, as a URI: a bare user is of our own domain.
+---@param target string
+---@return string? uri
+---@return string? display
+---@private
+function M:target(target)
+  if type(target) ~= "string" then
+    return nil
+  end
+  local domain = self.options.domain
+  domain = type(domain) == "table" and domain[1] or domain
+  if domain and target:match "^[%w+._-]+$" and not target:find(".", 1, true) then
+    target = target .. "@" .. domain
+  end
+  return address.target(target)
+end
+
+-- Credentials as the options name them.
+---@param given? { user: string, password: string, realm?: string }
+---@private
+function M:auth(given)
+  given = given or self.options.auth
+  if not given then
+    return nil
+  end
+  option.check(given, { user = "string", password = "string", realm = "string" },
+    "auth", 4)
+  return auth_of.new {
+    credentials = {
+      username = given.user,
+      password = given.password,
+      realm = given.realm,
+    },
+    random = function(n)
+      return self:token(n)
+    end,
+  }
+end
+
+-- Where a first request goes by way of an outbound proxy.
+local function route_of(via)
+  if not via then
+    return nil
+  end
+  local uri = address.target(via)
+  if not uri then
+    error(("via: %q is no URI"):format(via), 4)
+  elseif not uri:find(";lr", 1, true) then
+    uri = uri .. ";lr"
+  end
+  return { "<" .. uri .. ">" }
+end
+
+--- A request outside of any dialog, not yet sent.
+---@param target string
+---@param options { from?: string, display?: string, to?: string, via?: string }
+---@return sip.Opening? opening
+---@return sip.Error? err
+---@private
+function M:opening(target, options)
+  local uri, display = self:target(target)
+  if not uri then
+    return nil, err.new("not_found", { message = ("%q is no target"):format(target) })
+  end
+  local from = options.from or self.options.from
+  local from_uri, from_display
+  if from then
+    from_uri, from_display = self:target(from)
+    if not from_uri then
+      error(("from: %q is no URI"):format(from), 4)
+    end
+  end
+  local opening, why = opening_of.new {
+    uri = uri,
+    to = options.to or address.write(uri, display),
+    from = from_uri or self:identity(uri),
+    display = options.display or from_display,
+    call_id = self:token(20),
+    tag = self:token(10),
+    route = route_of(options.via),
+  }
+  if not opening then
+    return nil, err.new("unreachable", { message = why })
+  end
+  return opening
+end
+
+--- Who we are when nobody says so: our domain, else the address towards the peer.
+---@param uri string
+---@return string uri
+---@private
+function M:identity(uri)
+  local domain = self.options.domain
+  domain = type(domain) == "table" and domain[1] or domain
+  if domain then
+    return "sip:" .. domain
+  end
+  local hop, host = address.hop(uri), nil
+  if hop and hop.numeric then
+    host = self.stack:local_for(hop.transport, hop.host, hop.port or 5060)
+  end
+  return "sip:" .. bracket(host or "anonymous.invalid")
+end
+
+return M
