@@ -172,8 +172,7 @@ static unsigned drain(uint64_t now_ms)
 
 static void use(struct media_session *session, struct media_session *other, uint32_t n)
 {
-	static const sip_str items[] = { SIP_STR("tone:440/60*1"),
-		                         SIP_STR("none.wav") };
+	const sip_str items[] = { SIP_STR("tone:440/60*1"), SIP_STR("none.wav") };
 	const struct media_remote remote = {
 		.rtp = { .family = 4,
 		         .port = (uint16_t)(20000 + 2 * n),
