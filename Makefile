@@ -32,7 +32,8 @@ LIB_CFLAGS := $(sort -I$(LIBUV_INCDIR) -I$(OPENSSL_INCDIR) -I$(CARES_INCDIR))
 LIB_DIRS   := $(sort $(LIBUV_LIBDIR) $(OPENSSL_LIBDIR) $(CARES_LIBDIR))
 LIB_LIBS   := $(foreach d,$(LIB_DIRS),-L$(d) -Wl,-rpath,$(d)) -luv -lssl -lcrypto -lcares
 else
-MISSING    += $(foreach p,$(PKGS),$(shell $(PKG_CONFIG) --exists $(p) || echo $(p)))
+MISSING    += $(foreach p,$(PKGS), \
+              $(shell $(PKG_CONFIG) --exists $(p) 2>/dev/null || echo $(p)))
 LIB_CFLAGS := $(if $(strip $(MISSING)),,$(shell $(PKG_CONFIG) --cflags $(PKGS)))
 LIB_LIBS   := $(if $(strip $(MISSING)),,$(shell $(PKG_CONFIG) --libs $(PKGS)))
 endif

@@ -9,6 +9,7 @@ set_packages()
 	case $1:$2 in
 	debian:build) echo gcc make pkg-config lua5.4 liblua5.4-dev libuv1-dev \
 		libssl-dev libc-ares-dev ;;
+	debian:rock) set_packages debian build; echo luarocks ;;
 	debian:test | debian:asan) set_packages debian build; echo lua-busted ;;
 	debian:lint) set_packages debian test; echo lua-check luarocks clang-format \
 		clang-tidy ;;
@@ -22,6 +23,7 @@ set_packages()
 		libsofia-sip-ua-dev ;;
 	alpine:build) echo build-base pkgconf lua5.4 lua5.4-dev libuv-dev openssl-dev \
 		c-ares-dev ;;
+	alpine:rock) set_packages alpine build; echo luarocks5.4 ;;
 	alpine:test | alpine:wire) set_packages alpine build; echo lua5.4-busted ;;
 	alpine:lint) set_packages alpine test; echo clang-extra-tools luarocks5.4 ;;
 	alpine:demo) set_packages alpine build; echo sipp ;;
@@ -29,11 +31,11 @@ set_packages()
 	alpine:valgrind | alpine:bench) set_packages alpine test; echo valgrind ;;
 	alpine:fuzz) set_packages alpine build; echo clang compiler-rt ;;
 	macos:build) echo lua libuv openssl@3 c-ares pkg-config ;;
-	macos:test | macos:wire) set_packages macos build; echo luarocks ;;
+	macos:rock | macos:test | macos:wire) set_packages macos build; echo luarocks ;;
 	macos:lint) set_packages macos test; echo clang-format llvm ;;
 	macos:demo | macos:interop) set_packages macos test; echo sipp sox ;;
 	macos:fuzz) set_packages macos build; echo llvm ;;
-	*:build | *:test) : ;;
+	*:build | *:rock | *:test) : ;;
 	*) set_packages "$1" test ;;
 	esac
 }
