@@ -207,6 +207,30 @@ build/fuzz/%: spec/fuzz/%.c $(LIB_OBJS)
 	  -fsanitize=fuzzer,address,undefined -o $@ $< $(LIB_OBJS) $(LIB_LIBS) -pthread -lm
 endif
 
+# --- what it costs: programs in C beside those of other libraries, and calls -------
+#
+# QUICK=1 takes a sample, in about a minute.
+
+ifneq ($(wildcard spec/bench/run.lua),)
+SUITES += bench
+BENCHES := luasip osip sofia
+bench:
+	@sh tools/deps.sh bench
+	@$(SUB) -s -j$(JOBS) all $(BENCHES:%=build/bench/msg_%)
+	@LUA=$(LUA) QUICK=$(QUICK) $(LUA) spec/bench/run.lua
+
+build/bench/msg_luasip: $(LIB_OBJS)
+build/bench/msg_luasip: PEER_LIBS = $(LIB_OBJS) $(LIB_LIBS) -pthread -lm
+build/bench/msg_osip: PEER_LIBS = -losipparser2
+build/bench/msg_sofia: PEER_LIBS = $(shell $(PKG_CONFIG) --libs sofia-sip-ua)
+build/bench/msg_sofia: PEER_CFLAGS = $(patsubst -I%,-isystem %, \
+  $(shell $(PKG_CONFIG) --cflags sofia-sip-ua))
+
+build/bench/msg_%: spec/bench/msg_%.c spec/bench/msg_harness.h
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(PEER_CFLAGS) $(LDFLAGS) -o $@ $< $(PEER_LIBS)
+endif
+
 # --- what reads the sources --------------------------------------------------------
 
 HEADERS   := $(wildcard csrc/*/*.h)

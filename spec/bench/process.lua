@@ -1,0 +1,91 @@
+-- Programs started beside us, and what the kernel says they have cost. Linux only.
+
+local M = {}
+
+local function read(path)
+  local file = io.open(path)
+  if not file then
+    return nil
+  end
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+local function output(command)
+  local pipe <close> = assert(io.popen(command))
+  return pipe:read "a"
+end
+
+local processors = tonumber(output "nproc") or 1
+
+function M.sleep(seconds)
+  os.execute(("sleep %.3f"):format(seconds))
+end
+
+--- Start a program, pinned to a processor when there are several. What it says goes
+--- to a file.
+---@return integer pid
+function M.start(command, cpu, log)
+  local pin = processors > 1 and ("taskset -c %d "):format(cpu) or ""
+  local line = ("%s%s >%s 2>&1 </dev/null & echo $!"):format(pin, command, log)
+  return math.tointeger(tonumber(output(line)))
+end
+
+--- Does it still run?
+function M.alive(pid)
+  local stat = read(("/proc/%d/stat"):format(pid))
+  return stat ~= nil and not stat:match "%) Z "
+end
+
+function M.stop(pid)
+  os.execute(("kill %d 2>/dev/null"):format(pid))
+  for tries = 1, 200 do
+    if not M.alive(pid) then
+      return
+    end
+    if tries == 100 then
+      os.execute(("kill -9 %d 2>/dev/null"):format(pid))
+    end
+    M.sleep(0.05)
+  end
+end
+
+--- Seconds of processor time of all its threads.
+function M.cpu(pid)
+  local ns = 0
+  local text = output(("cat /proc/%d/task/*/schedstat"):format(pid))
+  for spent in text:gmatch "(%d+)[^\n]*" do
+    ns = ns + tonumber(spent)
+  end
+  return ns / 1e9
+end
+
+--- Bytes of memory that are its own: the proportional set size.
+function M.memory(pid)
+  local text = assert(read(("/proc/%d/smaps_rollup"):format(pid)))
+  return tonumber(text:match "\nPss:%s+(%d+)") * 1024
+end
+
+--- The last whole line of sipp's statistics, by column, and how many there are.
+function M.sipp_row(path)
+  local names, last, count = {}, nil, 0
+  for line in (read(path) or ""):gmatch "([^\n]*)\n" do
+    last, count = line, count + 1
+    if count == 1 then
+      for name in line:gmatch "([^;]*);" do
+        names[#names + 1] = name
+      end
+    end
+  end
+  local row, i = {}, 0
+  for value in (count > 1 and last or ""):gmatch "([^;]*);" do
+    i = i + 1
+    row[names[i]] = tonumber(value) or value
+  end
+  return row, count
+end
+
+M.output, M.read = output, read
+
+return M
