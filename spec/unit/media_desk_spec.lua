@@ -421,7 +421,7 @@ end)
 describe("allocation failure in the desk", function()
   local function scene(fail_at)
     local world = new_world { hosts = 2 }
-    local one, two = table.unpack(world.hosts)
+    local one = world.hosts[1]
     local a, b = world:pair()
     one:write("menu.wav", world.wav(world.tone("440", 0.3)))
     one:write("long.wav", world.wav(world.tone("440", 61)))
