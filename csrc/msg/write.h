@@ -13,10 +13,10 @@ struct sip_field {
  * request; Record-Route for 101-299 when `record_route`; Timestamp for 100. */
 struct sip_response_spec {
 	uint16_t status;
-	sip_str reason;   /* empty: the standard phrase */
-	sip_str to_tag;   /* added when the request's To has none; empty: none */
-	sip_str received; /* for the top Via (18.2.1); empty: none */
-	uint16_t rport;   /* for the top Via when it has an rport (RFC 3581 4) */
+	sip_str reason;    /* empty: the standard phrase */
+	sip_str to_tag;    /* added when the request's To has none; empty: none */
+	sip_str received;  /* for the top Via (18.2.1); empty: none */
+	uint16_t rport;    /* for the top Via when it has an rport (RFC 3581 4) */
 	uint32_t delay_ms; /* put behind the Timestamp of a 100 (8.2.6.1) */
 	bool record_route;
 	const struct sip_field *fields; /* in order, after those of the request */

@@ -35,11 +35,11 @@ struct sip_tx {
 	uint64_t serial; /* unique in its layer, never 0 */
 	uint64_t born_ms;
 	uint32_t refs;
-	uint8_t kind;         /* enum sip_tx_kind */
-	uint8_t state;        /* enum sip_tx_state */
-	bool final;           /* a final response has been sent or received */
-	bool until_ack;       /* a 2xx is repeated until acknowledged */
-	bool cancelled;       /* CANCEL received, or asked for */
+	uint8_t kind;   /* enum sip_tx_kind */
+	uint8_t state;  /* enum sip_tx_state */
+	bool final;     /* a final response has been sent or received */
+	bool until_ack; /* a 2xx is repeated until acknowledged */
+	bool cancelled; /* CANCEL received, or asked for */
 	bool cancel_sent;
 	bool merged;          /* another request of the same is under way (8.2.2.2) */
 	bool ended;           /* out of its layer */
