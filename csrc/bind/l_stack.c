@@ -102,7 +102,10 @@ static int push_more(lua_State *L, const struct sip_event *event)
 	switch (event->kind) {
 	case SIP_EVENT_FAILED:
 		lua_pushstring(L, sip_err_name(event->err));
-		lua_pushstring(L, event->why);
+		if (event->bytes)
+			lua_pushlstring(L, event->bytes->bytes, event->bytes->len);
+		else
+			lua_pushnil(L);
 		return 2;
 	case SIP_EVENT_RECORDS:
 		return event->bytes ? push_records(L, event) : 0;

@@ -154,7 +154,7 @@ void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event
 		sip_list_remove(&tx->on_flow);
 		tx->flow = NULL;
 		if (failed && (flow->open || !sip_stack_fall_back(stack, tx)))
-			sip_tx_send_failed(tx);
+			sip_tx_send_failed(tx, event->why);
 	}
 	if (sip_stack_reserve(stack, 1)) {
 		struct sip_event *up = sip_stack_push(stack, SIP_EVENT_CLOSED);

@@ -145,6 +145,7 @@ static void host_report(struct sip_tx_host *host, struct sip_tx *tx,
                         enum sip_tx_report report, struct sip_msg *msg)
 {
 	struct sip_stack *stack = stack_of(host);
+	struct sip_event *event;
 
 	if (report == SIP_TX_TERMINATED)
 		sip_stack_forget(stack, tx);
@@ -158,7 +159,9 @@ static void host_report(struct sip_tx_host *host, struct sip_tx *tx,
 		push_tx(stack, SIP_EVENT_FAILED, tx, NULL)->err = SIP_ETIME;
 		break;
 	case SIP_TX_UNSENT:
-		push_tx(stack, SIP_EVENT_FAILED, tx, NULL)->err = SIP_EWIRE;
+		event = push_tx(stack, SIP_EVENT_FAILED, tx, NULL);
+		event->err = SIP_EWIRE;
+		event->bytes = tx->why ? sip_buf_ref(tx->why) : NULL;
 		break;
 	case SIP_TX_NO_ACK:
 		push_tx(stack, SIP_EVENT_NO_ACK, tx, NULL);
@@ -257,7 +260,7 @@ static void input_failed(struct sip_stack *stack, const struct sip_wire_event *e
 	if (event->token != 0) {
 		tx = sip_tx_find_serial(&stack->layer, event->token);
 		if (tx)
-			sip_tx_send_failed(tx);
+			sip_tx_send_failed(tx, event->why);
 		return;
 	}
 	for (link = head->next; link != head; link = next) {
@@ -265,7 +268,7 @@ static void input_failed(struct sip_stack *stack, const struct sip_wire_event *e
 		tx = SIP_CONTAINER(link, struct sip_tx, active);
 		if (tx->path.transport == event->path.transport &&
 		    sip_addr_eq(&tx->path.remote, &event->path.remote))
-			sip_tx_send_failed(tx);
+			sip_tx_send_failed(tx, event->why);
 	}
 }
 

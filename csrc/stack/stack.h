@@ -24,7 +24,7 @@ enum sip_event_kind {
 	SIP_EVENT_RESPONSE, /* tx: a client transaction, msg: the response, never a 100
 	                     */
 	SIP_EVENT_STRAY,    /* msg: a 2xx to an INVITE whose transaction is gone */
-	SIP_EVENT_FAILED,   /* tx: err is SIP_ETIME or SIP_EWIRE; why */
+	SIP_EVENT_FAILED,   /* tx: err is SIP_ETIME or SIP_EWIRE; bytes: why, or NULL */
 	SIP_EVENT_NO_ACK,  /* tx: a 2xx was repeated for 64*T1 and never acknowledged */
 	SIP_EVENT_ENDED,   /* tx: terminated; the last event it has */
 	SIP_EVENT_RECORDS, /* token, err, records */
@@ -36,7 +36,6 @@ struct sip_event {
 	enum sip_event_kind kind;
 	bool sent;
 	sip_err err;
-	const char *why;       /* static text or NULL */
 	struct sip_tx *tx;     /* a reference, given to whoever takes the event */
 	struct sip_msg *msg;   /* likewise */
 	struct sip_buf *bytes; /* likewise: a message, or an array of sip_record */

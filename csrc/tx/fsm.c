@@ -108,7 +108,7 @@ static void arm(struct sip_tx *tx, enum sip_tx_timer timer)
 		return;
 	slot->kind = (uint8_t)timer;
 	if (sip_timer_arm(&tx->layer->timers, slot, tx->layer->now_ms, delay) != SIP_OK)
-		sip_tx_send_failed(tx);
+		sip_tx_send_failed(tx, NULL);
 }
 
 static void stop(struct sip_tx *tx)
@@ -123,7 +123,7 @@ static void put(struct sip_tx *tx, sip_str bytes)
 	struct sip_tx_host *host = tx->layer->host;
 
 	if (host->send(host, tx, bytes) != SIP_OK)
-		sip_tx_send_failed(tx);
+		sip_tx_send_failed(tx, NULL);
 }
 
 static void keep_and_send(struct sip_tx *tx, struct sip_buf *bytes)
@@ -167,7 +167,7 @@ static void send_ack(struct sip_tx *tx, struct sip_msg *response)
 	if (sip_msg_parse(tx->layer->alloc, &limits, sip_buf_str(tx->sent), false,
 	                  &invite, &refusal) != SIP_OK) {
 		sip_msg_unref(invite);
-		sip_tx_send_failed(tx);
+		sip_tx_send_failed(tx, NULL);
 		return;
 	}
 	sip_out_init(&out, scratch, sizeof scratch);

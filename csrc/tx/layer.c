@@ -74,6 +74,7 @@ void sip_tx_unref(struct sip_tx *tx)
 	assert(tx->state == ST_TERMINATED);
 	sip_buf_unref(tx->sent);
 	sip_buf_unref(tx->tag);
+	sip_buf_unref(tx->why);
 	sip_msg_unref(tx->request);
 	sip_free(tx->alloc, tx, sizeof *tx + tx->key_len);
 }
@@ -342,11 +343,13 @@ void sip_tx_receive_response(struct sip_tx *tx, struct sip_msg *response)
 	             response, NULL);
 }
 
-void sip_tx_send_failed(struct sip_tx *tx)
+void sip_tx_send_failed(struct sip_tx *tx, const char *why)
 {
 	if (tx->send_failed || tx->state == ST_TERMINATED)
 		return;
 	tx->send_failed = true;
+	if (why && !tx->why) /* without memory it fails all the same */
+		tx->why = sip_buf_new(tx->alloc, why, strlen(why));
 	sip_list_insert(&tx->layer->failed, &tx->failed);
 }
 

@@ -60,6 +60,7 @@ struct sip_tx {
 	struct sip_buf *sent;    /* the request, or the last response */
 	struct sip_msg *request; /* server: until the final response */
 	struct sip_buf *tag;     /* server: the To tag of our responses */
+	struct sip_buf *why;     /* what the transport said of a failed send */
 	void *flow;              /* the stack's: the connection it waits for, or NULL */
 	void *fallback; /* the stack's: how to try again (UDP instead of TCP) */
 	uint32_t key_len;
@@ -139,8 +140,9 @@ struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer,
 /* What has been matched. */
 void sip_tx_receive_request(struct sip_tx *tx, struct sip_msg *request);
 void sip_tx_receive_response(struct sip_tx *tx, struct sip_msg *response);
-/* The transport failed later than `send` could say. */
-void sip_tx_send_failed(struct sip_tx *tx);
+/* The transport failed later than `send` could say; `why` is readable, may be NULL,
+ * and is copied. */
+void sip_tx_send_failed(struct sip_tx *tx, const char *why);
 
 /* Write a response to the request of a server transaction that has not had its
  * final: as sip_write_response, with `received` and `rport` from where the request came
