@@ -72,7 +72,7 @@ local function answer(pids, name, rate, seconds, window)
   pids[#pids + 1] = server
   local caller = start_caller("-sn uac", rate, rate * seconds, stats)
   pids[#pids + 1] = caller
-  local samples, lines, row = {}, 0, nil
+  local samples, lines, row = {}, 0
   repeat
     row, lines = next_row(stats, caller, lines)
     samples[#samples + 1] = {
@@ -110,7 +110,7 @@ local function hold(pids, name, count, rate)
   local before = process.memory(server)
   local caller = start_caller("-sf spec/bench/sipp/uac_hold.xml", rate, count, stats)
   pids[#pids + 1] = caller
-  local lines, row = 0, nil
+  local lines, row = 0
   repeat
     row, lines = next_row(stats, caller, lines)
   until row["TotalCallCreated"] == count or not process.alive(caller)
