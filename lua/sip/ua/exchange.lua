@@ -296,7 +296,10 @@ function Exchange:failed(tx, name, why)
   elseif name == "timeout" then
     return fail(self, err.new("no_answer", { status = 408, cause = why }))
   end
-  fail(self, err.new("unreachable", { message = why or name }))
+  if not why or why == "" then
+    why = name == "wire" and "nobody listens there, or no way leads there" or name
+  end
+  fail(self, err.new("unreachable", { message = why }))
 end
 
 --- A transaction has ended (called by the line).
