@@ -17,7 +17,6 @@ local function sound(name)
 end
 
 local ivr <close> = sip.new { listen = listen[1] and listen }
-print("listening at " .. table.concat(ivr.listening, " "))
 
 local messages = 0
 

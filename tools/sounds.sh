@@ -18,7 +18,7 @@ speak()
 speak hello "Hello. This is a Lua script."
 speak menu "To leave a message, press one. To be connected, press two."
 speak message "Speak after the tone, then press the pound key."
-speak thanks "Thank you. Good bye."
+speak thanks "Thank you."
 speak connecting "One moment please."
 speak busy "The line is busy."
 speak unavailable "Nobody answers."

@@ -19,6 +19,7 @@ local LINGER = 1 -- seconds that an endpoint answers on after its last call
 ---@field endpoints sip.Endpoint[]
 ---@field sessions table<any, sip.Sound>  by media session
 ---@field signalled integer      how often it was asked to stop
+---@field on_open? fun(ua: sip.Endpoint)  is told of every endpoint
 ---@field tracing? sip.Tracer[]  every endpoint is traced, and its tracer put here
 local Runtime = {}
 local runtime_mt = { __name = "sip.Runtime", __index = Runtime }
@@ -149,6 +150,9 @@ end
 ---@private
 function Runtime:opened(ua)
   table.insert(self.endpoints, ua)
+  if self.on_open then
+    self.on_open(ua)
+  end
 end
 
 --- An endpoint is closed (called by it).

@@ -43,6 +43,7 @@ end
 ---@param status? integer
 ---@return integer status
 function Context:fail(name, why, status)
+  self.out:flush() -- into one pipe they go in this order
   self.err:write(("luasip %s: %s\n"):format(name, tostring(why)))
   return status or 1
 end

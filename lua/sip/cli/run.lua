@@ -50,12 +50,16 @@ function M.main(argv, ctx)
   io.stdout:setvbuf "line"
   _ENV.arg = { [0] = args[1], table.unpack(args, 2) }
   local tracers = args.trace and {} or nil
-  ctx.sip.runtime.tracing = tracers
+  local runtime = ctx.sip.runtime
+  runtime.tracing = tracers
+  runtime.on_open = function(ua)
+    ctx.err:write("luasip: listening at ", table.concat(ua.listening, " "), "\n")
+  end
   local ok, e = xpcall(chunk, trace_back, table.unpack(args, 2))
   ladders(ctx, tracers)
   if not ok then
     return ctx:fail("run", e)
-  elseif #ctx.sip.runtime.endpoints > 0 then
+  elseif #runtime.endpoints > 0 then
     return ctx:fail("run", args[1] .. " ended without sip.run(): nobody was served")
   end
   return 0

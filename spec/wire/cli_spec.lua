@@ -1,0 +1,168 @@
+-- The command as people use it: real processes that call each other on loopback.
+
+local core = require "sip.core"
+local tree = require "spec.support.tree"
+
+local LUA = "lua5.4 bin/luasip "
+
+-- A command that has ended: its output with its complaints, and its status.
+local function run(command)
+  local pipe = assert(io.popen(LUA .. command .. " 2>&1; echo $?"))
+  local output, status = pipe:read("a"):match "^(.-)(%d+)\n$"
+  pipe:close()
+  return output, tonumber(status)
+end
+
+local function kill(signal, pid)
+  assert(io.popen(("kill -%s %d 2>&1"):format(signal, pid))):close()
+end
+
+describe("the command", function()
+  local running
+
+  before_each(function()
+    running = {}
+  end)
+
+  after_each(function()
+    for _, one in ipairs(running) do
+      one:stop()
+    end
+  end)
+
+  -- One that runs on, as soon as it has said its first line.
+  local function start(command)
+    local pipe = assert(io.popen("echo $$; exec " .. LUA .. command .. " 2>&1"))
+    local one = { pipe = pipe, pid = pipe:read "n" }
+    assert(pipe:read "l") -- the rest of that line
+    one.first = pipe:read "l"
+    function one:stop(signal)
+      if self.pipe then
+        kill(signal or "TERM", self.pid)
+        self.output = self.pipe:read "a"
+        self.pipe:close()
+        self.pipe = nil
+      end
+      return self.output
+    end
+    running[#running + 1] = one
+    return one
+  end
+
+  local function example(name, options)
+    local one = start(("run %s examples/%s.lua udp:127.0.0.1:0"):format(options or "",
+      name))
+    one.uri = "sip:x@" .. one.first:match "^luasip: listening at udp:(.*)$"
+    return one
+  end
+
+  it("calls, records what it hears, and says how it went", function()
+    local hello = example("hello", "--trace")
+    local heard = os.tmpname()
+    local output, status = run(("call %s --record %s"):format(hello.uri, heard))
+    assert.equal(0, status)
+    for _, word in ipairs { "%[dial ", "INVITE sdp", "200 OK %(INVITE%) sdp",
+      "ACK", "BYE", "hung up by the other side after 2%.%d s\n", "recorded 2%.%d s" } do
+      assert.is_truthy(output:find(word), word)
+    end
+    local samples = assert(core.wav_samples(tree.read(heard)))
+    os.remove(heard)
+    local said = core.wav_samples(tree.read "examples/sounds/hello.wav")
+    assert.is_true(core.pcm_correlate(samples .. ("\0"):rep(1600), said) > 0.9)
+    assert.is_truthy(hello:stop "INT":find "%[play examples/sounds/hello.wav%]")
+  end)
+
+  it("presses digits, and hears them from an echo", function()
+    local echo = example "echo"
+    local output, status = run(("call %s --press 1#,d --timeout 2"):format(echo.uri))
+    assert.equal(0, status)
+    local digits = ""
+    for digit in output:gmatch "%(digit (.)%)" do
+      digits = digits .. digit
+    end
+    assert.equal("1#D", digits)
+    assert.is_truthy(output:find("hung up by us after 2.0 s", 1, true))
+  end)
+
+  it("says why it was not answered", function()
+    local numbers = example "numbers"
+    local busy = numbers.uri:gsub("x@", "busy@")
+    local output, status = run("call " .. busy)
+    assert.equal(1, status)
+    assert.is_truthy(output:find("the other side is busy (486 Busy Here)", 1, true))
+    output, status = run(("call %s --timeout 0.5"):format(busy:gsub("busy@", "ring@")))
+    assert.equal(1, status)
+    assert.is_truthy(output:find("no answer", 1, true))
+  end)
+
+  it("says what could not be played or recorded", function()
+    local echo = example "echo"
+    local output, status = run(("call %s --play bin/luasip"):format(echo.uri))
+    assert.equal(1, status)
+    assert.is_truthy(output:find("bin/luasip: not a WAV file", 1, true))
+    output, status = run(("call %s --timeout 0.2 --record no/x.wav"):format(echo.uri))
+    assert.equal(1, status)
+    assert.is_truthy(output:find("no/x.wav: no such file or directory", 1, true))
+  end)
+
+  it("hangs up when it is interrupted", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write [[
+      local sip = require "sip"
+      local ua <close> = sip.new { listen = arg }
+      ua:on_call(function(call)
+        call:finally(function() print "ended" end)
+        call:answer()
+        print "answered"
+        call:wait()
+      end)
+      sip.run()
+    ]]
+    file:close()
+    local server = start(("run %s udp:127.0.0.1:0"):format(path))
+    os.remove(path)
+    local call = assert(io.popen(("echo $$; exec %s call sip:%s 2>&1"):format(LUA,
+      server.first:match "udp:(.*)$")))
+    local pid = call:read "n"
+    assert.equal("answered", server.pipe:read "l")
+    kill("INT", pid)
+    local output = call:read "a"
+    assert.same({ nil, "exit", 130 }, { call:close() })
+    assert.is_truthy(output:find "200 OK %(BYE%)")
+    assert.is_truthy(output:find "luasip call: interrupted\n$")
+    assert.equal("ended", server.pipe:read "l")
+  end)
+
+  it("finds a script that forgot to run", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write 'require "sip".new { listen = "udp:127.0.0.1:0" }'
+    file:close()
+    local output, status = run("run " .. path)
+    os.remove(path)
+    assert.equal(1, status)
+    assert.is_truthy(output:find("ended without sip.run()", 1, true))
+  end)
+
+  it("asks whether somebody is there", function()
+    local hello = example "hello"
+    local output, status = run("ping " .. hello.uri)
+    assert.equal(0, status)
+    assert.is_truthy(output:find("^" .. hello.uri:gsub("%p", "%%%0")
+      .. ": 200 OK in %d+ ms\n$"))
+    hello:stop()
+    output, status = run("ping " .. hello.uri)
+    assert.equal(1, status)
+    assert.is_truthy(output:find("nobody listens there", 1, true))
+  end)
+
+  it("says who has the port already", function()
+    local hello = example "hello"
+    local address = hello.uri:match "@(.*)$"
+    local output, status = run("run examples/hello.lua udp:" .. address)
+    assert.equal(1, status)
+    assert.is_truthy(output:find "^luasip run: examples/hello.lua:%d+: sip.new: cannot")
+    assert.is_truthy(output:find("is in use already", 1, true))
+  end)
+end)
