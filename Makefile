@@ -118,7 +118,11 @@ test:
 	@$(SUB) -s -j$(JOBS) libs
 	@$(SUB) run-test
 
-run-test:
+# Specs of the command start it as its users do: with the build that it finds.
+command:
+	@$(SUB) -s -j$(JOBS) MODE=release all
+
+run-test: $(if $(filter-out release,$(MODE)),command)
 	@$(RUN) $(ARGS)
 
 # $(call suite,name): `make name` runs spec/name, if there is one.
@@ -143,7 +147,7 @@ $(OUT)/lua: spec/support/lua.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $< $(shell $(PKG_CONFIG) --libs $(LUA_PKG))
 
-run-san:
+run-san: command
 	@$(SAN_ENV) $(OUT)/lua "$$(command -v $(BUSTED))" --ignore-lua $(ARGS)
 
 asan:
@@ -231,6 +235,13 @@ build/bench/msg_%: spec/bench/msg_%.c spec/bench/msg_harness.h
 	$(CC) $(ALL_CFLAGS) $(PEER_CFLAGS) $(LDFLAGS) -o $@ $< $(PEER_LIBS)
 endif
 
+# --- a call to watch -----------------------------------------------------------------
+
+demo:
+	@sh tools/deps.sh demo
+	@$(SUB) -s -j$(JOBS) all
+	@LUA='$(LUA)' sh tools/demo.sh
+
 # --- what reads the sources --------------------------------------------------------
 
 HEADERS   := $(wildcard csrc/*/*.h)
@@ -295,6 +306,6 @@ clean:
 	rm -rf build
 
 always:
-.PHONY: all libs need test run-test asan run-san gc valgrind tsan-programs \
-  fuzzers lint run-lint lint-format lint-tidy lint-lua format cover docs check install \
+.PHONY: all libs need command test run-test asan run-san gc valgrind tsan-programs \
+  fuzzers lint demo run-lint lint-format lint-tidy lint-lua format cover docs check install \
   clean always $(SUITES)
