@@ -13,7 +13,7 @@ set_packages()
 	debian:test | debian:asan) set_packages debian build; echo lua-busted ;;
 	debian:lint) set_packages debian test; echo lua-check luarocks clang-format \
 		clang-tidy ;;
-	debian:demo) set_packages debian build; echo sip-tester baresip-core sox ;;
+	debian:demo) set_packages debian build ;;
 	debian:wire) set_packages debian test; echo openssl ;;
 	debian:interop) set_packages debian test; echo sip-tester baresip-core \
 		libnet-sip-perl sox openssl ;;
@@ -26,16 +26,16 @@ set_packages()
 	alpine:rock) set_packages alpine build; echo luarocks5.4 ;;
 	alpine:test | alpine:wire) set_packages alpine build; echo lua5.4-busted ;;
 	alpine:lint) set_packages alpine test; echo clang-extra-tools luarocks5.4 ;;
-	alpine:demo) set_packages alpine build; echo sipp ;;
+	alpine:demo) set_packages alpine build ;;
 	alpine:interop) set_packages alpine test; echo sipp ;;
 	alpine:valgrind | alpine:bench) set_packages alpine test; echo valgrind ;;
 	alpine:fuzz) set_packages alpine build; echo clang compiler-rt ;;
-	macos:build) echo lua libuv openssl@3 c-ares pkg-config ;;
+	macos:build | macos:demo) echo lua libuv openssl@3 c-ares pkg-config ;;
 	macos:rock | macos:test | macos:wire) set_packages macos build; echo luarocks ;;
 	macos:lint) set_packages macos test; echo clang-format llvm ;;
-	macos:demo | macos:interop) set_packages macos test; echo sipp sox ;;
+	macos:interop) set_packages macos test; echo sipp sox ;;
 	macos:fuzz) set_packages macos build; echo llvm ;;
-	*:build | *:rock | *:test) : ;;
+	*:build | *:demo | *:rock | *:test) : ;;
 	*) set_packages "$1" test ;;
 	esac
 }
