@@ -1,5 +1,5 @@
---- doc/rfc.md: every requirement of the checklist, with the specs that prove it; then
---- every clause that a spec tags. An empty cell is a gap.
+--- doc/rfc.md: the deviations; every requirement of the checklist, with the specs that
+--- prove it; then every clause that a spec tags. An empty cell is a gap.
 ---
 --- A tag is a comment line `-- @rfc 3261 17.1.1.2 MUST C-48` above a spec. A bare C-48
 --- (or C-48, 49 or C-48..53) in a comment or a name counts for the whole file.
@@ -11,9 +11,12 @@ local M = {}
 local INTRO = [[
 # Conformance
 
-Written by `make docs` from `spec/data/checklist.tsv` and the specs; not by hand. "left
-out" means a spec that is pending and says why. An empty cell is a gap.
+Written by `make docs` from `spec/data/checklist.tsv`, `spec/data/deviations.tsv` and
+the specs; not by hand. "left out" means a spec that is pending and says why. An empty
+cell is a gap.
 ]]
+
+local DEVIATIONS = "spec/data/deviations.tsv"
 
 ---@class tools.Tag
 ---@field rfc string
@@ -33,6 +36,29 @@ local function checklist()
     else
       rows[#rows + 1] = { title = line }
     end
+  end
+  return rows
+end
+
+---@class tools.Deviation
+---@field rfc string
+---@field clause string  one or more
+---@field level string
+---@field text string    what is done, and why
+---@field path string    the file that says so, too
+
+--- Where a MUST or SHOULD is not followed, on purpose.
+---@return tools.Deviation[]
+function M.deviations()
+  local rows = {}
+  for line in io.lines(DEVIATIONS) do
+    local rfc, clause, level, text, path =
+      line:match "^(%d+)\t([^\t]+)\t(%u+)\t([^\t]+)\t([^\t]+)$"
+    if not rfc then
+      error(("%s: %q is no row"):format(DEVIATIONS, line))
+    end
+    rows[#rows + 1] =
+      { rfc = rfc, clause = clause, level = level, text = text, path = path }
   end
   return rows
 end
@@ -112,15 +138,26 @@ local function write_checklist(out, rows, proofs)
       end
     end
   end
-  out[#out + 1] = ("%d of %d requirements have a spec.\n"):format(proved, total)
+  out[#out + 1] = ("\n## Requirements\n\n%d of %d have a spec.\n"):format(proved, total)
   for _, row in ipairs(rows) do
     if row.title then
-      out[#out + 1] = ("\n## %s\n\n| C- | level | clause | requirement | specs |"
+      out[#out + 1] = ("\n### %s\n\n| C- | level | clause | requirement | specs |"
         .. "\n|---|---|---|---|---|\n"):format(row.title)
     else
       out[#out + 1] = ("| %d | %s | %s | %s | %s |\n"):format(row.number, row.level,
         cell(row.clause), cell(row.text), files(proofs[row.number]))
     end
+  end
+end
+
+local function write_deviations(out)
+  out[#out + 1] = "\n## Deviations\n\nOn purpose, each with its reason.\n\n"
+    .. "| RFC | clause | level | what is done, and why | where |\n"
+    .. "|---|---|---|---|---|\n"
+  for _, row in ipairs(M.deviations()) do
+    local where = ("[%s](../%s)"):format(row.path:match "[^/]+$", row.path)
+    out[#out + 1] = ("| %s | %s | %s | %s | %s |\n"):format(row.rfc, row.clause,
+      row.level, cell(row.text), where)
   end
 end
 
@@ -156,10 +193,11 @@ end
 --- The page.
 ---@return string text
 function M.render()
-  local tags, proofs, out = {}, {}, { INTRO, "\n" }
+  local tags, proofs, out = {}, {}, { INTRO }
   for _, path in ipairs(tree.files({ "spec" }, { "_spec.lua" })) do
     scan(path, tags, proofs)
   end
+  write_deviations(out)
   write_checklist(out, checklist(), proofs)
   if #tags > 0 then
     write_tags(out, tags)

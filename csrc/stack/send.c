@@ -151,7 +151,8 @@ static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t v
 	                          sip_str_of(plain.p + via_at, plain.len - via_at));
 }
 
-/* Would a draft be too large for UDP (18.1.1)? */
+/* Would a draft be too large for UDP (18.1.1)?  It goes there all the same when we do
+ * not listen on TCP, where nobody could reach us. */
 static bool too_large(struct sip_stack *stack, const struct draft *draft,
                       const struct sip_target *target, sip_str branch)
 {

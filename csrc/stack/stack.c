@@ -137,6 +137,8 @@ static void pass(struct sip_stack *stack, struct sip_tx *tx, struct sip_msg *msg
 	 * ends the INVITE when it cannot be sent. */
 	if (msg->status < 200 && tx->cancelled && !tx->cancel_sent)
 		(void)sip_stack_send_cancel(stack, tx); /* the next one tries again */
+	/* A 100 says nothing to anybody above: it is not passed (against 17.1.1.2 and
+	 * 17.1.2.2). */
 	if (msg->status > 100)
 		push_tx(stack, SIP_EVENT_RESPONSE, tx, msg);
 }

@@ -39,8 +39,9 @@ static void put_field(struct sip_out *out, sip_str field)
 }
 
 /* A retransmission, an ACK and a CANCEL have the Call-ID and the CSeq number of their
- * request.  They are in the key so that a peer which uses a branch twice, for another
- * request, gets an answer to both (RFC 4475 has such messages). */
+ * request.  They are in the key (17.2.3 does without) so that a peer which uses a
+ * branch twice, for another request, gets an answer to both (RFC 4475 has such
+ * messages). */
 static bool put_request(struct sip_out *out, struct sip_msg *msg)
 {
 	static const struct sip_hash_key fixed = { { 5, 6 } };
