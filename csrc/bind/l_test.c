@@ -11,6 +11,7 @@ void l_test_class(lua_State *L, const char *name, const luaL_Reg *methods)
 
 static const luaL_Reg parts[] = {
 	{ "engine", l_test_engine },
+	{ "heap", l_test_heap },
 	{ "jitter", l_test_jitter },
 	{ "media", l_test_media },
 	{ "msg", l_test_msg },
