@@ -203,19 +203,22 @@ function M:answer(options)
     return nil, e
   end
   self.ua:verb(self, "answer")
-  self.state = "answering"
-  self.last = nil
-  if self.timer then
-    self.ua.sched:disarm(self.timer)
-    self.timer = nil
-  end
-  self.tx:respond(200, {
+  local sent, _, why = self.tx:respond(200, {
     tag = self.dialog.local_tag,
     headers = joined(self:face().answer, options.headers),
     body = body,
     until_ack = true,
     record_route = true,
   })
+  if not sent then -- the script's fault, or no memory: the call ends with it
+    error("answer: " .. why, 2)
+  end
+  self.state = "answering"
+  self.last = nil
+  if self.timer then
+    self.ua.sched:disarm(self.timer)
+    self.timer = nil
+  end
   self.dialog.state = "confirmed"
   return self:acknowledged()
 end
