@@ -4,8 +4,8 @@ enum { STEP_BYTES = 256 * 1024 };
 
 struct heap {
 	struct sip_failing_alloc failing; /* as good as any, until a spec says so */
-	size_t held;      /* behind boxes */
-	size_t unstepped; /* charged since the collector was stepped */
+	size_t held;                      /* behind boxes */
+	size_t unstepped;                 /* charged since the collector was stepped */
 };
 
 static const char key = 'h'; /* its address is the name in the registry */
