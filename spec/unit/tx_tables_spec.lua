@@ -3,7 +3,7 @@
 local doc_fsm = require "tools.doc_fsm"
 local messages = require "spec.support.messages"
 
-local machines = require("sip.test").fsm_tables
+local machines = require("sip.test").tx.fsm_tables
 
 describe("the transaction tables", function()
   it("are those of doc/fsm.md", function()
