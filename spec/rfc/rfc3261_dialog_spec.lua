@@ -1,4 +1,4 @@
--- Dialogs: RFC 3261 12. C-92 to C-95, C-97, C-98, C-101, C-103 as far as state goes.
+-- Dialogs: RFC 3261 12. C-92..95, C-97, C-98, C-101, C-103 as far as state goes.
 
 local core = require "sip.core"
 local dialog_of = require "sip.ua.dialog"

@@ -1,5 +1,5 @@
 -- CANCEL and its crossings, timeouts and Expires: RFC 3261 9, 13.2.2, 13.3.1; RFC 5407
--- 3.1.2. C-87, C-88, C-107, C-108, C-114 to C-117.
+-- 3.1.2. C-87, C-88, C-107, C-108, C-114..117.
 
 local net_of = require "spec.support.net"
 

@@ -69,6 +69,22 @@ describe("a request", function()
     assert.equal(404, e.response:status())
   end)
 
+  it("hears no response with a second Via (C-89)", function()
+    local stranger
+    stranger = net:stranger(S, { request = function(_, req)
+      stranger.bytes(A, table.concat({
+        "SIP/2.0 200 OK", "Via: " .. req:header "Via",
+        "Via: SIP/2.0/UDP 192.0.2.77;branch=z9hG4bKother",
+        "From: " .. req:header "From", "To: " .. req:header "To" .. ";tag=x",
+        "Call-ID: " .. req:call_id(), "CSeq: " .. req:header "CSeq",
+        "Content-Length: 0", "", "" }, "\r\n"))
+    end })
+    local _, e = run(function()
+      return alice:request { method = "OPTIONS", uri = "sip:bob@" .. S }
+    end)
+    assert.equal("no_answer", e.name)
+  end)
+
   it("stops waiting when told to, under the name of timeout", function()
     net:stranger(S, { request = function() end })
     local at

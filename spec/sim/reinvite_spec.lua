@@ -1,5 +1,5 @@
 -- Requests inside a dialog and their races: RFC 3261 12.2.2, 14.2, 15.1; RFC 5407 3.
--- C-96 to C-98, C-100, C-102, C-110, C-112, C-113, C-118 to C-120.
+-- C-96..98, C-100, C-102, C-110, C-112, C-113, C-118..120.
 
 local net_of = require "spec.support.net"
 
@@ -210,6 +210,8 @@ describe("inside a dialog", function()
       assert.equal(before, #net:flow(B))
       assert.equal("ended", call.state)
     end)
+
+  pending("C-110, C-111: re-INVITEs of ours wait for the verb that sends them")
 
   it("a re-INVITE before the ACK to an answer is answered (5407 3.1.4)", function()
     start(function(one)

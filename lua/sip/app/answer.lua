@@ -203,14 +203,18 @@ function M:answer(options)
     return nil, e
   end
   self.ua:verb(self, "answer")
-  local sent, _, why = self.tx:respond(200, {
+  local sent, name, why = self.tx:respond(200, {
     tag = self.dialog.local_tag,
     headers = joined(self:face().answer, options.headers),
     body = body,
     until_ack = true,
     record_route = true,
   })
-  if not sent then -- the script's fault, or no memory: the call ends with it
+  if name == "gone" or name == "wire" then
+    e = err.new("unreachable", { op = "answer", cause = name, message = why })
+    self:finish(e)
+    return nil, e
+  elseif not sent then -- the script's fault, or no memory: the call ends with it
     error("answer: " .. why, 2)
   end
   self.state = "answering"

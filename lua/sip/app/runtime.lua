@@ -85,6 +85,9 @@ function M.new(options)
   self.sched = sched_of.new(driver, {
     slice = limits.slice,
     cleanup = limits.cleanup,
+    on_kill = function(_, why)
+      self.log:warn("script ended by force", { why = why })
+    end,
     on_error = options.on_error or function(traceback)
       self.log:error("script failed", { traceback = traceback })
     end,
