@@ -36,13 +36,22 @@ local function answer(status, tag, ...)
   }
 end
 
+-- A dialog of ours that is ready to send.
+local function callee(req, tag)
+  local dialog, why = dialog_of.uas(req, tag)
+  if dialog then
+    assert(dialog:ready())
+  end
+  return dialog, why
+end
+
 local CONTACT = "Contact: <sip:alice@192.0.2.1:5070>"
 local LOOSE = "Record-Route: <sip:p1.example;lr>, <sip:p2.example;lr>"
 
 describe("the dialog of a callee", function()
   it("takes its route set in order and its target from Contact (12.1.1, C-92)",
     function()
-      local dialog = assert(dialog_of.uas(invite(CONTACT, LOOSE), "b1"))
+      local dialog = assert(callee(invite(CONTACT, LOOSE), "b1"))
       assert.same({ "<sip:p1.example;lr>", "<sip:p2.example;lr>" }, dialog.route_set)
       assert.equal("sip:alice@192.0.2.1:5070", dialog.remote_target)
       assert.equal("sip:alice@192.0.2.1:5070", dialog.request_uri)
@@ -50,7 +59,7 @@ describe("the dialog of a callee", function()
     end)
 
   it("turns the addresses round, and counts from one (12.2.1.1, C-95)", function()
-    local dialog = assert(dialog_of.uas(invite(CONTACT), "b1"))
+    local dialog = assert(callee(invite(CONTACT), "b1"))
     assert.equal(table.concat({
       "From: <sip:bob@b.example>;tag=b1",
       'To: "Alice" <sip:alice@a.example>;tag=a1',
@@ -65,13 +74,13 @@ describe("the dialog of a callee", function()
   end)
 
   it("writes its routes in front of the target (12.2.1.1)", function()
-    local dialog = assert(dialog_of.uas(invite(CONTACT, LOOSE), "b1"))
+    local dialog = assert(callee(invite(CONTACT, LOOSE), "b1"))
     assert.equal("Route: <sip:p1.example;lr>\r\nRoute: <sip:p2.example;lr>\r\n",
       dialog:request("BYE"):match "Route.-\r\nRoute.-\r\n")
   end)
 
   it("puts a strict router into the Request-URI (12.2.1.1, C-95)", function()
-    local dialog = assert(dialog_of.uas(invite(CONTACT,
+    local dialog = assert(callee(invite(CONTACT,
       "Record-Route: <sip:p1.example:5080>, <sip:p2.example;lr>"), "b1"))
     assert.equal("sip:p1.example:5080", dialog.request_uri)
     assert.equal("p1.example", dialog.hop.host)
@@ -83,7 +92,7 @@ describe("the dialog of a callee", function()
 
   it("takes gaps in the numbers, and nothing that falls back (12.2.2, C-98)",
     function()
-      local dialog = assert(dialog_of.uas(invite(CONTACT), "b1"))
+      local dialog = assert(callee(invite(CONTACT), "b1"))
       assert.is_true(dialog:receive(9))
       assert.is_true(dialog:receive(1000))
       assert.is_false(dialog:receive(999))
@@ -91,7 +100,7 @@ describe("the dialog of a callee", function()
     end)
 
   it("follows a new Contact with its route set as it was (12.2.2, C-97)", function()
-    local dialog = assert(dialog_of.uas(invite(CONTACT, LOOSE), "b1"))
+    local dialog = assert(callee(invite(CONTACT, LOOSE), "b1"))
     local moved = invite("Contact: <sip:alice@192.0.2.99>",
       "Record-Route: <sip:elsewhere.example;lr>")
     assert.is_true(dialog:refresh(moved))
@@ -101,7 +110,7 @@ describe("the dialog of a callee", function()
   end)
 
   it("keeps the old target when the new one cannot be sent to", function()
-    local dialog = assert(dialog_of.uas(invite(CONTACT), "b1"))
+    local dialog = assert(callee(invite(CONTACT), "b1"))
     assert.is_nil((dialog:refresh(invite "Contact: <tel:+4930123456>")))
     assert.equal("sip:alice@192.0.2.1:5070", dialog.request_uri)
     assert.is_truthy(dialog:request("BYE"):find("CSeq: 1 BYE", 1, true))
@@ -117,7 +126,7 @@ describe("the dialog of a callee", function()
       "CSeq: 7 INVITE",
       CONTACT,
     }
-    local dialog = assert(dialog_of.uas(old, "b1"))
+    local dialog = assert(callee(old, "b1"))
     local dialogs = dialogs_of.new()
     dialogs:add(dialog)
     assert.is_nil(dialog.remote_tag)

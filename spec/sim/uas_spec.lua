@@ -201,6 +201,34 @@ describe("an endpoint", function()
     assert.equal(180, ask { method = "INVITE", call_id = "c4", body = SDP }:status())
   end)
 
+  it("takes no Contact at its word", function()
+    start()
+    bob:on_call(function(call)
+      call:answer { sdp = SDP }
+    end)
+    for i, contact in ipairs { "sip:s@999.1.1.1", "sip:s@192.0.2.9:99999",
+      "sip:s@[1::2::3]", "sip:s@192.0.2.9;transport=smoke",
+      "sip:s@192.0.2.9;maddr=[x::y]", "sip:s@192.0.2.9:0", "sips:s@192.0.2.9",
+      "sip:s@no.such.host" } do
+      stranger.stack:request {
+        method = "INVITE", uri = "sip:x@" .. B, transport = "udp", host = B,
+        port = 5060, headers = { "From", "<sip:s@s.example>;tag=1",
+          "To", "<sip:x@192.0.2.2>", "Call-ID", "c" .. i, "CSeq", "1 INVITE",
+          "Contact", "<" .. contact .. ">" },
+      }
+      net:run(net.world:now() + 1)
+      local res = stranger.last "response"
+      if res:status() == 200 then
+        stranger.request(B, { method = "ACK", call_id = "c" .. i, send = true,
+          from = "<sip:s@s.example>;tag=1", to = res:header "To" })
+      else
+        assert.equal(400, res:status(), contact)
+      end
+      net:run(net.world:now() + 40)
+      assert.equal(0, bob.calls)
+    end
+  end)
+
   it("refuses an INVITE that names no usable Contact", function()
     start()
     bob:on_call(function(call)

@@ -51,13 +51,13 @@ end
 local function provisional(self, status, options, body)
   local face = self:face()
   self.last = {
+    status = status,
     reason = option.reason(options.reason),
     tag = self.dialog.local_tag,
     headers = joined(body and face.answer or face.early, options.headers),
     body = body,
     record_route = true,
   }
-  self.last_status = status
   self.state = "ringing"
   self.tx:respond(status, self.last)
   if not self.timer then
@@ -78,7 +78,7 @@ function M:expired()
     return
   end
   if self.state == "ringing" then
-    self.tx:respond(self.last_status, self.last)
+    self.tx:respond(self.last.status, self.last)
   end
   self:arm_expiry(REPEAT_EVERY)
 end

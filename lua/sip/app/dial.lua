@@ -127,7 +127,7 @@ function Dialling:relay(leg, res)
       caller.sound:join(leg.sound)
     end
   elseif not self.early and res:status() ~= 183 and (caller.state == "new"
-    or caller.last_status ~= res:status()) then
+    or caller.last and caller.last.status ~= res:status()) then
     caller:ring { status = res:status() }
   end
 end

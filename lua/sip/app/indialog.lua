@@ -62,6 +62,7 @@ local function reinvited(self, tx, req)
   if status then
     return refuse(self, tx, status, headers)
   end
+  self.dialog:ready()
   local before = self.dialog.remote_target
   local ok, why = self.dialog:refresh(req)
   if not ok then

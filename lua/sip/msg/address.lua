@@ -14,12 +14,13 @@ local find, match = string.find, string.match
 ---@field numeric boolean
 ---@field lr boolean     the URI is a loose router's (RFC 3261 19.1.1)
 
+local transports = { udp = true, tcp = true, tls = true }
+
 --- Whether a host is an IP address.
 ---@param host string
 ---@return boolean
 function M.is_numeric(host)
-  return find(host, ":", 1, true) ~= nil
-    or match(host, "^%d+%.%d+%.%d+%.%d+$") ~= nil
+  return core.sdp_address(host) ~= nil
 end
 
 --- A host as a URI or a Via writes it.
@@ -32,17 +33,40 @@ function M.bracket(host)
   return host
 end
 
--- "sip:user@192.0.2.1:5060", which most remote targets are, needs no table.
-local function plain_hop(uri)
+---@param uri string
+---@return string? host
+---@return integer? port
+local function plain(uri)
   local host, port = match(uri, "^sip:(%d+%.%d+%.%d+%.%d+):?(%d*)$")
   if not host then
     host, port = match(uri, "^sip:[%w%-_.+]+@(%d+%.%d+%.%d+%.%d+):?(%d*)$")
   end
+  if not host or not core.sdp_address(host) then
+    return nil
+  elseif port == "" then
+    return host
+  end
+  port = tonumber(port)
+  if port > 0 and port < 65536 then
+    return host, port
+  end
+end
+
+--- Whether this is "sip:user@192.0.2.1:5060", as most remote targets are.
+---@param uri string
+---@return boolean
+function M.is_plain(uri)
+  return plain(uri) ~= nil
+end
+
+-- The hop of such a URI needs no table of its parts.
+local function plain_hop(uri)
+  local host, port = plain(uri)
   if host then
     return {
       transport = "udp",
       host = host,
-      port = tonumber(port),
+      port = port,
       numeric = true,
       lr = false,
     }
@@ -70,6 +94,8 @@ function M.hop(uri)
   transport = transport and transport:lower()
   if parsed.scheme == "sips" then
     transport = "tls"
+  elseif transport and not transports[transport] then
+    return nil, ("the transport %q is not known"):format(transport)
   end
   return {
     transport = transport or "udp",

@@ -2,7 +2,8 @@
 --- judges messages; it never sends one and never reads a clock.
 ---
 --- What every request of a dialog has in common, its From, To, Call-ID and Route
---- lines, is formatted once, when the dialog is made; a request adds its CSeq.
+--- lines, is formatted once; a request adds its CSeq. A callee that never sends
+--- never formats: `ready` comes before whoever looks at where the dialog goes.
 
 local address = require "sip.msg.address"
 
@@ -26,6 +27,7 @@ local concat = table.concat
 ---@field invite_seq? integer   of the INVITE it was made by, for its ACK
 ---@field owner any             whatever the keeper of the dialog wants to find
 ---@field sibling? sip.Dialog   another fork with the same local tag
+---@field private origin? sip.Message  what it is made from, until it is ready
 ---@field private local_address string
 ---@field private remote_address string
 ---@field private head string
@@ -71,7 +73,7 @@ local function values(message, name)
 end
 
 --- The dialog that our answer to this request makes (12.1.1).
----@param req sip.Message
+---@param req sip.Message    kept for as long as the dialog lives
 ---@param local_tag string  the To tag of our answers
 ---@return sip.Dialog? dialog
 ---@return string? why      the Contact or a Record-Route cannot be used
@@ -82,18 +84,34 @@ function M.uas(req, local_tag)
     call_id = req:call_id(),
     local_tag = local_tag,
     remote_tag = req:from_tag(),
-    local_address = req:header "To" .. ";tag=" .. local_tag,
-    remote_address = req:header "From",
-    remote_target = req:contact_uri() or req:from_uri(),
-    route_set = values(req, "Record-Route"),
     local_seq = 0,
     remote_seq = number,
+    origin = req,
   }, dialog_mt)
-  local ok, why = route(self)
-  if not ok then
-    return nil, why
+  local target = req:contact_uri()
+  if not target or req:header "Record-Route" or not address.is_plain(target) then
+    local ok, why = self:ready()
+    if not ok then
+      return nil, why
+    end
   end
   return self
+end
+
+--- Have its requests, its target and its hop ready to be used.
+---@return true? ok
+---@return string? why
+function Dialog:ready()
+  local req = self.origin
+  if not req then
+    return true
+  end
+  self.origin = nil
+  self.local_address = req:header "To" .. ";tag=" .. self.local_tag
+  self.remote_address = req:header "From"
+  self.remote_target = req:contact_uri() or req:from_uri()
+  self.route_set = values(req, "Record-Route")
+  return route(self)
 end
 
 local function reversed(list)
@@ -157,6 +175,7 @@ end
 ---@param method string
 ---@return string raw  From, To, Call-ID, Route, CSeq
 function Dialog:request(method)
+  self:ready()
   local number = self.local_seq + 1
   self.local_seq = number
   return self.head .. "CSeq: " .. number .. " " .. method .. "\r\n"
@@ -185,6 +204,7 @@ end
 ---@return true? ok
 ---@return string? why  and nothing has changed
 function Dialog:retarget(target)
+  self:ready()
   local before = self.remote_target
   if target == before then
     return true
@@ -204,6 +224,7 @@ end
 ---@return true? ok
 ---@return string? why
 function Dialog:refresh(message)
+  self:ready()
   return self:retarget(message:contact_uri() or self.remote_target)
 end
 

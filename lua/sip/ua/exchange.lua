@@ -161,6 +161,7 @@ end
 
 --- Begin. The owner may be told of a failure before this returns.
 function Exchange:start()
+  self.source:ready()
   if self.state == "new" then
     self.line.pending = self.line.pending + 1
   end

@@ -83,6 +83,12 @@ function M.new(fields)
   return self
 end
 
+--- Everything is, always; a dialog may have to do something for it.
+---@return true
+function Opening.ready()
+  return true
+end
+
 --- The header lines of the next attempt.
 ---@param method string
 ---@return string raw
