@@ -1,0 +1,154 @@
+--- Other people's programs on loopback, and luasip opposite to them: sipp, baresip,
+--- Net::SIP. The ports of a spec are its own: each file takes a range.
+
+local process = require "spec.support.process"
+local wire = require "spec.support.wire"
+
+local M = {}
+
+local here = process.here
+local interop = here .. "/spec/interop/"
+local build = os.getenv "SIP_BUILD" or "build"
+
+-- An interpreter that finds this checkout from any folder.
+local roots = ([[
+package.path = "%s/lua/?.lua;%s/lua/?/init.lua;" .. package.path
+package.cpath = "%s/%s/?.so;" .. package.cpath
+]]):format(here, here, here, build)
+
+--- A script of spec/interop/scripts/ or, with a slash in its name, of the checkout.
+---@param script string
+---@param argv string[]
+---@param options? { folder?: string }
+---@return spec.Process
+function M.luasip(script, argv, options)
+  local path = script:find "/" and here .. "/" .. script
+    or interop .. "scripts/" .. script
+  local words = { arg and arg[-1] or "lua5.4", "-e", roots, path, table.unpack(argv) }
+  words[1] = os.getenv "SIP_LUA" or "lua5.4"
+  return process.start((script:match "([%w_]+)%.lua$"), words, options)
+end
+
+--- The command, as it is run from a checkout.
+---@param argv string[]
+---@param options? { folder?: string }
+---@return spec.Process
+function M.command(argv, options)
+  return process.start("luasip", { here .. "/bin/luasip", table.unpack(argv) }, options)
+end
+
+--- sipp with a scenario of spec/interop/sipp/. The options are its command line.
+---@param scenario string
+---@param options { port: integer, to?: integer, user?: string, tcp?: boolean, media?: integer, folder?: string, more?: string[] }
+---@return spec.Process
+function M.sipp(scenario, options)
+  local folder = options.folder or process.folder(scenario)
+  local argv = { "sipp", "-sf", interop .. "sipp/" .. scenario .. ".xml",
+    "-i", "127.0.0.1", "-p", options.port, "-m", 1, "-nostdin", "-timeout", "20s",
+    "-timeout_error", "-mp", options.media or options.port + 18000,
+    "-t", options.tcp and "t1" or "u1", "-trace_err",
+    "-error_file", folder .. "/errors" }
+  for _, word in ipairs(options.more or {}) do
+    argv[#argv + 1] = word
+  end
+  if options.to then
+    argv[#argv + 1] = "-s"
+    argv[#argv + 1] = options.user
+    argv[#argv + 1] = "127.0.0.1:" .. options.to
+  end
+  local self = process.start("sipp", argv, { folder = folder })
+  if not options.to then
+    self:listens(options.tcp and "tcp" or "udp", options.port)
+  end
+  return self
+end
+
+--- Wait for a sipp to end well; what went wrong is in the error.
+---@param sipp spec.Process
+---@param seconds? number
+function M.succeeds(sipp, seconds)
+  local status, said = sipp:wait(seconds or 25)
+  if status ~= 0 then
+    error(("sipp has failed (%d):\n%s\n%s"):format(status,
+      process.read(sipp.folder .. "/errors") or "", said:sub(-1500)), 2)
+  end
+end
+
+local baresip_config = [[
+sip_listen 127.0.0.1:%d
+rtp_ports %d-%d
+audio_source aufile,%s
+audio_player aubridge,nil
+audio_alert aubridge,nil
+snd_path %s
+module_path %s
+module g711.so
+module aufile.so
+module aubridge.so
+module sndfile.so
+module uuid.so
+module_app account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:%d
+]]
+
+local function module_path()
+  local pipe <close> = assert(io.popen "dpkg -L baresip-core | grep /g711.so$")
+  return assert(pipe:read "l", "baresip has no modules"):match "^(.*)/"
+end
+
+--- baresip without a face: it answers by itself, or dials.
+---@param options { port: integer, media: integer, source: string, answer?: string, dial?: string, seconds?: integer }
+---@return spec.Process
+function M.baresip(options)
+  local folder = process.folder "baresip"
+  local port = options.port
+  process.write(folder .. "/config", baresip_config:format(port, options.media,
+    options.media + 99, options.source, folder, module_path(), port + 1))
+  process.write(folder .. "/accounts", ("<sip:bob@127.0.0.1:%d>;regint=0;answermode=%s\n")
+    :format(port, options.answer or "auto"))
+  process.write(folder .. "/contacts", "")
+  local argv = { "baresip", "-f", folder, "-t", options.seconds or 20 }
+  if options.dial then
+    argv[#argv + 1] = "-e"
+    argv[#argv + 1] = "/dial " .. options.dial
+  end
+  local self = process.start("baresip", argv, { folder = folder })
+  self:listens("udp", port)
+  self:listens("tcp", port + 1)
+  return self
+end
+
+--- Steer a baresip that runs.
+---@param port integer   its SIP port
+---@param command string
+---@param params? string
+---@return string answer
+function M.baresip_command(port, command, params)
+  local client = wire.new()
+  local id = assert(client.net:open("TCP", "127.0.0.1", port + 1))
+  client:expect { kind = "opened", id = id }
+  local text = ('{"command":"%s","params":"%s"}'):format(command, params or "")
+  client.net:send(id, ("%d:%s,"):format(#text, text))
+  local answer = client:expect({ kind = "bytes", id = id }).bytes
+  client:close()
+  return answer
+end
+
+--- A Perl script of spec/interop/netsip/.
+---@param script string
+---@param argv string[]
+---@param options? { folder?: string }
+---@return spec.Process
+function M.netsip(script, argv, options)
+  return process.start(script, { "perl", interop .. "netsip/" .. script .. ".pl",
+    table.unpack(argv) }, options)
+end
+
+--- Lose what was started.
+function M.end_all()
+  process.end_all()
+end
+
+return M
