@@ -219,8 +219,16 @@ static void take_packet(struct rtp_session *session, uint64_t now_us,
 	take_audio(session, packet, payload == PAYLOAD_ALAW ? MEDIA_ALAW : MEDIA_ULAW);
 }
 
+static bool is_peer(const struct rtp_session *session, const struct sip_addr *from)
+{
+	return fit_of(session, from) == RTP_FIT_EXACT ||
+	       (session->latched && sip_addr_eq(from, &session->peer.from));
+}
+
 /* Another has our SSRC, and we take a new one; or our own packets come back, and that
- * happens but once (RFC 3550 8.2). */
+ * happens but once (RFC 3550 8.2).  What the peer itself sends back from there on is
+ * an echo that somebody wants to hear: reflectors keep the SSRC, and a call of two
+ * has no loops to be protected from, so its media is not discarded. */
 bool rtp_session_conflict(struct rtp_session *session, uint64_t now_us,
                           const struct sip_addr *from, uint32_t ssrc, bool rtcp)
 {
@@ -231,11 +239,11 @@ bool rtp_session_conflict(struct rtp_session *session, uint64_t now_us,
 	if (conflict == RTP_CONFLICT_NONE)
 		return false;
 	session->count[MEDIA_GAUGE_collisions]++;
-	if (conflict == RTP_CONFLICT_NEW) {
-		rtp_session_control_bye(session, now_us);
-		rtp_session_new_ssrc(session);
-		rtp_session_control_init(session, now_us);
-	}
+	if (conflict == RTP_CONFLICT_LOOP)
+		return rtcp || !is_peer(session, from);
+	rtp_session_control_bye(session, now_us);
+	rtp_session_new_ssrc(session);
+	rtp_session_control_init(session, now_us);
 	return true;
 }
 

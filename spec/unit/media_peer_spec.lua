@@ -171,6 +171,21 @@ describe("the peer of a media session", function()
     assert.equal(0, session:stats().received)
   end)
 
+  it("that sends our packets back, and is who we speak to, is heard (C-145)", function()
+    for _ = 1, 20 do
+      local sent = host.sent[#host.sent]
+      raw("198.51.100.1", 4000, sent.bytes)
+      world:advance(0.02)
+    end
+    local ssrcs, count = {}, 0
+    for _, packet in ipairs(host:packets()) do
+      count = count + (ssrcs[packet.ssrc] and 0 or 1)
+      ssrcs[packet.ssrc] = true
+    end
+    assert.equal(2, count)
+    assert.equal(19, session:stats().received)
+  end)
+
   it("that sends garbage is counted, nothing more", function()
     for len = 0, 40 do
       raw("198.51.100.1", 4000, ("\x7f"):rep(len))
