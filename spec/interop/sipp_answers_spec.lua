@@ -1,9 +1,11 @@
 -- luasip calls sipp: scenarios are named by what the side that is called does.
 
 local ear = require "spec.support.ear"
+local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
 local PORT, SIPP = 24100, 24110
+local LOG = process.folder "messages" .. "/log"
 
 describe("sipp as the callee", function()
   after_each(function()
@@ -24,6 +26,26 @@ describe("sipp as the callee", function()
     assert.equal(0, status, said)
     assert.matches("stopped\n$", said)
     return said, caller.folder
+  end
+
+  -- What coreutils makes of a text.
+  local function hash(program, text)
+    local path = process.write(LOG .. ".text", text)
+    local pipe <close> = assert(io.popen(("%s < '%s'"):format(program, path)))
+    return pipe:read "a":match "%x+"
+  end
+
+  -- The credentials that sipp has logged are those of alice (RFC 7616 3.4.1).
+  local function proves(name, program, algorithm)
+    local line = process.read(LOG):match("\n" .. name .. ": Digest ([^\r\n]+)")
+    local function value(key)
+      return line:match("%f[%w]" .. key .. '="?([^",]+)')
+    end
+    assert.matches("algorithm=" .. algorithm, line)
+    local ha1 = hash(program, "alice:sipp.example:secret")
+    local ha2 = hash(program, "INVITE:" .. value "uri")
+    assert.equal(hash(program, table.concat({ ha1, value "nonce", value "nc",
+      value "cnonce", "auth", ha2 }, ":")), value "response")
   end
 
   for _, tcp in ipairs { false, true } do
@@ -55,9 +77,16 @@ describe("sipp as the callee", function()
         { "user=alice", "password=secret" }))
     end)
 
-    it("challenges as a proxy" .. over, function()
+    it("challenges as a proxy, with MD5" .. over, function()
       assert.matches("^answered\n", call("uas_challenges_as_a_proxy", tcp,
-        { "user=alice", "password=secret" }))
+        { "user=alice", "password=secret" }, { "-trace_msg", "-message_file", LOG }))
+      proves("Proxy%-Authorization", "md5sum", "MD5")
+    end)
+
+    it("prefers SHA-256 to MD5" .. over, function()
+      assert.matches("^answered\n", call("uas_challenges_sha256", tcp,
+        { "user=alice", "password=secret" }, { "-trace_msg", "-message_file", LOG }))
+      proves("Authorization", "sha256sum", "SHA%-256")
     end)
 
     it("has early audio first" .. over, function()
@@ -72,9 +101,9 @@ describe("sipp as the callee", function()
 
   it("sends back what was played and pressed", function()
     local said, folder = call("uas", false, { "record=back.wav", "sleep=0.2",
-      "play=tone:600/2000*1", "sleep=0.2", "press=159*#0", "digits=6", "sleep=0.5" },
+      "play=tone:600/2000*1", "sleep=0.2", "press=159*0D", "digits=6", "sleep=0.5" },
       { "-rtp_echo" })
-    assert.matches("digits 159%*#0\n", said)
+    assert.matches("digits 159%*0D\n", said)
     local heard = ear.hear(folder .. "/back.wav", 600)
     assert.is_true(heard.tone >= 1.9 and heard.tone <= 2.1, "tone: " .. heard.tone)
     assert.is_true(heard.other <= 0.1, "other: " .. heard.other)
