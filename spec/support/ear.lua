@@ -25,12 +25,13 @@ end
 ---@param path string
 ---@return string path
 function M.from_ulaw(path)
-  assert(os.execute(("sox -t raw -r 8000 -e mu-law -b 8 -c 1 '%s' -e signed -b 16 '%s.wav'")
-    :format(path, path)), "sox has failed")
-  return path .. ".wav"
+  local wav = path .. ".wav"
+  assert(os.execute(("sox -t raw -r 8000 -e mu-law -b 8 -c 1 '%s' -e signed -b 16 '%s'")
+    :format(path, wav)), "sox has failed")
+  return wav
 end
 
---- Tones, as a WAV file and as raw mu-law: "440/3000,0/1000".
+--- A tone, as a WAV file and as raw mu-law.
 ---@param path string     without its ending
 ---@param frequency number
 ---@param seconds number
@@ -38,9 +39,10 @@ end
 ---@return string ulaw
 function M.tone_file(path, frequency, seconds)
   local wav, raw = path .. ".wav", path .. ".ulaw"
-  assert(os.execute(("sox -n -r 8000 -b 16 -c 1 '%s.wav' synth %g sine %g vol 0.5 && "
-    .. "sox '%s.wav' -t raw -e mu-law -b 8 '%s.ulaw'"):format(path, seconds, frequency,
-    path, path)), "sox has failed")
+  local make = "sox -n -r 8000 -b 16 -c 1 '%s' synth %g sine %g vol 0.5"
+  local convert = "sox '%s' -t raw -e mu-law -b 8 '%s'"
+  assert(os.execute(make:format(wav, seconds, frequency)), "sox has failed")
+  assert(os.execute(convert:format(wav, raw)), "sox has failed")
   return wav, raw
 end
 
@@ -92,7 +94,8 @@ end
 -- One RTP packet in UDP, IP and Ethernet, as a capture has it.
 local function frame(rtp)
   local udp = bytes16(30000) .. bytes16(30002) .. bytes16(#rtp + 8) .. "\0\0" .. rtp
-  local ip = "\x45\0" .. bytes16(#udp + 20) .. "\0\0\0\0\x40\x11\0\0\127\0\0\1\127\0\0\1"
+  local ip = "\x45\0" .. bytes16(#udp + 20) .. "\0\0\0\0\x40\x11\0\0"
+    .. ("\127\0\0\1"):rep(2)
   return ("\0"):rep(12) .. "\8\0" .. ip .. udp
 end
 
@@ -104,7 +107,8 @@ function M.pcap(path, packets)
   for _, packet in ipairs(packets) do
     local bytes = frame(packet.rtp)
     local us = math.floor(packet.at * 1e6 + 0.5)
-    out[#out + 1] = string.pack("<I4I4I4I4", us // 1000000, us % 1000000, #bytes, #bytes)
+    out[#out + 1] = string.pack("<I4I4I4I4", us // 1000000, us % 1000000, #bytes,
+      #bytes)
     out[#out + 1] = bytes
   end
   return process.write(path, table.concat(out))
@@ -115,8 +119,8 @@ local function rtp(payload_type, seq, timestamp, marker, payload)
     timestamp, 0x5172) .. payload
 end
 
---- Digits as telephone events (RFC 4733): each lasts 100 ms, with a pause of 100 ms, and
---- its end is sent three times.
+--- Digits as telephone events (RFC 4733): each lasts 100 ms, with a pause of 100 ms,
+--- and its end is sent three times.
 ---@param digits string
 ---@param payload_type integer
 ---@return table[] packets
@@ -147,7 +151,8 @@ function M.speech(path)
   for i = 0, #bytes // WINDOW - 1 do
     packets[i + 1] = {
       at = i * 0.02,
-      rtp = rtp(0, i + 1, i * WINDOW, i == 0, bytes:sub(i * WINDOW + 1, (i + 1) * WINDOW)),
+      rtp = rtp(0, i + 1, i * WINDOW, i == 0,
+        bytes:sub(i * WINDOW + 1, (i + 1) * WINDOW)),
     }
   end
   return packets

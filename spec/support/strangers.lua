@@ -24,8 +24,7 @@ package.cpath = "%s/%s/?.so;" .. package.cpath
 function M.luasip(script, argv, options)
   local path = script:find "/" and here .. "/" .. script
     or interop .. "scripts/" .. script
-  local words = { arg and arg[-1] or "lua5.4", "-e", roots, path, table.unpack(argv) }
-  words[1] = os.getenv "SIP_LUA" or "lua5.4"
+  local words = { "lua5.4", "-e", roots, path, table.unpack(argv) }
   return process.start((script:match "([%w_]+)%.lua$"), words, options)
 end
 
@@ -37,9 +36,18 @@ function M.command(argv, options)
   return process.start("luasip", { here .. "/bin/luasip", table.unpack(argv) }, options)
 end
 
---- sipp with a scenario of spec/interop/sipp/. The options are its command line.
+---@class spec.SippOptions
+---@field port integer     its own
+---@field to? integer      whom it calls; without one it is called
+---@field user? string
+---@field tcp? boolean
+---@field media? integer   its RTP port
+---@field folder? string
+---@field more? string[]   of its command line
+
+--- sipp with a scenario of spec/interop/sipp/.
 ---@param scenario string
----@param options { port: integer, to?: integer, user?: string, tcp?: boolean, media?: integer, folder?: string, more?: string[] }
+---@param options spec.SippOptions
 ---@return spec.Process
 function M.sipp(scenario, options)
   local folder = options.folder or process.folder(scenario)
@@ -98,16 +106,24 @@ local function module_path()
   return assert(pipe:read "l", "baresip has no modules"):match "^(.*)/"
 end
 
+---@class spec.BaresipOptions
+---@field port integer     its own; it is steered at the next one
+---@field media integer    the first of its RTP ports
+---@field source string    the WAV that it plays
+---@field answer? string   "auto", "manual"
+---@field dial? string     a URI
+---@field seconds? integer
+
 --- baresip without a face: it answers by itself, or dials.
----@param options { port: integer, media: integer, source: string, answer?: string, dial?: string, seconds?: integer }
+---@param options spec.BaresipOptions
 ---@return spec.Process
 function M.baresip(options)
   local folder = process.folder "baresip"
   local port = options.port
   process.write(folder .. "/config", baresip_config:format(port, options.media,
     options.media + 99, options.source, folder, module_path(), port + 1))
-  process.write(folder .. "/accounts", ("<sip:bob@127.0.0.1:%d>;regint=0;answermode=%s\n")
-    :format(port, options.answer or "auto"))
+  local account = "<sip:bob@127.0.0.1:%d>;regint=0;answermode=%s\n"
+  process.write(folder .. "/accounts", account:format(port, options.answer or "auto"))
   process.write(folder .. "/contacts", "")
   local argv = { "baresip", "-f", folder, "-t", options.seconds or 20 }
   if options.dial then

@@ -1,4 +1,4 @@
--- What strangers call: each user does one thing, and says on standard output how it went.
+-- What strangers call: each user does one thing; what came of it is printed.
 -- Usage: luasip run callee.lua LISTEN...
 local sip = require "sip"
 

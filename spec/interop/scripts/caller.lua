@@ -1,7 +1,9 @@
 -- Calls a stranger and does what it is told, in order; says how it went.
 -- Usage: luasip run caller.lua LISTEN URI [WORD=VALUE...]
---   user=, password=, timeout=   of the call       play=, press=, record= while it lasts
---   sleep=                       seconds           wait=  until the other side hangs up
+--   user=, password=, timeout=   of the call
+--   play=, press=, record=       while it lasts; record goes on beside
+--   digits=                      so many are awaited, and printed
+--   sleep=, wait=                seconds; wait= ends when the other side hangs up
 local sip = require "sip"
 
 local ua <close> = sip.new { listen = arg[1], trace = true }
