@@ -47,10 +47,14 @@ local function new_block(line)
   return { line = line, text = {}, params = {}, returns = {}, fields = {} }
 end
 
--- One `---` line into the block.
+-- One `---` line into the block. What is indented goes on with the last tag.
 local function annotate(block, text)
   local tag, rest = text:match "^@(%a+)%s*(.*)$"
-  if not tag then
+  local last = block.params[#block.params] or block.fields[#block.fields]
+  last = block.returns[#block.returns] or last
+  if not tag and last and text:find "^   ?%S" then
+    last.text = last.text .. text:gsub("^ +", " ")
+  elseif not tag then
     block.text[#block.text + 1] = text:gsub("^ ", "")
   elseif tag == "param" then
     local name, more = rest:match "^(%S+)%s+(.*)$"
@@ -60,7 +64,10 @@ local function annotate(block, text)
     local kind, what = split_type(rest)
     block.returns[#block.returns + 1] = { type = kind, text = what }
   elseif tag == "field" then
-    local scope, more = rest:match "^(private)%s+(.*)$"
+    local scope, more = rest:match "^(p%l+)%s+(.*)$"
+    if scope ~= "private" and scope ~= "package" and scope ~= "protected" then
+      scope, more = nil, nil
+    end
     local name, kind = (more or rest):match "^(%[?%S+%]?)%s+(.*)$"
     local of, what = split_type(kind or "")
     block.fields[#block.fields + 1] =
@@ -86,10 +93,10 @@ local function close_block(module, block, line, number)
   if block.class then
     module.classes[#module.classes + 1] = block
     block.name = block.class
-    block.owner = line:match "^local ([%w_]+) ="
+    block.owner = line:match "^%s*local ([%w_]+) ="
   end
   local owner, separator, name, list =
-    line:match "^function ([%w_]+)([.:])([%w_]+)%s*%((.-)%)"
+    line:match "^%s*function ([%w_]+)([.:])([%w_]+)%s*%((.-)%)"
   if owner and not name:find "^__" then
     module.functions[#module.functions + 1] = {
       owner = owner, separator = separator, name = name, line = number,
@@ -110,7 +117,7 @@ function M.module(path)
   }
   local block = new_block(1)
   for number, line in tree.lines(tree.read(path)) do
-    local doc = line:match "^%-%-%-(.*)$"
+    local doc = line:match "^%s*%-%-%-(.*)$"
     if doc then
       annotate(block, doc)
     else

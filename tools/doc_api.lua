@@ -5,22 +5,63 @@ local annotations = require "tools.annotations"
 
 local M = {}
 
-local SHOWN = {
-  "^sip$", "^sip%.app", "^sip%.sim", "^sip%.store", "^sip%.rt%.err$", "^sip%.msg$",
-}
-
 local INTRO = [[
 # API reference
 
-Written by `make docs` from the annotations in `lua/sip`; not by hand.
+Written by `make docs` from the annotations in `lua/sip`; not by hand. Times are
+seconds. What can be expected to fail gives `nil, err`; misuse raises, and an unknown
+option is misuse.
 ]]
+
+-- In the order of the page; `modules` are patterns of paths below lua/sip.
+local CHAPTERS = {
+  { title = "sip", modules = { "^init" } },
+  {
+    title = "Endpoints",
+    modules = { "^app/endpoint", "^app/reach", "^app/target" },
+  },
+  {
+    title = "Calls",
+    modules = {
+      "^app/call", "^app/party", "^app/answer", "^app/dial", "^app/bridge",
+      "^app/sound", "^app/gather", "^app/record", "^app/indialog",
+    },
+  },
+  { title = "Errors", modules = { "^rt/err" } },
+  { title = "sip.sim", modules = { "^sim%.lua", "^sim/host", "^sim/phone" } },
+  { title = "Messages: sip.core", modules = { "^meta/msg" } },
+}
+
+-- Below app, but nothing that a script holds.
+local INNER = {
+  "^app/digits", "^app/inbox", "^app/options", "^app/outgoing", "^app/runtime",
+  "^app/tracer", "^app/wait",
+}
+
+-- Classes that stand in the files above and are not for scripts.
+local HIDDEN = {
+  ["sip.Dialling"] = true, ["sip.Recording"] = true, ["sip.Sound"] = true,
+}
+
+local function below(module)
+  return (module.path:gsub("^lua/sip/", ""))
+end
+
+local function matches(module, patterns)
+  for _, pattern in ipairs(patterns) do
+    if below(module):find(pattern) then
+      return true
+    end
+  end
+  return false
+end
 
 --- Whether scripts see a module.
 ---@param module tools.Module
 ---@return boolean
 function M.shown(module)
-  for _, pattern in ipairs(SHOWN) do
-    if module.name:find(pattern) then
+  for _, chapter in ipairs(CHAPTERS) do
+    if matches(module, chapter.modules) then
       return true
     end
   end
@@ -59,6 +100,9 @@ local function write_class(out, class)
       public[#public + 1] = field
     end
   end
+  if class.private or HIDDEN[class.name] or #public + #class.text == 0 then
+    return
+  end
   out[#out + 1] = ("### `%s`\n\n"):format(class.name)
   if #class.text > 0 then
     out[#out + 1] = table.concat(class.text, "\n") .. "\n\n"
@@ -73,36 +117,61 @@ local function write_class(out, class)
   end
 end
 
+-- What a script writes before the name of a function: verbs of calls stand in files
+-- of their own, each a table that is put into the class.
+local function prefix_of(module, item, prefixes)
+  local is_verb = item.separator == ":" and below(module):find "^app/"
+  return prefixes[item.owner] or is_verb and "call" or module.name
+end
+
 local function write_module(out, module)
   local prefixes = {}
-  out[#out + 1] = ("\n## %s\n\n%s\n\n"):format(module.name, module.text)
   for _, class in ipairs(module.classes) do
-    if not class.private then
-      write_class(out, class)
-    end
+    write_class(out, class)
     if class.owner then
       prefixes[class.owner] = class.owner:lower()
     end
   end
   for _, item in ipairs(module.functions) do
     if not item.private then
-      write_function(out, item, prefixes[item.owner] or module.name)
+      write_function(out, item, prefix_of(module, item, prefixes))
     end
   end
+end
+
+local function write_chapter(out, chapter, modules)
+  out[#out + 1] = ("\n## %s\n\n"):format(chapter.title)
+  for _, pattern in ipairs(chapter.modules) do
+    for _, module in ipairs(modules) do
+      if below(module):find(pattern) then
+        out[#out + 1] = pattern == chapter.modules[1] and module.text .. "\n\n" or nil
+        write_module(out, module)
+      end
+    end
+  end
+end
+
+--- Modules below app, sim and store that the page neither shows nor leaves out.
+---@return string[] paths
+function M.forgotten()
+  local list = {}
+  for _, module in ipairs(annotations.all()) do
+    local place = below(module)
+    if (place:find "^app/" or place:find "^sim" or place:find "^store/")
+      and not M.shown(module) and not matches(module, INNER) then
+      list[#list + 1] = module.path
+    end
+  end
+  return list
 end
 
 --- The page.
 ---@return string? text
 ---@return string? why
 function M.render()
-  local out = { INTRO }
-  for _, module in ipairs(annotations.all()) do
-    if M.shown(module) then
-      write_module(out, module)
-    end
-  end
-  if #out == 1 then
-    return nil, "no module that scripts see"
+  local out, modules = { INTRO }, annotations.all()
+  for _, chapter in ipairs(CHAPTERS) do
+    write_chapter(out, chapter, modules)
   end
   local text = table.concat(out):gsub(" +\n", "\n"):gsub("\n\n\n+", "\n\n")
   return (text:gsub("\n+$", "\n"))

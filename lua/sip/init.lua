@@ -11,67 +11,107 @@ local version = require "sip.version"
 
 local M = {}
 
--- The functions of a facade.
-local function facade(runtime)
-  local sched = runtime.sched
-  local sip = { runtime = runtime, version = version, features = features.list }
-
+-- What makes endpoints and runs them.
+---@param sip sip
+local function add_endpoints(sip, runtime)
   --- An endpoint: it listens, answers and dials. Raises when it cannot listen.
+  ---@param options sip.EndpointOptions
+  ---@return sip.Endpoint
   function sip.new(options)
     return runtime:endpoint(options)
   end
 
-  --- Run until everything has ended, or until the function has returned.
+  --- Run until everything has ended, or until the function has returned. SIGINT and
+  --- SIGTERM end it in an orderly way: new calls are refused, the others hung up.
+  ---@param fn? function
+  ---@param ... any  its arguments
+  ---@return any ...  what the function returned
   function sip.run(fn, ...)
     return runtime:run(fn, ...)
   end
 
   --- End everything in an orderly way, as SIGTERM does.
+  ---@param why? string
   function sip.stop(why)
     runtime:stop(why)
   end
+end
 
+-- What waits, and what runs beside it.
+---@param sip sip
+local function add_waiting(sip, sched)
   --- Run a function in a coroutine of its own.
+  ---@param fn function
+  ---@param ... any  its arguments
+  ---@return sip.Task
   function sip.spawn(fn, ...)
     return sched:spawn(fn, ...)
   end
 
   --- Let time pass.
+  ---@param seconds number
+  ---@return true
   function sip.sleep(seconds)
     return sched:sleep(seconds)
   end
 
-  --- Run functions at once until the first returns: its place and its results.
+  --- Run functions at once until the first returns; the others are cancelled.
+  ---@param ... function
+  ---@return integer which  its place among the arguments
+  ---@return any ...        what it returned
   function sip.any(...)
     return sched:any(...)
   end
 
-  --- Run functions at once until all have returned: the first result of each.
+  --- Run functions at once until all have returned.
+  ---@param ... function
+  ---@return any ...  the first result of each
   function sip.all(...)
     return sched:all(...)
   end
 
   --- Run a function for at most so long.
+  ---@param seconds number
+  ---@param fn function
+  ---@param ... any  its arguments
+  ---@return any ...  what it returned; nil and an error, "timeout", if it was late
   function sip.timeout(seconds, fn, ...)
     return sched:timeout(seconds, fn, ...)
   end
 
-  --- Wait for a callback: `start(done)`.
+  --- Wait for a callback of somebody else.
+  ---@param start fun(done: fun(...): boolean)  starts what is waited for; `done` ends
+  ---   the wait with its arguments, once, at any time
+  ---@param options? { timeout?: number, cancel?: fun(why: string) }  `cancel` is called
+  ---   when the wait ends without an answer
+  ---@return any ...  what `done` was given; nil and "timeout" after that time
   function sip.await(start, options)
     return sched:await(start, options)
   end
 
   --- Seconds on the program's clock.
+  ---@return number
   function sip.now()
     return sched:now()
   end
+end
 
+-- The functions of a facade.
+local function facade(runtime)
+  ---@class sip
+  ---@field version string
+  ---@field features fun(): table<string, true|string>  optional parts: true, or why not
+  ---@field runtime sip.Runtime
+  local sip = { runtime = runtime, version = version, features = features.list }
+
+  add_endpoints(sip, runtime)
+  add_waiting(sip, runtime.sched)
   return sip
 end
 
 --- A facade over another driver.
 ---@param options sip.RuntimeOptions
----@return table sip
+---@return sip
 function M.with(options)
   local sip = facade(runtime_of.new(options))
   sip.with = M.with

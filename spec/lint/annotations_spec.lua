@@ -59,6 +59,12 @@ describe("a function that scripts see", function()
   end)
 end)
 
+describe("doc/api.md", function()
+  it("forgets no module that scripts may see", function()
+    assert.same({}, doc_api.forgotten())
+  end)
+end)
+
 describe("lua/sip/meta", function()
   local core = require "sip.core"
 

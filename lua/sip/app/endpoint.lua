@@ -39,9 +39,26 @@ function endpoint_mt:__close()
   self:close()
 end
 
+---@class sip.EndpointOptions
+---@field listen? string|string[]  "udp:0.0.0.0:5060" and tcp when left out; port 0: any
+---@field domain? string|string[]  what it answers for, and who it is; all when left out
+---@field from? string             who calls and requests of ours are from
+---@field auth? { user: string, password: string, realm?: string }  when challenged
+---@field advertise? string|{ sip?: string, media?: string }  the host that Via, Contact
+---   and descriptions name, behind a NAT
+---@field max_calls? integer       503 to more
+---@field trace? boolean|integer   keeps what passes, for `ladder`; so many records
+---@field log? sip.LogLevel|function
+---@field limits? table<string, number>  cleanup, slice and drain in seconds; and the
+---   names of csrc/base/limits.h
+---@field t1? number               in seconds, as t2, t4 and timer_c (RFC 3261 table 4)
+---@field t2? number
+---@field t4? number
+---@field timer_c? number
+
 local schema = {
   listen = "table|string", domain = "string|table", advertise = "string|table",
-  max_calls = "integer", auth = "table", from = "string", user_agent = "string",
+  max_calls = "integer", auth = "table", from = "string",
   t1 = "number", t2 = "number", t4 = "number", timer_c = "number",
   limits = "table", log = "string|function", trace = "boolean|integer",
 }
@@ -100,7 +117,7 @@ end
 
 --- An endpoint. Raises when it cannot listen.
 ---@param runtime sip.Runtime
----@param options table
+---@param options sip.EndpointOptions
 ---@return sip.Endpoint
 ---@private
 function M.new(runtime, options)
