@@ -229,6 +229,22 @@ describe("an endpoint", function()
     end
   end)
 
+  it("takes no Record-Route at its word", function()
+    start()
+    bob:on_call(function(call)
+      call:reject(603)
+    end)
+    local verdicts = {}
+    for i, route in ipairs { "<sip:p1.example;lr>", "sip:192.0.2.9;lr", "<>", "<x>",
+      "<tel:+1>", "nonsense", "<sip:p1.example;transport=smoke>" } do
+      verdicts[i] = ask {
+        method = "INVITE", body = SDP, call_id = "r" .. i,
+        headers = { "Record-Route", route },
+      }:status()
+    end
+    assert.same({ 603, 603, 400, 400, 400, 400, 400 }, verdicts)
+  end)
+
   it("refuses an INVITE that names no usable Contact", function()
     start()
     bob:on_call(function(call)

@@ -49,7 +49,10 @@ local function route(self)
     hop, why = address.hop(uri)
   else
     local first = address.parse(set[1])
-    hop, why = address.hop(first and first.uri or set[1])
+    if not first then
+      return nil, "a route is no address"
+    end
+    hop, why = address.hop(first.uri)
     if hop and hop.lr then
       lines = "Route: " .. concat(set, "\r\nRoute: ") .. "\r\n"
     elseif hop then
