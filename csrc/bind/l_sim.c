@@ -125,10 +125,12 @@ static int l_world_new(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	if (lua_getfield(L, 1, "seed") != LUA_TNIL)
 		seed = (uint64_t)luaL_checkinteger(L, -1);
-	box = lua_newuserdatauv(L, sizeof *box, 0);
+	box = lua_newuserdatauv(L, sizeof *box, 1);
 	box->world = NULL;
 	sip_list_init(&box->hosts);
 	luaL_setmetatable(L, L_WORLD);
+	lua_newtable(L); /* its hosts: they live as long as it does */
+	lua_setiuservalue(L, -2, 1);
 	if (sim_world_new(l_alloc(L), seed, &box->world) != SIP_OK)
 		return luaL_error(L, "out of memory");
 	return 1;
@@ -193,6 +195,10 @@ static int l_world_host(lua_State *L)
 	box->driver.files = sim_host_files(box->host);
 	l_driver_init(L, index, &box->driver);
 	sip_list_insert(&world->hosts, &box->link);
+	lua_getiuservalue(L, 1, 1);
+	lua_pushvalue(L, index);
+	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
+	lua_pop(L, 1);
 	for (int i = 1; i < count; i++) {
 		addr = check_address(L, 2 + i);
 		if (sim_host_add_address(box->host, &addr) != SIP_OK)
