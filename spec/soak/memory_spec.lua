@@ -61,7 +61,7 @@ describe("messages that pass while calls are held", function()
         tx:respond(180)
       else
         assert(message:header "X-Long")
-        tx:respond(200, { body = BODY, headers = { "X-Long", message:header "X-Long" } })
+        tx:respond(200, { body = BODY, headers = { "X-Long", BODY:sub(1, 400) } })
       end
     end
     near.on.response = function(_, message)
@@ -81,9 +81,9 @@ describe("messages that pass while calls are held", function()
       assert.equal(goal, answered)
     end
 
-    local clients = {}
+    near.clients = {} -- held as well
     for i = 1, HELD do
-      clients[i] = request(near, far, "INVITE", i, "held")
+      near.clients[i] = request(near, far, "INVITE", i, "held")
       if i % 100 == 0 then
         local till = world:now() + 0.005
         while world:step(till) do end
