@@ -35,7 +35,7 @@ local CHAPTERS = {
 -- Below app, but nothing that a script holds.
 local INNER = {
   "^app/digits", "^app/inbox", "^app/options", "^app/outgoing", "^app/runtime",
-  "^app/tracer", "^app/wait",
+  "^app/settings", "^app/tracer", "^app/wait",
 }
 
 -- Classes that stand in the files above and are not for scripts.

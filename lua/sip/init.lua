@@ -5,6 +5,7 @@
 --- simulator, say.
 
 local core = require "sip.core"
+local misuse = require "sip.rt.misuse"
 local features = require "sip.features"
 local runtime_of = require "sip.app.runtime"
 local version = require "sip.version"
@@ -45,6 +46,7 @@ local function add_waiting(sip, sched)
   ---@param ... any  its arguments
   ---@return sip.Task
   function sip.spawn(fn, ...)
+    misuse.unless(type(fn) == "function", "spawn: a function")
     return sched:spawn(fn, ...)
   end
 

@@ -3,6 +3,7 @@
 
 local err = require "sip.rt.err"
 local inspect = require "sip.ua.inspect"
+local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 
 local M = {}
@@ -10,15 +11,18 @@ local M = {}
 -- A proxy gives up a call that says nothing for so long (13.3.1.1).
 local REPEAT_EVERY = 60
 
-local ring_options = { status = "integer", reason = "string", headers = "table" }
+local ring_options = { status = "provisional", reason = "line", headers = "headers" }
 local progress_options = {
-  status = "integer", reason = "string", headers = "table", sdp = "string|function",
-  codecs = "table",
+  status = "provisional", reason = "line", headers = "headers",
+  sdp = "string|function", codecs = "codecs",
 }
 local answer_options = {
-  headers = "table", sdp = "string|function", codecs = "table",
+  headers = "headers", sdp = "string|function", codecs = "codecs",
 }
-local reject_options = { reason = "string", headers = "table" }
+local reject_options = { reason = "line", headers = "headers" }
+local redirect_options = {
+  status = "redirection", reason = "line", headers = "headers",
+}
 
 -- The headers of our answers: those of every answer, then the script's.
 local function joined(fixed, headers)
@@ -37,13 +41,13 @@ end
 -- Fails for a verb that comes too late or on the wrong side.
 local function early(self, verb)
   if self.direction == "out" then
-    error(("%s is for calls that come in"):format(verb), 3)
+    misuse.raise("%s is for calls that come in", verb)
   end
   local ok, e = self:enter()
   if not ok then
     return nil, e
   elseif not unanswered(self) then
-    error(("%s: the call has been answered"):format(verb), 3)
+    misuse.raise("%s: the call has been answered", verb)
   end
   return true
 end
@@ -52,7 +56,7 @@ local function provisional(self, status, options, body)
   local face = self:face()
   self.last = {
     status = status,
-    reason = option.reason(options.reason),
+    reason = options.reason,
     tag = self.dialog.local_tag,
     headers = joined(body and face.answer or face.early, options.headers),
     body = body,
@@ -215,7 +219,7 @@ function M:answer(options)
     self:finish(e)
     return nil, e
   elseif not sent then -- the script's fault, or no memory: the call ends with it
-    error("answer: " .. why, 2)
+    misuse.raise("answer: %s", why)
   end
   self.state = "answering"
   self.last = nil
@@ -264,16 +268,13 @@ function M:reject(status, options)
     status, options = nil, status
   end
   options = option.check(options, reject_options, "reject")
-  status = status or 486
-  if math.type(status) ~= "integer" or status < 400 or status > 699 then
-    error("reject: a status from 400 to 699", 2)
-  end
+  status = option.argument(status, "failure", "reject: the status", 486)
   local ok, e = early(self, "reject")
   if not ok then
     return nil, e
   end
   self:refuse(status, {
-    reason = option.reason(options.reason),
+    reason = options.reason,
     headers = option.headers(options.headers),
   })
   return true
@@ -285,26 +286,24 @@ end
 ---@return true? ok
 ---@return sip.Error? err
 function M:redirect(targets, options)
-  options = option.check(options, ring_options, "redirect")
+  options = option.check(options, redirect_options, "redirect")
   local status = options.status or 302
-  if status < 300 or status > 399 then
-    error("redirect: a status from 300 to 399", 2)
-  end
   local contacts = {}
   for _, target in ipairs(type(targets) == "table" and targets or { targets }) do
     local uri = self.ua:target(target)
     if not uri then
-      error(("redirect: %q is no target"):format(tostring(target)), 2)
+      misuse.raise("redirect: %q is no target", tostring(target))
     end
     contacts[#contacts + 1] = "Contact"
     contacts[#contacts + 1] = "<" .. uri .. ">"
   end
+  misuse.unless(contacts[1], "redirect: a target, or an array of them")
   local ok, e = early(self, "redirect")
   if not ok then
     return nil, e
   end
   self:refuse(status, {
-    reason = option.reason(options.reason),
+    reason = options.reason,
     headers = joined(contacts, options.headers),
   })
   return true

@@ -1,6 +1,7 @@
 --- Connecting two calls.
 
 local err = require "sip.rt.err"
+local misuse = require "sip.rt.misuse"
 
 local M = {}
 
@@ -16,9 +17,7 @@ local parting_mt = {
 ---@return true? left  the peer has hung up
 ---@return sip.Error? err
 function M:bridge(peer)
-  if type(peer) ~= "table" or not peer.audio_leg then
-    error("bridge: a call", 2)
-  end
+  misuse.unless(type(peer) == "table" and peer.audio_leg, "bridge: a call")
   local ok, e = self:enter()
   if ok and (self.state == "new" or self.state == "ringing")
     and self.direction == "in" then
@@ -29,7 +28,7 @@ function M:bridge(peer)
   elseif peer.state ~= "answered" then
     return nil, err.new("ended", { cause = peer.why })
   elseif not self.sound or not peer.sound then
-    error("bridge: the media of both calls must be here", 2)
+    misuse.raise("bridge: the media of both calls must be here")
   end
   self.ua:verb(self, "bridge")
   self.sound:part()

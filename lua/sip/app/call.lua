@@ -10,10 +10,12 @@ local dial = require "sip.app.dial"
 local err = require "sip.rt.err"
 local gather = require "sip.app.gather"
 local indialog = require "sip.app.indialog"
+local option = require "sip.app.options"
 local outgoing = require "sip.app.outgoing"
 local party = require "sip.app.party"
 local record = require "sip.app.record"
 local sound = require "sip.app.sound"
+local misuse = require "sip.rt.misuse"
 local invite_of = require "sip.ua.invite"
 
 local M = {}
@@ -246,6 +248,7 @@ end
 --- of its own that nothing cancels, for at most `limits.cleanup` seconds.
 ---@param fn fun(call: sip.Call)
 function Call:finally(fn)
+  misuse.unless(type(fn) == "function", "finally: a function")
   self:home():finally(function()
     fn(self)
   end)
@@ -256,6 +259,7 @@ end
 ---@param ... any
 ---@return sip.Task
 function Call:spawn(fn, ...)
+  misuse.unless(type(fn) == "function", "spawn: a function")
   return self:home():spawn(fn, ...)
 end
 
@@ -279,6 +283,9 @@ end
 ---@return sip.Error? err  timeout
 function Call:wait(timeout)
   local sched = self.ua.sched
+  if timeout then
+    option.argument(timeout, "seconds", "wait: the timeout")
+  end
   sched:enter()
   local deadline = timeout and sched:now() + timeout
   while self.state ~= "ended" do

@@ -5,6 +5,7 @@
 local err = require "sip.rt.err"
 local inspect = require "sip.ua.inspect"
 local invite_of = require "sip.ua.invite"
+local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 local party = require "sip.app.party"
 
@@ -32,8 +33,8 @@ local RINGBACK = "tone:us"
 ---@field on_progress? fun(leg: sip.Call, response: sip.Message)
 
 local schema = {
-  from = "string", display = "string", auth = "table", via = "string",
-  headers = "table", timeout = "number", codecs = "table", sdp = "string",
+  from = "line", display = "line", auth = "table", via = "line",
+  headers = "headers", timeout = "seconds", codecs = "codecs", sdp = "string",
   redirects = "integer", ringback = "string|boolean", on_progress = "function",
 }
 
@@ -45,9 +46,10 @@ local function prepare(ua, target, options, mailbox)
   if not source then
     return nil, e
   end
+  local auth = ua:auth(options.auth, "dial")
   local leg = ua:new_leg(source)
   leg.watcher = mailbox
-  leg.auth = ua:auth(options.auth)
+  leg.auth = auth
   leg.to = party.new(source.request_uri)
   leg.uri = leg.to
   leg.from = party.new(source.from_uri, options.display)
@@ -154,7 +156,7 @@ function Dialling:run()
       return event.leg
     elseif event.kind == "failed" then
       self.open = self.open - 1
-      local why = event.leg.why
+      local why = event.why
       if not best or weight(why) > weight(best) then
         best = why
       end
@@ -174,11 +176,11 @@ end
 ---@return sip.Error? err
 ---@private
 function M.place(ua, caller, targets, options)
-  options = option.check(options, schema, "dial", 4)
+  options = option.check(options, schema, "dial")
   if type(targets) == "string" then
     targets = { targets }
   elseif type(targets) ~= "table" or #targets == 0 then
-    error("dial: a target, or an array of them", 3)
+    misuse.raise("dial: a target, or an array of them")
   end
   ua.sched:enter()
   if ua.state ~= "open" then
@@ -219,14 +221,15 @@ end
 ---@return sip.Call? peer
 ---@return sip.Error? err
 function verbs:dial(targets, options)
+  options = option.check(options, schema, "dial")
   local ok, e = self:enter()
   if not ok then
     return nil, e
   end
   if self.direction == "in" and not self.ua.options.from
-    and not (options and options.from) then
+    and not options.from then
     local copy = { from = self.from.uri, display = self.from.display }
-    for key, value in pairs(options or {}) do
+    for key, value in pairs(options) do
       copy[key] = value
     end
     options = copy

@@ -6,8 +6,10 @@ local dial = require "sip.app.dial"
 local dialogs = require "sip.ua.dialogs"
 local inbox = require "sip.app.inbox"
 local address = require "sip.msg.address"
+local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 local reach = require "sip.app.reach"
+local settings_of = require "sip.app.settings"
 local target = require "sip.app.target"
 local wait = require "sip.app.wait"
 
@@ -56,63 +58,25 @@ end
 ---@field t4? number
 ---@field timer_c? number
 
-local schema = {
-  listen = "table|string", domain = "string|table", advertise = "string|table",
-  max_calls = "integer", auth = "table", from = "string",
-  t1 = "number", t2 = "number", t4 = "number", timer_c = "number",
-  limits = "table", log = "string|function", trace = "boolean|integer",
-}
-
-local limit_schema = { cleanup = "number", slice = "number", drain = "number" }
-
--- "udp:192.0.2.1:5060", "tcp:[::1]", "udp:127.0.0.1:0".
-local function parse_listen(text)
-  local transport, rest = text:match "^(%a+):(.+)$"
-  local host, port
-  if rest then
-    host, port = rest:match "^%[([%x:.]+)%]:?(%d*)$"
-    if not host then
-      host, port = rest:match "^([%d.]+):?(%d*)$"
-    end
-  end
-  if not host or (transport ~= "udp" and transport ~= "tcp") then
-    error(("sip.new: cannot listen at %q; write \"udp:192.0.2.1:5060\" or "
-      .. "\"tcp:[::]:5060\""):format(text), 4)
-  end
-  return { transport = transport, host = host, port = tonumber(port) or 5060 }
-end
-
+-- All or none: a listener that fails closes the others.
 local function listen(self, list)
-  list = type(list) == "table" and list or { list }
-  for i = 1, #list do
-    local at = parse_listen(list[i])
-    self.bound[i] = at
+  for i, at in ipairs(list) do
     local port, name, why = self.stack:listen(at)
     if not port then
       self.stack:close()
-      error(("sip.new: cannot listen at %s: %s"):format(list[i],
-        why ~= "" and why or name), 3)
+      misuse.raise("sip.new: cannot listen at %s: %s", at.text,
+        why ~= "" and why or name)
     end
     self.listening[i] = ("%s:%s:%d"):format(at.transport, bracket(at.host), port)
   end
 end
 
-local function domains(domain)
+local function set_of(list)
   local set = {}
-  for _, name in ipairs(type(domain) == "table" and domain or { domain }) do
-    set[name:lower()] = true
+  for _, name in ipairs(list) do
+    set[name] = true
   end
-  return next(set) and set or nil
-end
-
--- Names of the stack's own bounds go down to it, the others are ours.
-local function split_limits(limits)
-  local ours, theirs = {}, {}
-  for name, value in pairs(limits or {}) do
-    (limit_schema[name] and ours or theirs)[name] = value
-  end
-  option.check(ours, limit_schema, "sip.new: limits", 4)
-  return ours, theirs
+  return list[1] and set or nil
 end
 
 --- An endpoint. Raises when it cannot listen.
@@ -121,12 +85,8 @@ end
 ---@return sip.Endpoint
 ---@private
 function M.new(runtime, options)
-  options = option.check(options, schema, "sip.new", 4)
-  local limits, stack_limits = split_limits(options.limits)
-  local advertise = options.advertise
-  if type(advertise) == "string" then
-    advertise = { sip = advertise, media = advertise }
-  end
+  local settings
+  options, settings = settings_of.read(options)
   local self = setmetatable({
     runtime = runtime,
     sched = runtime.sched,
@@ -134,14 +94,15 @@ function M.new(runtime, options)
     options = options,
     state = "open",
     listening = {},
-    bound = {},
+    bound = settings.listen,
     sessions = 0,
     sounds = 0,
     calls = 0,
     max_calls = options.max_calls or math.huge,
-    drain = limits.drain or 5,
-    advertise = advertise or {},
-    domains = domains(options.domain),
+    drain = settings.limits.drain,
+    advertise = settings.advertise,
+    domain = settings.domains[1],
+    domains = set_of(settings.domains),
     call_set = {},
     clients = {},
     servers = {},
@@ -157,11 +118,12 @@ function M.new(runtime, options)
   self.stack = runtime.driver:stack {
     dispatch = inbox.of(self),
     t1 = options.t1, t2 = options.t2, t4 = options.t4, timer_c = options.timer_c,
-    limits = stack_limits,
+    limits = settings.stack_limits,
     advertise = self.advertise.sip,
     watch = self.tracer ~= nil,
   }
-  listen(self, options.listen or { "udp:0.0.0.0:5060", "tcp:0.0.0.0:5060" })
+  listen(self, settings.listen)
+  runtime:bound(settings.limits)
   runtime:opened(self)
   return self
 end
@@ -169,7 +131,8 @@ end
 --- Answer the calls that come in: one coroutine each.
 ---@param handler fun(call: sip.Call)
 function Endpoint:on_call(handler)
-  assert(type(handler) == "function", "on_call wants a function")
+  misuse.unless(getmetatable(self) == endpoint_mt and type(handler) == "function",
+    "on_call: a function, as in ua:on_call(function(call) ... end)")
   self.handler = handler
 end
 
@@ -229,9 +192,9 @@ end
 ---@field redirects? integer    how many redirections are followed: none
 
 local request_schema = {
-  method = "string", uri = "string", to = "string", from = "string",
-  display = "string", headers = "table", body = "string", content_type = "string",
-  auth = "table", via = "string", timeout = "number", redirects = "integer",
+  method = "string", uri = "line", to = "line", from = "line",
+  display = "line", headers = "headers", body = "string", content_type = "line",
+  auth = "table", via = "line", timeout = "seconds", redirects = "integer",
 }
 
 --- Send a request outside of any dialog and wait for its final answer.
@@ -239,11 +202,11 @@ local request_schema = {
 ---@return sip.Message? response  a 2xx
 ---@return sip.Error? err         with status and response, for any other
 function Endpoint:request(options)
-  option.check(options, request_schema, "request")
+  options = option.check(options, request_schema, "request")
   local method = options.method
-  if not method or not options.uri or method == "INVITE" or method == "ACK"
-    or method == "CANCEL" then
-    error("request: a uri and a method other than INVITE, ACK and CANCEL", 2)
+  if not method or not options.uri or wait.not_a_request[method]
+    or not method:find(wait.METHOD) then
+    misuse.raise("request: a uri and a method other than INVITE, ACK and CANCEL")
   end
   self.sched:enter()
   local source, e = self:opening(options.uri, options)
@@ -255,7 +218,7 @@ function Endpoint:request(options)
     method = method,
     headers = wait.headers(options),
     body = options.body,
-    auth = self:auth(options.auth),
+    auth = self:auth(options.auth, "request"),
     redirects = options.redirects,
   }, options.timeout)
 end

@@ -1,6 +1,7 @@
 --- Asking for digits.
 
 local err = require "sip.rt.err"
+local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 
 local M = {}
@@ -14,11 +15,11 @@ local TIMEOUT = 5
 ---@field timeout? number      until the first digit: 5 seconds
 ---@field interdigit? number   between two: like `timeout`
 ---@field tries? integer       how often the prompt is played: once
----@field terminator? string   the digit that ends it: "#"
+---@field terminator? string   digits that end it: "#"
 
 local schema = {
-  play = "string|table", digits = "integer", min = "integer", timeout = "number",
-  interdigit = "number", tries = "integer", terminator = "string",
+  play = "string|table", digits = "count", min = "count", timeout = "seconds",
+  interdigit = "seconds", tries = "count", terminator = "string",
 }
 
 --- The next digit that was or will be pressed.
@@ -26,16 +27,17 @@ local schema = {
 ---@return string? digit
 ---@return sip.Error? err  no_input, ended
 function M:digit(timeout)
+  timeout = option.argument(timeout, "seconds", "digit: the timeout", TIMEOUT)
   local ok, e = self:enter()
   if not ok then
     return nil, e
   end
-  local digit = self:digits().mailbox:receive(timeout or TIMEOUT)
+  local digit = self:digits().mailbox:receive(timeout)
   if digit then
     return digit
   end
   ok, e = self:enter()
-  return nil, e or err.new("no_input", { state = ok })
+  return nil, not ok and e or err.new "no_input"
 end
 
 -- What was pressed up to the last digit, the terminator or the silence.
@@ -59,7 +61,7 @@ local function collect(self, options, player)
       if player then
         player:stop()
       end
-      if digit == terminator then
+      if terminator:find(digit, 1, true) then
         return digits, "terminator"
       end
       digits = digits .. digit
@@ -117,6 +119,9 @@ end
 ---@return sip.Error? err  no_input: nothing, or not enough, in all tries
 function M:gather(options)
   options = option.check(options, schema, "gather")
+  if options.min and options.digits and options.min > options.digits then
+    misuse.raise("gather: min is more than digits")
+  end
   local ok, e = self:enter()
   if not ok then
     return nil, e

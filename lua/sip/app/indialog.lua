@@ -5,6 +5,7 @@
 local dialog_of = require "sip.ua.dialog"
 local err = require "sip.rt.err"
 local inspect = require "sip.ua.inspect"
+local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 local wait = require "sip.app.wait"
 
@@ -90,9 +91,13 @@ local function reinvited(self, tx, req)
 end
 
 -- BYE: whatever is pending ends too (15.1.2).
-local function left(self, tx)
-  tx:respond(200, { tag = self.dialog.local_tag })
+local function left(self, tx, _, dialog)
+  tx:respond(200, { tag = dialog.local_tag })
   local state = self.state
+  if self.dialog and self.dialog ~= dialog then -- a fork that was not chosen
+    dialog.state = "terminated"
+    return self.ua.dialogs:remove(dialog)
+  end
   if self.leaving then
     self:gone()
   elseif self.direction == "in" and (state == "new" or state == "ringing") then
@@ -108,25 +113,25 @@ local function left(self, tx)
   self:finish()
 end
 
-local function info(self, tx, req)
+local function info(self, tx, req, dialog)
   local digit = req:body()
   if digit and digit ~= "" then
     digit = digit:match "[Ss]ignal%s*=%s*([%d*#A-Da-d])"
       or digit:match "^%s*([%d*#A-D])%s*$"
     if not digit then
-      return refuse(self, tx, 400)
+      return tx:respond(400, { tag = dialog.local_tag })
     end
     self:digit_heard(digit:upper(), "info")
   end
-  tx:respond(200, { tag = self.dialog.local_tag })
+  tx:respond(200, { tag = dialog.local_tag })
 end
 
 local handlers = {
   INVITE = reinvited,
   BYE = left,
   INFO = info,
-  OPTIONS = function(self, tx)
-    tx:respond(200, { tag = self.dialog.local_tag, headers = inspect.CAPABILITIES })
+  OPTIONS = function(_, tx, _, dialog)
+    tx:respond(200, { tag = dialog.local_tag, headers = inspect.CAPABILITIES })
   end,
 }
 
@@ -148,7 +153,7 @@ function M:on_request(tx, req, dialog)
   elseif self.dialog ~= dialog and method == "INVITE" then
     return tx:respond(491, { tag = dialog.local_tag })
   end
-  handlers[method](self, tx, req)
+  handlers[method](self, tx, req, dialog)
 end
 
 --- The ACK to a 2xx of ours (called by the endpoint).
@@ -220,8 +225,8 @@ end
 ---@field timeout? number
 
 local send_options = {
-  method = "string", headers = "table", body = "string", content_type = "string",
-  timeout = "number",
+  method = "string", headers = "headers", body = "string", content_type = "line",
+  timeout = "seconds",
 }
 
 --- Send a request inside the dialog and wait for its final answer.
@@ -229,16 +234,16 @@ local send_options = {
 ---@return sip.Message? response  a 2xx
 ---@return sip.Error? err         with status and response, for any other
 function M:send(options)
-  option.check(options, send_options, "send")
+  options = option.check(options, send_options, "send")
   local method = options.method
-  if not method or method == "ACK" or method == "CANCEL" or method == "INVITE" then
-    error("send: a method other than INVITE, ACK and CANCEL", 2)
+  if not method or wait.not_a_request[method] or not method:find(wait.METHOD) then
+    misuse.raise("send: a method other than INVITE, ACK and CANCEL")
   end
   local ok, e = self:enter()
   if not ok then
     return nil, e
   elseif not self.dialog then
-    error("send: there is no dialog before the answer", 2)
+    misuse.raise("send: there is no dialog before the answer")
   end
   self.ua:verb(self, method)
   local res

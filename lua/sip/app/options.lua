@@ -1,21 +1,77 @@
---- Options tables: an unknown key, or a value of the wrong type, is a bug in the
+--- Options tables: an unknown key, or a value that makes no sense, is a bug in the
 --- script and raises where the script called.
+
+local misuse = require "sip.rt.misuse"
+local stream = require "sip.ua.stream"
 
 local M = {}
 
-local function kind_of(value)
-  local kind = type(value)
-  return kind == "number" and math.type(value) == "integer" and "integer" or kind
+local LONG = 1e9 -- seconds: longer than any timer
+
+-- What a value may be: the Lua type, what else it must fulfil, and how that reads.
+local kinds = {
+  string = { "string", nil, "a string" },
+  table = { "table", nil, "a table" },
+  headers = { "table", nil, "a table" },
+  boolean = { "boolean", nil, "true or false" },
+  ["function"] = { "function", nil, "a function" },
+  number = { "number", nil, "a number" },
+  integer = { "number", function(value)
+    return math.type(value) == "integer"
+  end, "a whole number" },
+  count = { "number", function(value)
+    return math.type(value) == "integer" and value > 0
+  end, "a whole number from 1 on" },
+  seconds = { "number", function(value)
+    return value >= 0 and value <= LONG
+  end, "a number of seconds" },
+  span = { "number", function(value)
+    return value > 0 and value <= LONG
+  end, "a number of seconds above 0" },
+  line = { "string", function(value)
+    return not value:find "[\r\n\0]"
+  end, "a text of one line" },
+  codecs = { "table", function(value)
+    for _, name in ipairs(value) do
+      if not stream.codecs[name] then
+        return false
+      end
+    end
+    return value[1] ~= nil
+  end, "a list of codecs (\"PCMU\", \"PCMA\")" },
+  provisional = { "number", function(value)
+    return math.type(value) == "integer" and value > 100 and value < 200
+  end, "a status from 101 to 199" },
+  failure = { "number", function(value)
+    return math.type(value) == "integer" and value >= 400 and value < 700
+  end, "a status from 400 to 699" },
+  redirection = { "number", function(value)
+    return math.type(value) == "integer" and value >= 300 and value < 400
+  end, "a status from 300 to 399" },
+}
+
+-- A value, for an error.
+local function show(value)
+  if type(value) == "string" then
+    return (("%q"):format(value):gsub("\\\n", "\\n"))
+  end
+  return type(value) == "number" and tostring(value) or "a " .. type(value)
 end
 
-local function fits(value, wanted)
-  local kind = kind_of(value)
-  for one in wanted:gmatch "%a+" do
-    if one == kind or one == "number" and kind == "integer" then
-      return true
+-- Why a value is none of the wanted kinds; nil when it is one.
+local function trouble(value, wanted)
+  local shown, words = "a " .. type(value), {}
+  for name in wanted:gmatch "%a+" do
+    local kind = kinds[name]
+    if type(value) == kind[1] then
+      if not kind[2] or kind[2](value) then
+        return nil
+      end
+      shown = show(value)
     end
+    words[#words + 1] = kind[3]
   end
-  return false
+  return ("is %s, not %s"):format(shown, table.concat(words, " or "))
 end
 
 local function known(schema)
@@ -29,64 +85,80 @@ end
 
 --- Check a table of options.
 ---@param options table|nil
----@param schema table<any, string>  name to its types: "string|table"
+---@param schema table<any, string>  name to its kinds: "string|table"
 ---@param what string     whose options they are, for the error
----@param level? integer  whose fault it is: 1 is the caller of check; 3
 ---@return table options
 ---@private
-function M.check(options, schema, what, level)
-  level = level or 3
+function M.check(options, schema, what)
   if options == nil then
     return {}
   elseif type(options) ~= "table" then
-    error(("%s wants a table of options, not a %s"):format(what, type(options)),
-      level)
+    misuse.raise("%s wants a table of options, not a %s", what, type(options))
   end
   for key, value in pairs(options) do
     local wanted = schema[key]
     if not wanted then
-      error(("%s: unknown option %q (known: %s)"):format(what, tostring(key),
-        known(schema)), level)
-    elseif not fits(value, wanted) then
-      error(("%s: option %q is a %s, not a %s"):format(what, tostring(key),
-        type(value), wanted:gsub("|", " or a ")), level)
+      misuse.raise("%s: unknown option %q (known: %s)", what, tostring(key),
+        known(schema))
+    end
+    local why = trouble(value, wanted)
+    if why then
+      misuse.raise("%s: option %q %s", what, tostring(key), why)
+    elseif wanted == "headers" then
+      M.headers(value, what)
     end
   end
   return options
 end
 
--- What would end a line, or a string in C, is no part of a header.
-local function writable(name, value)
-  if type(name) ~= "string" or not name:find "^[%w!%%*_+`'~.-]+$" then
-    error(("headers: %q is no name"):format(tostring(name)), 5)
-  elseif type(value) ~= "string" or value:find "[\r\n\0]" then
-    error(("headers: the value of %s is no text of one line"):format(name), 5)
+--- Check one argument; nil is fine where `default` is given, and becomes that.
+---@param value any
+---@param wanted string  its kinds
+---@param what string    the verb, and what the argument is called: "digit: timeout"
+---@param default? any
+---@return any value
+---@private
+function M.argument(value, wanted, what, default)
+  if value == nil and default ~= nil then
+    return default
   end
+  local why = trouble(value, wanted)
+  if why then
+    misuse.raise("%s %s", what, why)
+  end
+  return value
 end
 
---- A reason phrase, or a text in its place: one line.
----@param reason? string
----@return string?
----@private
-function M.reason(reason)
-  if reason and reason:find "[\r\n\0]" then
-    error("reason: a text of one line", 4)
+-- What the stack and the dialog write themselves.
+local reserved = {
+  via = true, v = true, from = true, f = true, to = true, t = true,
+  ["call-id"] = true, i = true, cseq = true, ["content-length"] = true, l = true,
+}
+
+-- What would end a line, or a string in C, is no part of a header.
+local function writable(verb, name, value)
+  if type(name) ~= "string" or not name:find "^[%w!%%*_+`'~.-]+$" then
+    misuse.raise("%s: headers: %q is no name", verb, tostring(name))
+  elseif reserved[name:lower()] then
+    misuse.raise("%s: headers: %s is not for scripts to set", verb, name)
+  elseif type(value) ~= "string" or value:find "[\r\n\0]" then
+    misuse.raise("%s: headers: the value of %s is no text of one line", verb, name)
   end
-  return reason
 end
 
 --- Headers as scripts give them: `{ ["X-Name"] = "value" }`, where a value may be
 --- an array, or in a fixed order `{ "X-Name", "value", ... }`. Given back in that
 --- second form; names of the first are sorted. What no header may hold raises.
 ---@param headers table|nil
+---@param verb string  for the error
 ---@return string[]?
 ---@private
-function M.headers(headers)
+function M.headers(headers, verb)
   if headers == nil then
     return nil
   elseif headers[1] ~= nil then
     for i = 1, #headers, 2 do
-      writable(headers[i], headers[i + 1])
+      writable(verb, headers[i], headers[i + 1])
     end
     return headers
   end
@@ -94,14 +166,17 @@ function M.headers(headers)
   for name in pairs(headers) do
     names[#names + 1] = name
   end
-  table.sort(names)
+  table.sort(names, function(a, b)
+    return tostring(a) < tostring(b)
+  end)
   local flat = {}
   for _, name in ipairs(names) do
     local values = headers[name]
     for _, value in ipairs(type(values) == "table" and values or { values }) do
+      value = type(value) == "number" and tostring(value) or value
+      writable(verb, name, value)
       flat[#flat + 1] = name
-      flat[#flat + 1] = tostring(value)
-      writable(name, flat[#flat])
+      flat[#flat + 1] = value
     end
   end
   return flat

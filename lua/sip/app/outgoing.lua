@@ -10,13 +10,13 @@ local M = {}
 -- failures always find room.
 local PROGRESS_MAX = 16
 
-local function tell(self, kind, res)
+local function tell(self, kind, res, why)
   local watcher = self.watcher
   if watcher and (kind ~= "progress" or #watcher < PROGRESS_MAX) then
     if res then
       res:keep()
     end
-    watcher:send { kind = kind, leg = self, response = res }
+    watcher:send { kind = kind, leg = self, response = res, why = why }
   end
 end
 
@@ -55,7 +55,7 @@ function M:on_answer(dialog, res)
   if e then
     self:bye()
     self:finish(e)
-    return tell(self, "failed")
+    return tell(self, "failed", nil, e)
   end
   res:keep()
   self.response = res
@@ -73,7 +73,7 @@ function M:on_failed(e, res)
     e.response = res
   end
   self:finish(e)
-  tell(self, "failed")
+  tell(self, "failed", nil, e)
 end
 
 --- Of the INVITE: nothing is left to be done.

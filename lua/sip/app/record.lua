@@ -1,6 +1,7 @@
 --- Recording what is heard.
 
 local err = require "sip.rt.err"
+local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 
 local M = {}
@@ -12,7 +13,7 @@ local M = {}
 ---@field terminator? string   digits that end it: "#"
 
 local schema = {
-  beep = "boolean", max = "number", silence = "number", terminator = "string",
+  beep = "boolean", max = "span", silence = "span", terminator = "string",
 }
 
 ---@class sip.Recording
@@ -64,14 +65,14 @@ end
 ---@return sip.Error? err  rejected: the file cannot be written, and why
 function M:record(path, options)
   options = option.check(options, schema, "record")
-  assert(type(path) == "string", "record wants a path")
+  misuse.unless(type(path) == "string" and path ~= "", "record: the path of a file")
   local ok, e = self:enter()
   if not ok then
     return nil, e
   elseif not self.sound then
-    error("record: the call has no audio: answer it first", 2)
+    misuse.raise("record: the call has no audio: answer it first")
   elseif self.sound.recording then
-    error("record: one recording at a time", 2)
+    misuse.raise("record: one recording at a time")
   end
   if options.beep then
     ok, e = self:play "tone:beep"

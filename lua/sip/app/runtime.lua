@@ -149,6 +149,16 @@ function Runtime:media_session(host)
   return self.media:session { host = host }
 end
 
+--- What an endpoint says of the bounds of scripts; they share a scheduler, and the
+--- last word counts.
+---@param limits { cleanup?: number, slice?: number }
+---@private
+function Runtime:bound(limits)
+  local sched = self.sched
+  sched.cleanup = limits.cleanup or sched.cleanup
+  sched.slice = limits.slice or sched.slice
+end
+
 --- An endpoint is open (called by it).
 ---@private
 function Runtime:opened(ua)

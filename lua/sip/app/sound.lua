@@ -3,6 +3,7 @@
 
 local digits_of = require "sip.app.digits"
 local err = require "sip.rt.err"
+local misuse = require "sip.rt.misuse"
 local offer_of = require "sip.ua.offer"
 local option = require "sip.app.options"
 
@@ -223,6 +224,10 @@ end
 local Player = {}
 local player_mt = { __name = "sip.Player", __index = Player }
 
+function player_mt:__tostring()
+  return ("sip.Player{%d; %s}"):format(self.id, self.why or "playing")
+end
+
 --- Stop playing. Never waits.
 function Player:stop()
   if not self.why and not self.stopping then
@@ -311,11 +316,12 @@ local function speaking(self, verb)
   if not ok then
     return nil, e
   elseif not self.sound then
-    error(("%s: the call has no audio: answer it first"):format(verb), 3)
+    misuse.raise("%s: the call has no audio: answer it first", verb)
   end
   return self.sound
 end
 
+local ITEMS_MAX = 64
 local play_options = { background = "boolean", loop = "boolean" }
 
 -- `play "a.wav"`, `play { "a.wav", "tone:beep" }`.
@@ -323,7 +329,7 @@ local function parse_play(what)
   if type(what) == "string" then
     return { what }, {}
   elseif type(what) ~= "table" then
-    error("play: a file, a tone, or a list of them", 3)
+    misuse.raise("play: a file, a tone, or a list of them")
   end
   local items, options = {}, {}
   for key, value in pairs(what) do
@@ -333,11 +339,14 @@ local function parse_play(what)
   end
   for i, item in ipairs(what) do
     if type(item) ~= "string" then
-      error("play: a list of files and tones", 3)
+      misuse.raise("play: a list of files and tones")
     end
     items[i] = item
   end
-  return items, option.check(options, play_options, "play", 4)
+  if #items == 0 or #items > ITEMS_MAX then
+    misuse.raise("play: from 1 to %d files and tones", ITEMS_MAX)
+  end
+  return items, option.check(options, play_options, "play")
 end
 
 --- Play files and tones one after the other; waits for the end, unless in the
@@ -396,7 +405,7 @@ function verbs:digits()
 end
 
 local PRESS, GAP = 0.1, 0.1
-local press_options = { duration = "number", gap = "number" }
+local press_options = { duration = "span", gap = "seconds" }
 
 --- Press digits; returns when the last one has been sent.
 ---@param digits string  0-9 * # A-D
@@ -406,7 +415,7 @@ local press_options = { duration = "number", gap = "number" }
 function verbs:press(digits, options)
   options = option.check(options, press_options, "press")
   if type(digits) ~= "string" or not digits:match "^[%d*#A-Da-d]+$" then
-    error("press: digits from 0-9 * # A-D", 2)
+    misuse.raise("press: digits from 0-9 * # A-D")
   end
   local ok, e = self:enter()
   if not ok then

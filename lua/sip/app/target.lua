@@ -5,7 +5,8 @@ local address = require "sip.msg.address"
 local auth_of = require "sip.ua.auth"
 local err = require "sip.rt.err"
 local opening_of = require "sip.ua.opening"
-local option = require "sip.app.options"
+local misuse = require "sip.rt.misuse"
+local settings = require "sip.app.settings"
 
 local M = {}
 
@@ -20,24 +21,23 @@ function M:target(target)
   if type(target) ~= "string" then
     return nil
   end
-  local domain = self.options.domain
-  domain = type(domain) == "table" and domain[1] or domain
+  local domain = self.domain
   if domain and target:match "^[%w+._-]+$" and not target:find(".", 1, true) then
     target = target .. "@" .. domain
   end
   return address.target(target)
 end
 
--- Credentials as the options name them.
+--- Credentials as the options of a verb name them, or those of the endpoint.
 ---@param given? { user: string, password: string, realm?: string }
+---@param verb string  for the error
 ---@private
-function M:auth(given)
+function M:auth(given, verb)
   given = given or self.options.auth
   if not given then
     return nil
   end
-  option.check(given, { user = "string", password = "string", realm = "string" },
-    "auth", 4)
+  settings.credentials(given, verb)
   return auth_of.new {
     credentials = {
       username = given.user,
@@ -57,7 +57,7 @@ local function route_of(via)
   end
   local uri = address.target(via)
   if not uri then
-    error(("via: %q is no URI"):format(via), 4)
+    misuse.raise("via: %q is no URI", via)
   elseif not uri:find(";lr", 1, true) then
     uri = uri .. ";lr"
   end
@@ -73,14 +73,15 @@ end
 function M:opening(target, options)
   local uri, display = self:target(target)
   if not uri then
-    return nil, err.new("not_found", { message = ("%q is no target"):format(target) })
+    local text = ("%q is no target"):format(tostring(target))
+    return nil, err.new("not_found", { message = text })
   end
   local from = options.from or self.options.from
   local from_uri, from_display
   if from then
     from_uri, from_display = self:target(from)
     if not from_uri then
-      error(("from: %q is no URI"):format(from), 4)
+      misuse.raise("from: %q is no URI", from)
     end
   end
   local opening, why = opening_of.new {
@@ -103,10 +104,8 @@ end
 ---@return string uri
 ---@private
 function M:identity(uri)
-  local domain = self.options.domain
-  domain = type(domain) == "table" and domain[1] or domain
-  if domain then
-    return "sip:" .. domain
+  if self.domain then
+    return "sip:" .. self.domain
   end
   local hop, host = address.hop(uri), nil
   if hop and hop.numeric then

@@ -5,6 +5,12 @@ local option = require "sip.app.options"
 
 local M = {}
 
+--- What a method may look like (RFC 3261 25.1).
+M.METHOD = "^[%w!%%*_+`'~.-]+$"
+
+--- Methods with a transaction or a meaning of their own, for verbs to send.
+M.not_a_request = { INVITE = true, ACK = true, CANCEL = true }
+
 ---@class sip.Waiting
 ---@field done fun(res?: sip.Message, e?: sip.Error)
 local Waiting = {}
@@ -40,7 +46,6 @@ function M.headers(options)
   local headers = option.headers(options.headers)
   if options.content_type then
     headers = table.move(headers or {}, 1, #(headers or {}), 1, {})
-    option.headers { "Content-Type", options.content_type }
     headers[#headers + 1] = "Content-Type"
     headers[#headers + 1] = options.content_type
   end

@@ -48,13 +48,15 @@ local by_status = {
 
 function error_mt:__tostring()
   local text = M.names[self.name] or self.name:gsub("_", " ")
-  if self.op then
+  if self.op and self.message and not self.status then
+    text = self.op .. ": " .. self.message -- of our own: no request was involved
+  elseif self.op then
     text = self.op .. ": " .. text
   end
   if self.status then
     local reason = self.message and " " .. self.message or ""
     text = ("%s (%d%s)"):format(text, self.status, reason)
-  elseif self.message then
+  elseif self.message and not self.op then
     text = ("%s (%s)"):format(text, self.message)
   end
   if self.cause ~= nil then

@@ -3,6 +3,7 @@
 --- and returns only when nothing lives in it any more.
 
 local err = require "sip.rt.err"
+local misuse = require "sip.rt.misuse"
 local scope = require "sip.rt.scope"
 
 local M = {}
@@ -84,9 +85,18 @@ local function results(child)
   return table.unpack(child.results, 1, child.results.n)
 end
 
+-- The arguments as functions.
+local function functions_of(verb, ...)
+  for i = 1, select("#", ...) do
+    misuse.unless(type((select(i, ...))) == "function",
+      "%s: argument %d is no function", verb, i)
+  end
+  return { ... }
+end
+
 function M.any(sched, ...)
-  local functions = { ... }
-  assert(#functions > 0, "any of nothing never returns")
+  local functions = functions_of("any", ...)
+  misuse.unless(functions[1], "any: one function at least")
   local self = open(sched, "any", 1)
   local places = {}
   for i, fn in ipairs(functions) do
@@ -100,7 +110,7 @@ function M.any(sched, ...)
 end
 
 function M.all(sched, ...)
-  local functions = { ... }
+  local functions = functions_of("all", ...)
   if #functions == 0 then
     return sched:checkpoint()
   end
@@ -121,6 +131,9 @@ function M.all(sched, ...)
 end
 
 function M.timeout(sched, seconds, fn, ...)
+  if not math.type(seconds) or seconds < 0 or type(fn) ~= "function" then
+    misuse.raise "timeout: a number of seconds and a function"
+  end
   local self = open(sched, "timeout", 1)
   self.scope:deadline(seconds)
   spawn(self, fn, ...)

@@ -2,6 +2,7 @@
 --- the order of the keys. No line ever holds a credential or a line break.
 
 local mask = require "sip.rt.mask"
+local misuse = require "sip.rt.misuse"
 
 local M = {}
 
@@ -80,7 +81,8 @@ function M.new(option, clock, write)
       write(M.format(clock(), level, text, fields))
     end
   else
-    error(("log wants a function or a level, not %s"):format(tostring(option)), 2)
+    misuse.raise("log: a function, or one of \"error\", \"warn\", \"info\" and "
+      .. "\"debug\", not %s", tostring(option))
   end
   return setmetatable(self, log_mt)
 end

@@ -11,6 +11,7 @@
 
 local event = require "sip.rt.event"
 local group = require "sip.rt.group"
+local misuse = require "sip.rt.misuse"
 local scope = require "sip.rt.scope"
 local task_of = require "sip.rt.task"
 
@@ -343,7 +344,7 @@ local function stray(self)
     dying.cancelled = dying.cancelled or KILLED
     error(dying.cancelled, 0)
   end
-  error("only a task of luasip can wait: use sip.spawn", 4)
+  misuse.raise("only a task of luasip can wait: use sip.spawn")
 end
 
 --- What every verb that may wait does first, whether it will wait or not. Raises
@@ -385,13 +386,14 @@ local await_options = { timeout = true, cancel = true }
 ---  called, once, when the wait ends without the answer; it must not wait
 ---@return any ...  what done was given; nil and "timeout" after that time
 function Scheduler:await(start, options)
+  misuse.unless(type(start) == "function", "await: a function that starts it")
   local task = self:enter()
   local serial = task.serial
   local timeout, cancel
   if options then
     for key in pairs(options) do
       if not await_options[key] then
-        error(("unknown option %q"):format(tostring(key)), 2)
+        misuse.raise("await: unknown option %q (known: cancel, timeout)", tostring(key))
       end
     end
     timeout, cancel = options.timeout, options.cancel
@@ -416,6 +418,9 @@ end
 ---@param seconds number
 ---@return true
 function Scheduler:sleep(seconds)
+  if not math.type(seconds) or seconds < 0 then
+    misuse.raise("sleep: a number of seconds, not %s", tostring(seconds))
+  end
   return self:enter():block(seconds, task_of.asleep)
 end
 

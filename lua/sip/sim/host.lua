@@ -20,18 +20,22 @@ end
 local function traced_new(host)
   local new = host.sip.new
   return function(options)
+    if type(options) ~= "table" and options ~= nil then
+      return new(options)
+    end
     local all = {}
-    for key, value in pairs(type(options) == "table" and options or {}) do
+    for key, value in pairs(options or {}) do
       all[key] = value
     end
     if host.sim.traced and all.trace == nil then
       all.trace = true
     end
+    local ua = new(all)
     local domains = type(all.domain) == "string" and { all.domain } or all.domain or {}
     for _, domain in ipairs(domains) do
       host:name(domain)
     end
-    return new(all)
+    return ua
   end
 end
 
