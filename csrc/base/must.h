@@ -1,5 +1,5 @@
 #pragma once
-/* Protocol invariants (DESIGN.md: two kinds of assertion).
+/* Protocol invariants (doc/design.md: two kinds of assertion).
  *
  * `assert` is for memory and ownership and stays on in every build.  `sip_must`
  * is for protocol state: it aborts where SIP_MUST_ABORTS is defined (debug,

@@ -1,5 +1,5 @@
 /* Media of a simulated host: the same engine and desk as in production, with the
- * thread between them replaced by delays (DESIGN.md, decision 9). */
+ * thread between them replaced by delays (doc/design.md). */
 #include "sim/state.h"
 
 #include "media/desk.h"

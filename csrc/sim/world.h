@@ -74,7 +74,7 @@ void sim_host_set_disk(struct sim_host *host, uint64_t free_bytes);
 /* How long each file operation takes. */
 void sim_host_set_disk_delay(struct sim_host *host, uint64_t delay_us);
 
-/* ---- media: the same engine, advanced inline (DESIGN.md, decision 9) ---- */
+/* ---- media: the same engine, advanced inline (doc/design.md) ---- */
 
 struct media_desk;
 /* Made when first asked for; NULL when memory is short. */

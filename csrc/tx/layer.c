@@ -19,7 +19,7 @@ void sip_tx_layer_init(struct sip_tx_layer *layer, struct sip_alloc *alloc,
 	layer->host = host;
 	layer->timing = *timing;
 	sip_timers_init(&layer->timers, alloc);
-	/* The durations that most transactions have, O(1) each (DESIGN.md, 20). */
+	/* The durations that most transactions have, O(1) each. */
 	sip_timers_name(&layer->timers, (uint64_t)64 * t->t1_ms);
 	sip_timers_name(&layer->timers, t->t1_ms);
 	sip_timers_name(&layer->timers, t->t2_ms);

@@ -110,7 +110,7 @@ function dialling_mt:__close()
   end
 end
 
--- What the caller is told meanwhile (DESIGN: an answered one hears ringback, an
+-- What the caller is told meanwhile (rule 5: an answered one hears ringback, an
 -- unanswered one is relayed 180 and 183).
 ---@private
 function Dialling:relay(leg, res)
