@@ -1,5 +1,5 @@
 -- Misuse raises, where the script called, names the verb and the option, and leaves
--- nothing behind (DESIGN.md, rule 2).
+-- nothing behind (doc/design.md, rule 2).
 
 local net_of = require "spec.support.net"
 local tree = require "spec.support.tree"
