@@ -95,6 +95,12 @@ describe("the command", function()
     assert.is_truthy(output:find("no answer", 1, true))
   end)
 
+  it("says that it has no socket for the way", function()
+    local output, status = run "call sip:127.0.0.1:9 --listen tcp:127.0.0.1:0"
+    assert.equal(1, status)
+    assert.is_truthy(output:find("cannot be reached (udp towards 127.0.0.1: ", 1, true))
+  end)
+
   it("says what could not be played or recorded", function()
     local echo = example "echo"
     local output, status = run(("call %s --play bin/luasip"):format(echo.uri))
@@ -154,7 +160,7 @@ describe("the command", function()
     hello:stop()
     output, status = run("ping " .. hello.uri)
     assert.equal(1, status)
-    assert.is_truthy(output:find("nobody listens there", 1, true))
+    assert.is_truthy(output:find("connection refused", 1, true))
   end)
 
   it("says who has the port already", function()
