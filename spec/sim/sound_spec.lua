@@ -317,4 +317,64 @@ describe("a call with sound", function()
     assert.is_true(loud(0.5, 1.5))
     assert.is_false(loud(2.5, 3.5))
   end)
+
+  it("a digit in the very turn in which the prompt ends is not lost", function()
+    local got
+    bob:on_call(function(call)
+      call:answer()
+      call:spawn(function()
+        sip_b.sleep(1)
+        call.sound:event("played", (next(call.sound.players)), "finished")
+        call:digit_heard("5", "info")
+      end)
+      got = call:gather { play = "tone:440/60000*1", digits = 1, timeout = 2 }
+    end)
+    call_bob(function(peer)
+      peer:wait()
+    end)
+    net:run(10)
+    assert.equal("5", got)
+  end)
+
+  it("one recording follows another that was broken off", function()
+    local first, second
+    bob:on_call(function(call)
+      call:answer()
+      first = select(2, sip_b.timeout(1, call.record, call, "one.wav"))
+      second = call:record("two.wav", { max = 1 })
+    end)
+    call_bob(function(peer)
+      peer:wait()
+    end)
+    net:run(10)
+    assert.equal("timeout", first.name)
+    assert.equal("max", second.why)
+    assert.is_true(seconds(samples(sip_b, "one.wav")) > 0.5)
+  end)
+
+  it("runs over IPv6 as over IPv4 (C-15)", function()
+    local six = {}
+    for i = 1, 2 do
+      local at = ("[2001:db8::%d]:5060"):format(i)
+      six[i] = net:endpoint("2001:db8::" .. i, {
+        listen = { "udp:" .. at, "tcp:" .. at },
+      })
+    end
+    local sip_six = net:sip "2001:db8::1"
+    local got = {}
+    six[2]:on_call(function(call)
+      call:answer()
+      got[#got + 1] = call:gather { digits = 2, timeout = 3 } or "nothing"
+    end)
+    sip_six.spawn(function()
+      for _, way in ipairs { "", ";transport=tcp" } do
+        local peer = assert(six[1]:dial("sip:x@[2001:db8::2]" .. way))
+        assert.is_truthy(peer.response:body():find("c=IN IP6 2001:db8::2\r\n", 1, true))
+        peer:press "42"
+        peer:wait()
+      end
+    end)
+    net:run(20)
+    assert.same({ "42", "42" }, got)
+  end)
 end)

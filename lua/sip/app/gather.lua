@@ -79,15 +79,11 @@ end
 function M:digit_or_end(player)
   local mailbox = self:digits().mailbox
   local digit = mailbox:poll()
-  if digit or player.why then
-    return digit
+  while not digit and not player.why and self.state ~= "ended" do
+    self:await_change() -- not sip.any: a digit in the turn of the end would be lost
+    digit = mailbox:poll()
   end
-  local which, value = self.ua.sched:any(function()
-    return (mailbox:receive())
-  end, function()
-    return player:wait()
-  end)
-  return which == 1 and value or nil
+  return digit
 end
 
 -- One round: the prompt, which the first digit interrupts, and the digits.

@@ -71,8 +71,11 @@ function M:record(path, options)
     return nil, e
   elseif not self.sound then
     misuse.raise("record: the call has no audio: answer it first")
-  elseif self.sound.recording then
-    misuse.raise("record: one recording at a time")
+  end
+  local before = self.sound.recording
+  if before then
+    misuse.unless(before.stopping, "record: one recording at a time")
+    before.event:wait() -- its file is being closed
   end
   if options.beep then
     ok, e = self:play "tone:beep"

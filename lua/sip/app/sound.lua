@@ -1,6 +1,7 @@
 --- The audio of a call: a media session, and the offers and answers that say how
 --- it is to run (RFC 3264). The verbs that play and press stand here too.
 
+local address = require "sip.msg.address"
 local digits_of = require "sip.app.digits"
 local err = require "sip.rt.err"
 local misuse = require "sip.rt.misuse"
@@ -29,6 +30,7 @@ local CODECS = { "PCMU", "PCMA" }
 ---@private
 function M.new(call, host, codecs)
   local runtime = call.ua.runtime
+  host = address.bare(host)
   local session, why = runtime:media_session(host)
   if not session then
     return nil, err.new("unreachable", { op = "media", message = why })
@@ -38,7 +40,7 @@ function M.new(call, host, codecs)
     session = session,
     players = {},
     offer = offer_of.new {
-      address = call.ua.advertise.media or host,
+      address = address.bare(call.ua.advertise.media or host),
       port = session:port(),
       codecs = codecs or CODECS,
       dtmf = true,
@@ -249,6 +251,7 @@ function Player:ended(why, message)
   if self.event then
     self.event:notify(true)
   end
+  self.sound.call:changed()
 end
 
 --- Wait until everything has been played.
@@ -390,6 +393,7 @@ function verbs:digit_heard(digit, how)
     return
   end
   digits.mailbox:send(digit)
+  self:changed()
 end
 
 --- The stream of what was pressed.

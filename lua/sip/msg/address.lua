@@ -23,6 +23,14 @@ function M.is_numeric(host)
   return core.sdp_address(host) ~= nil
 end
 
+--- A host without the brackets that a URI or a Via has around IPv6, as SDP and
+--- sockets want it.
+---@param host string
+---@return string
+function M.bare(host)
+  return match(host, "^%[(.*)%]$") or host
+end
+
 --- A host as a URI or a Via writes it.
 ---@param host string
 ---@return string
