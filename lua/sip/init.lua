@@ -28,6 +28,7 @@ local function add_endpoints(sip, runtime)
   ---@param ... any  its arguments
   ---@return any ...  what the function returned
   function sip.run(fn, ...)
+    misuse.unless(fn == nil or type(fn) == "function", "run: a function, or nothing")
     return runtime:run(fn, ...)
   end
 

@@ -1,4 +1,4 @@
--- What an endpoint says to requests: RFC 3261 8.2, 11.2, 12.2.2. C-69..77,
+-- What an endpoint says to requests: RFC 3261 8.2, 11.2, 12.2.2. C-57, C-69..77,
 -- C-80, C-99, C-233.
 
 local net_of = require "spec.support.net"
@@ -162,6 +162,34 @@ describe("an endpoint", function()
     assert.equal(180, ask { method = "INVITE", call_id = "3", body = SDP }:status())
     assert.equal(503, ask { method = "OPTIONS", call_id = "4" }:status())
   end)
+
+  -- @rfc 4321 1 SHOULD C-57
+  it("answers what is no INVITE at once, whatever its scripts are doing (C-57)",
+    function()
+      start()
+      bob:on_call(function(call)
+        call:ring()
+        sip.sleep(60)
+      end)
+      assert.equal(180, ask { method = "INVITE", body = SDP, call_id = "0" }:status())
+      local to = stranger.last("response"):header "To"
+      local since = #net:flow(B)
+      for i, method in ipairs { "OPTIONS", "MESSAGE", "REGISTER", "JUMP", "BYE" } do
+        local now = net.world:now()
+        stranger.request(B, { method = method, call_id = "c" .. i })
+        net:run(now)
+        local res = stranger.last "response"
+        assert.equal(method, select(2, res:cseq()))
+        assert.is_true(res:status() >= 200)
+      end
+      local now = net.world:now()
+      stranger.request(B, { method = "INFO", call_id = "0", cseq = 2, to = to })
+      net:run(now)
+      assert.equal(200, stranger.last("response"):status())
+      for i = since + 1, #net:flow(B) do
+        assert.is_nil(net:flow(B)[i]:find " 1%d%d ", net:flow(B)[i])
+      end
+    end)
 
   pending("C-79: there is no stateless user agent; the RFC leaves it to us")
 

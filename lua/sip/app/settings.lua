@@ -77,6 +77,10 @@ local function advertised(given)
     misuse.unless(host:find "^[%w.:%[%]-]+$",
       "sip.new: advertise: %q is no host", host)
   end
+  if given.media and not address.is_numeric(address.bare(given.media)) then
+    misuse.raise("sip.new: advertise: media at %q: descriptions want an address; write "
+      .. "{ sip = \"name\", media = \"198.51.100.7\" }", given.media)
+  end
   return given
 end
 
