@@ -53,8 +53,8 @@ return function()
 
   busted.subscribe({ "suite", "end" }, function()
     for _, item in ipairs(handler.pendings) do
-      print(("skipped  %s%s: %s"):format(place_of(item), item.name,
-        item.message and text_of(item.message) or "no reason given"))
+      local why = item.message and ": " .. text_of(item.message) or ""
+      print(("skipped  %s%s%s"):format(place_of(item), item.name, why))
     end
     for _, item in ipairs(handler.failures) do
       print_failure(item, "FAILED")
