@@ -3,9 +3,9 @@
 enum { STEP_BYTES = 256 * 1024 };
 
 struct heap {
-	struct sip_alloc alloc;
-	size_t held;      /* behind boxes */
-	size_t unstepped; /* charged since the collector was stepped */
+	struct sip_failing_alloc failing; /* as good as any, until a spec says so */
+	size_t held;                      /* behind boxes */
+	size_t unstepped;                 /* charged since the collector was stepped */
 };
 
 static const char key = 'h'; /* its address is the name in the registry */
@@ -26,8 +26,10 @@ void l_heap_open(lua_State *L)
 
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
 		heap = lua_newuserdatauv(L, sizeof *heap, 0);
-		sip_alloc_init(&heap->alloc);
+		sip_alloc_init(&heap->failing.alloc);
 		heap->held = heap->unstepped = 0;
+		lua_pushvalue(L, -1);
+		lua_setfield(L, LUA_REGISTRYINDEX, L_HEAP);
 		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);
 	}
 	lua_pop(L, 1);
@@ -35,7 +37,7 @@ void l_heap_open(lua_State *L)
 
 struct sip_alloc *l_alloc(lua_State *L)
 {
-	return &heap_of(L)->alloc;
+	return &heap_of(L)->failing.alloc;
 }
 
 size_t l_charged(lua_State *L)

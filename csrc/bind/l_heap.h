@@ -10,6 +10,9 @@
 
 #include "base/alloc.h"
 
+/* Its name in the registry: a struct sip_failing_alloc, that sip.test lets fail. */
+#define L_HEAP "sip.heap"
+
 struct sip_alloc *l_alloc(lua_State *L);   /* lives as long as the state */
 void l_charge(lua_State *L, size_t bytes); /* may collect, so it may raise */
 void l_discharge(lua_State *L, size_t bytes);

@@ -121,6 +121,10 @@ static int l_tx_respond(lua_State *L)
 	if (!stack)
 		return l_outcome(L, SIP_EGONE, "the transaction has ended");
 	err = sip_stack_respond(stack, box->tx, &spec, until_ack, &why);
+	if (err == SIP_ENOMEM) { /* the collector may hold what is wanted here */
+		lua_gc(L, LUA_GCCOLLECT);
+		err = sip_stack_respond(stack, box->tx, &spec, until_ack, &why);
+	}
 	return l_outcome(L, err, why);
 }
 

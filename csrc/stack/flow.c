@@ -80,8 +80,8 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 	sip_free(stack->alloc, flow, sizeof *flow);
 }
 
-/* One timer per connection: half a message is waited for shortly, silence long.  When
- * memory is short the connection has none, and lives until the peer ends it. */
+/* One timer per connection: half a message is waited for shortly, silence long.  Both
+ * durations have queues of their own, so that arming one needs no memory. */
 static void arm(struct sip_stack *stack, struct sip_flow *flow, uint8_t kind)
 {
 	const uint32_t delay = kind == HEAD_TIMER ? stack->limits.stream_head_ms
@@ -90,7 +90,8 @@ static void arm(struct sip_stack *stack, struct sip_flow *flow, uint8_t kind)
 	if (sip_timer_armed(&flow->timer) && flow->timer.kind == kind)
 		return;
 	flow->timer.kind = kind;
-	(void)sip_timer_arm(&stack->timers, &flow->timer, stack->now_ms, delay);
+	(void)sip_timer_arm(&stack->timers, &flow->timer, stack->now_ms,
+	                    delay); /* needs no memory */
 }
 
 sip_err sip_flow_open(struct sip_stack *stack, enum sip_transport transport,
@@ -272,11 +273,11 @@ void sip_flow_advance(struct sip_stack *stack)
 		struct sip_flow *flow = SIP_CONTAINER(timer, struct sip_flow, timer);
 		const uint64_t idle = stack->now_ms - flow->last_ms;
 
-		if (timer->kind == IDLE_TIMER && idle < stack->limits.stream_idle_ms)
-			(void)sip_timer_arm(&stack->timers, timer, stack->now_ms,
-			                    stack->limits.stream_idle_ms - idle);
-		else
+		if (timer->kind != IDLE_TIMER || idle >= stack->limits.stream_idle_ms)
 			sip_flow_close(stack, flow);
+		else if (sip_timer_arm(&stack->timers, timer, stack->now_ms,
+		                       stack->limits.stream_idle_ms - idle) != SIP_OK)
+			arm(stack, flow, IDLE_TIMER);
 	}
 }
 

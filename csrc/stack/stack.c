@@ -15,12 +15,14 @@ static struct sip_stack *stack_of(struct sip_tx_host *host)
 
 /* ---- events ---- */
 
+/* A lookup that was asked for always has its room: its answer comes but once. */
 bool sip_stack_reserve(struct sip_stack *stack, unsigned count)
 {
 	struct sip_event_queue *queue = &stack->queue;
 	uint32_t cap = queue->cap ? queue->cap : EVENTS_MIN;
 	struct sip_event *ring;
 
+	count += stack->lookups;
 	while (cap - queue->count < count)
 		cap *= 2;
 	if (cap == queue->cap)
@@ -281,6 +283,7 @@ static void input_records(struct sip_stack *stack, const struct sip_wire_event *
 	                    event->record_count * sizeof *event->records);
 	struct sip_event *up = sip_stack_push(stack, SIP_EVENT_RECORDS);
 
+	stack->lookups--;
 	up->token = event->token;
 	up->err = records ? event->err : SIP_ENOMEM;
 	up->bytes = records;
@@ -296,11 +299,19 @@ void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
                      const struct sip_wire_event *event)
 {
 	sip_stack_at(stack, now_ms);
+	if (event->kind == SIP_WIRE_RECORDS) { /* has its room */
+		input_records(stack, event);
+		return;
+	}
 	/* Without room to report there is no use in understanding: a datagram is lost,
-	 * as it may be, and a stream waits for nothing. */
-	if (!sip_stack_reserve(stack, 2 * EVENTS_PER_INPUT)) {
+	 * as it may be, and a stream that would lose its place is closed. */
+	if (!sip_stack_reserve(stack, 2 * EVENTS_PER_INPUT) &&
+	    event->kind != SIP_WIRE_CLOSED) {
 		stack->stats.refused++;
-		if (event->kind != SIP_WIRE_CLOSED)
+		if (event->path.transport != SIP_UDP &&
+		    (event->kind == SIP_WIRE_OPENED || event->kind == SIP_WIRE_BYTES))
+			stack->wire->ops->close(stack->wire, event->path.id);
+		if (event->kind != SIP_WIRE_FAILED)
 			return;
 	}
 	switch (event->kind) {
@@ -322,7 +333,6 @@ void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
 		sip_flow_closed(stack, event);
 		break;
 	case SIP_WIRE_RECORDS:
-		input_records(stack, event);
 		break;
 	}
 }
@@ -347,7 +357,14 @@ void sip_stack_advance(struct sip_stack *stack, uint64_t now_ms)
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
                          enum sip_record_type type, uint64_t token)
 {
-	return stack->wire->ops->lookup(stack->wire, name, type, token);
+	sip_err err;
+
+	if (!sip_stack_reserve(stack, 1))
+		return SIP_ENOMEM;
+	err = stack->wire->ops->lookup(stack->wire, name, type, token);
+	if (err == SIP_OK)
+		stack->lookups++;
+	return err;
 }
 
 void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stats)

@@ -46,6 +46,7 @@ struct sip_stack {
 	struct sip_timers timers; /* of flows */
 	struct sip_map flows, remotes;
 	struct sip_event_queue queue;
+	unsigned lookups; /* under way */
 	struct sip_listener listeners[SIP_STACK_LISTENERS];
 	unsigned listener_count;
 	struct sip_hash_key tag_key; /* To tags of answers without a transaction */

@@ -26,6 +26,7 @@ void sip_tx_layer_init(struct sip_tx_layer *layer, struct sip_alloc *alloc,
 	sip_timers_name(&layer->timers, t->t4_ms);
 	sip_timers_name(&layer->timers, t->trying_ms);
 	sip_timers_name(&layer->timers, (uint64_t)2 * t->t1_ms);
+	sip_timers_name(&layer->timers, 32000); /* timer D, however short T1 is */
 	sip_timers_name(&layer->timers, 0);
 	sip_map_init(&layer->clients, alloc);
 	sip_map_init(&layer->servers, alloc);

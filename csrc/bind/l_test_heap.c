@@ -1,0 +1,131 @@
+/* l_test_heap.c - memory that fails on purpose, for spec/oom. */
+#include "bind/l_heap.h"
+#include "bind/l_test.h"
+
+#include <lualib.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* The heap of sip.core in this state; it must have been required. */
+static struct sip_failing_alloc *heap_of(lua_State *L)
+{
+	struct sip_failing_alloc *heap;
+
+	if (lua_getfield(L, LUA_REGISTRYINDEX, L_HEAP) != LUA_TUSERDATA)
+		luaL_error(L, "sip.core has not been required");
+	heap = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	return heap;
+}
+
+/* heap.fail(n): the n-th allocation from now on fails, once; 0: none does */
+static int l_heap_fail(lua_State *L)
+{
+	struct sip_failing_alloc *heap = heap_of(L), failing;
+	struct sip_alloc plain;
+
+	sip_alloc_init(&plain);
+	sip_failing_alloc_init(&failing, NULL);
+	lua_newuserdatauv(L, sizeof plain, 0); /* what is under it lives as long */
+	heap->under = lua_touserdata(L, -1);
+	*heap->under = plain;
+	lua_setfield(L, LUA_REGISTRYINDEX, "sip.test.heap");
+	heap->calls = 0;
+	heap->sticky = 0;
+	heap->fail_at = (uint64_t)luaL_checkinteger(L, 1);
+	heap->alloc.resize = heap->fail_at ? failing.alloc.resize : plain.resize;
+	return 0;
+}
+
+/* heap.failed() -> has it come to that? */
+static int l_heap_failed(lua_State *L)
+{
+	const struct sip_failing_alloc *heap = heap_of(L);
+
+	lua_pushboolean(L, heap->fail_at > 0 && heap->calls >= heap->fail_at);
+	return 1;
+}
+
+/* heap.used() -> bytes, blocks */
+static int l_heap_used(lua_State *L)
+{
+	const struct sip_failing_alloc *heap = heap_of(L);
+
+	lua_pushinteger(L, (lua_Integer)heap->alloc.used);
+	lua_pushinteger(L, (lua_Integer)heap->alloc.count);
+	return 2;
+}
+
+/* The allocator of a Lua state of its own.  The call that follows a failure fails as
+ * well: it is Lua's second attempt, after an emergency collection. */
+struct lua_heap {
+	uint64_t calls, fail_at; /* 0: none fails */
+};
+
+static void *lua_resize(void *ud, void *p, size_t old_size, size_t new_size)
+{
+	struct lua_heap *heap = ud;
+
+	if (new_size == 0) {
+		free(p);
+		return NULL;
+	}
+	if (!p || new_size > old_size) { /* Lua wants shrinking to succeed */
+		heap->calls++;
+		if (heap->fail_at > 0 &&
+		    (heap->calls == heap->fail_at || heap->calls == heap->fail_at + 1))
+			return NULL;
+	}
+	return realloc(p, new_size);
+}
+
+static const char *run_in_state(lua_State *S, struct lua_heap *heap, const char *code,
+                                uint64_t fail_at, bool *failed)
+{
+	if (luaL_loadstring(S, code) != LUA_OK || lua_pcall(S, 0, 2, 0) != LUA_OK)
+		return lua_tostring(S, -1);
+	lua_pushvalue(S, 1); /* what is to be done in short memory, until it is done */
+	heap->calls = 0;
+	heap->fail_at = fail_at;
+	if (lua_pcall(S, 0, 0, 0) != LUA_OK)
+		lua_settop(S, 2);
+	*failed = heap->calls >= fail_at;
+	heap->fail_at = 0;
+	lua_pushvalue(S, 2);
+	return lua_pcall(S, 0, 0, 0) == LUA_OK ? NULL : lua_tostring(S, -1);
+}
+
+/* heap.state(code, n) -> failed, why: run `code` in a fresh state, which gives two
+ * functions; the n-th allocation of Lua in the first fails, the second looks at what
+ * is left, and may raise.  `failed`: has it come to that? */
+static int l_heap_state(lua_State *L)
+{
+	const char *code = luaL_checkstring(L, 1);
+	const uint64_t fail_at = (uint64_t)luaL_checkinteger(L, 2);
+	struct lua_heap heap = { 0 };
+	lua_State *S = lua_newstate(lua_resize, &heap);
+	bool failed = false;
+	const char *why;
+
+	if (!S)
+		return luaL_error(L, "out of memory");
+	luaL_openlibs(S);
+	lua_settop(S, 0);
+	why = run_in_state(S, &heap, code, fail_at, &failed);
+	lua_pushboolean(L, failed);
+	lua_pushstring(L, why);
+	lua_close(S);
+	return 2;
+}
+
+static const luaL_Reg functions[] = {
+	{ "fail", l_heap_fail }, { "failed", l_heap_failed },
+	{ "used", l_heap_used }, { "state", l_heap_state },
+	{ NULL, NULL },
+};
+
+int l_test_heap(lua_State *L)
+{
+	luaL_newlib(L, functions);
+	return 1;
+}
