@@ -8,8 +8,9 @@ description = {
   summary = "A SIP stack for Lua",
   detailed = [[
     A C core (messages, transactions, transports, digest, media) on libuv; everything a
-    telephone call means (dialogs, calls, registrar, proxy, IVR) is Lua, written as
-    straight-line coroutines.
+    telephone call means (dialogs, offers, menus, recordings, connecting two calls) is
+    Lua, written as straight-line coroutines. One rock, one process, no daemon beside it.
+    Brings a test kit in virtual time, and the command luasip.
   ]],
   homepage = "https://github.com/luasip/luasip",
   license = "MIT",
