@@ -82,6 +82,9 @@ function M.succeeds(sipp, seconds)
   end
 end
 
+-- Where a baresip is steered: above its SIP port.
+local CONTROL = 5
+
 local baresip_config = [[
 sip_listen 127.0.0.1:%d
 rtp_ports %d-%d
@@ -107,7 +110,7 @@ local function module_path()
 end
 
 ---@class spec.BaresipOptions
----@field port integer     its own; it is steered at the next one
+---@field port integer     its own, and that of TLS after it
 ---@field media integer    the first of its RTP ports
 ---@field source string    the WAV that it plays
 ---@field answer? string   "auto", "manual"
@@ -121,7 +124,7 @@ function M.baresip(options)
   local folder = process.folder "baresip"
   local port = options.port
   process.write(folder .. "/config", baresip_config:format(port, options.media,
-    options.media + 99, options.source, folder, module_path(), port + 1))
+    options.media + 99, options.source, folder, module_path(), port + CONTROL))
   local account = "<sip:bob@127.0.0.1:%d>;regint=0;answermode=%s\n"
   process.write(folder .. "/accounts", account:format(port, options.answer or "auto"))
   process.write(folder .. "/contacts", "")
@@ -132,7 +135,7 @@ function M.baresip(options)
   end
   local self = process.start("baresip", argv, { folder = folder })
   self:listens("udp", port)
-  self:listens("tcp", port + 1)
+  self:listens("tcp", port + CONTROL)
   return self
 end
 
@@ -143,7 +146,7 @@ end
 ---@return string answer
 function M.baresip_command(port, command, params)
   local client = wire.new()
-  local id = assert(client.net:open("TCP", "127.0.0.1", port + 1))
+  local id = assert(client.net:open("TCP", "127.0.0.1", port + CONTROL))
   client:expect { kind = "opened", id = id }
   local text = ('{"command":"%s","params":"%s"}'):format(command, params or "")
   client.net:send(id, ("%d:%s,"):format(#text, text))

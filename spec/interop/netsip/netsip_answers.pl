@@ -1,0 +1,33 @@
+# Answers one call, plays a raw mu-law file, keeps what it hears, says the digits.
+# Usage: perl netsip_answers.pl LOCAL IN.ulaw OUT.ulaw SECONDS [DIGITS]
+use strict;
+use warnings;
+use Net::SIP;
+
+my ($local, $in, $out, $seconds, $digits) = @ARGV;
+$| = 1;
+my $ua = Net::SIP::Simple->new(from => "sip:perl\@$local", leg => $local);
+my ($over, $established);
+my $call;
+$ua->listen(
+    init_media => $ua->rtp('media_send_recv', $in, 1, $out),
+    cb_create => sub { $call = $_[0]; print "called\n"; 1 },
+    cb_established => sub { print "established\n"; $established = 1 },
+    recv_bye => \$over,
+    cb_dtmf => sub { print "heard $_[0]\n" },
+    dtmf_methods => 'rfc2833',
+);
+print "ready\n";
+$ua->loop(20, \$established);
+$established or die "nobody has called\n";
+$call->dtmf($digits, duration => 100) if defined $digits && length $digits;
+$ua->loop($seconds, \$over);
+if ($over) {
+    print "hung up\n";
+    $ua->loop(0.5);
+} else {
+    my $done;
+    $call->bye(cb_final => \$done);
+    $ua->loop(5, \$done);
+    print $done ? "bye answered\n" : "bye lost\n";
+}

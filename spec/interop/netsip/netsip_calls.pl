@@ -1,0 +1,29 @@
+# Calls, plays a raw mu-law file, presses digits, keeps what it hears.
+# Usage: perl netsip_calls.pl LOCAL URI IN.ulaw OUT.ulaw SECONDS [DIGITS]
+use strict;
+use warnings;
+use Net::SIP;
+
+my ($local, $uri, $in, $out, $seconds, $digits) = @ARGV;
+$| = 1;
+my $ua = Net::SIP::Simple->new(from => "sip:perl\@$local", leg => $local);
+my $over;
+my $call = $ua->invite(
+    $uri,
+    init_media => $ua->rtp('media_send_recv', $in, 1, $out),
+    recv_bye => \$over,
+    cb_dtmf => sub { print "heard $_[0]\n" },
+    dtmf_methods => 'rfc2833',
+) or die "no call: " . $ua->error . "\n";
+die "failed: " . $call->error . "\n" if $call->error;
+print "answered\n";
+$call->dtmf($digits, duration => 100) if defined $digits && length $digits;
+$ua->loop($seconds, \$over);
+if ($over) {
+    print "hung up\n";
+} else {
+    my $done;
+    $call->bye(cb_final => \$done);
+    $ua->loop(5, \$done);
+    print $done ? "bye answered\n" : "bye lost\n";
+}
