@@ -42,7 +42,8 @@ end
 -- What waits, and what runs beside it.
 ---@param sip sip
 local function add_waiting(sip, sched)
-  --- Run a function in a coroutine of its own.
+  --- Run a function in a coroutine of its own. Started by a script of a call, it dies
+  --- with that call.
   ---@param fn function
   ---@param ... any  its arguments
   ---@return sip.Task

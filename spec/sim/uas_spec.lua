@@ -163,6 +163,25 @@ describe("an endpoint", function()
     assert.equal(503, ask { method = "OPTIONS", call_id = "4" }:status())
   end)
 
+  it("says in a Warning of the right code why it cannot accept (C-109)", function()
+    start()
+    bob:on_call(function(call)
+      call:answer()
+    end)
+    local count = 0
+    local function warned(pattern, body)
+      count = count + 1
+      local res = ask { method = "INVITE", body = body, call_id = "w" .. count }
+      assert.equal(488, res:status())
+      assert.is_truthy(res:header("Warning"):find(pattern), res:header "Warning")
+    end
+    warned('^304 192%.0%.2%.2 "Media type', (SDP:gsub("audio", "image")))
+    warned("^302 ", (SDP:gsub("RTP/AVP", "RTP/SAVP")))
+    warned("^301 ", (SDP:gsub("IP4 192.0.2.9", "IP6 2001:db8::9")))
+    warned("^305 ", (SDP:gsub("AVP 0", "AVP 18")))
+    warned("^305 .*SDP byte 6", "v=0\r\ngarbage\r\n")
+  end)
+
   -- @rfc 4321 1 SHOULD C-57
   it("answers what is no INVITE at once, whatever its scripts are doing (C-57)",
     function()

@@ -146,10 +146,17 @@ function M:progress(options)
   return true
 end
 
--- 488 says why in a Warning (13.3.1.3, 20.43).
-local function warning(self, e)
-  local text = tostring(e.message or e):gsub('[\\"%c]', " ")
-  return { "Warning", ('305 %s "%s"'):format(self:face().host, text) }
+--- 488 says why in a Warning (13.3.1.3, 20.43).
+---@param e sip.Error
+---@return string[] headers
+---@private
+function M:warning(e)
+  local value = e.warning
+  if not value then
+    local text = tostring(e.message or e):gsub('[\\"%c]', " ")
+    value = ('305 %s "%s"'):format(self:face().host, text)
+  end
+  return { "Warning", value }
 end
 
 --- Our side of the session for an answer: the script's own words, or those of a
@@ -182,7 +189,7 @@ function M:describe(options)
   local body
   body, e = sound:local_description(offer)
   if not body then
-    self:refuse(488, { headers = warning(self, e) })
+    self:refuse(488, { headers = self:warning(e) })
     return nil, e
   end
   return body

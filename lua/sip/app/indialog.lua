@@ -21,11 +21,6 @@ local function retry_after(self)
   return { "Retry-After", tostring(seconds) }
 end
 
-local function warning(self, e)
-  local text = tostring(e.message or e):gsub('[\\"%c]', " ")
-  return { "Warning", ('305 %s "%s"'):format(self:face().host, text) }
-end
-
 -- Whether another INVITE may be dealt with now (14.2); else the answer to it.
 local function collision(self)
   local state, pending = self.state, self.reinvite
@@ -72,7 +67,7 @@ local function reinvited(self, tx, req)
   local body, e = renegotiate(self, req)
   if not body then
     self.dialog:retarget(before)
-    return refuse(self, tx, 488, warning(self, e))
+    return refuse(self, tx, 488, self:warning(e))
   end
   self.ua:verb(self, "re-INVITE")
   self.ua.servers[tx] = self
