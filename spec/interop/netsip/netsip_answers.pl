@@ -20,7 +20,8 @@ $ua->listen(
 print "ready\n";
 $ua->loop(20, \$established);
 $established or die "nobody has called\n";
-$call->dtmf($digits, duration => 100) if defined $digits && length $digits;
+# Without cb_final it would wait for the last one, even when it was hung up meanwhile.
+$call->dtmf($digits, duration => 100, cb_final => sub { }) if defined $digits && length $digits;
 $ua->loop($seconds, \$over);
 if ($over) {
     print "hung up\n";

@@ -17,7 +17,8 @@ my $call = $ua->invite(
 ) or die "no call: " . $ua->error . "\n";
 die "failed: " . $call->error . "\n" if $call->error;
 print "answered\n";
-$call->dtmf($digits, duration => 100) if defined $digits && length $digits;
+# Without cb_final it would wait for the last one, even when it was hung up meanwhile.
+$call->dtmf($digits, duration => 100, cb_final => sub { }) if defined $digits && length $digits;
 $ua->loop($seconds, \$over);
 if ($over) {
     print "hung up\n";
