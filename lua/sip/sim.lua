@@ -8,6 +8,7 @@
 
 local core = require "sip.core"
 local host_of = require "sip.sim.host"
+local option = require "sip.app.options"
 local phone_of = require "sip.sim.phone"
 local trace_of = require "sip.rt.trace"
 
@@ -43,12 +44,7 @@ local schema = {
 ---@param options? sip.SimOptions
 ---@return sip.Sim
 function M.new(options)
-  options = options or {}
-  for key, value in pairs(options) do
-    if schema[key] ~= type(value) then
-      error(("sip.sim: unknown option %q"):format(tostring(key)), 3)
-    end
-  end
+  options = option.check(options, schema, "sip.sim")
   local self = setmetatable({
     world = core.world { seed = options.seed or 1 },
     traced = options.trace ~= 0,

@@ -55,6 +55,16 @@ describe("misuse", function()
     sip_a.new { listen = "udp:192.0.2.1:6000" }:close()
   end)
 
+  it("of the test kit says so too", function()
+    local new_sim = require "sip.sim"
+    fails('sip.sim: option "seed" is a string, not a number', new_sim, { seed = "1" })
+    fails('sip.sim: unknown option "los"', new_sim, { los = 0.1 })
+    local sim <close> = new_sim {}
+    fails('phone: unknown option "pasword"', sim.phone, sim, { pasword = "x" })
+    fails('phone: option "answer" is a string, not true or false or a number',
+      sim.phone, sim, { answer = "no" })
+  end)
+
   it("the bounds of the stack have the names of limits.h", function()
     local names = {}
     for name in tree.read("csrc/base/limits.h"):gmatch "X%(([%l_]+)," do

@@ -2,6 +2,7 @@
 --- is recorded, and judged by its audio.
 
 local core = require "sip.core"
+local option = require "sip.app.options"
 
 local M = {}
 
@@ -43,14 +44,6 @@ local schema = {
   aor = "string", user = "string", password = "string", host = "string",
   answer = "boolean|number|function",
 }
-
-local function check(options)
-  for key, value in pairs(options) do
-    if not schema[key] or not schema[key]:find(type(value), 1, true) then
-      error(("phone: unknown option %q"):format(tostring(key)), 4)
-    end
-  end
-end
 
 -- A call as the test holds it. From now on all that is heard goes into a file.
 local function take(self, call)
@@ -94,7 +87,7 @@ end
 ---@return sip.Phone
 ---@private
 function M.new(sim, options, ip)
-  check(options)
+  option.check(options, schema, "phone")
   local self = setmetatable({
     sim = sim,
     options = options,
