@@ -24,7 +24,7 @@ stop()
 	wait $ivr || :
 }
 trap stop EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP PIPE
 
 tries=0
 until grep -q '^luasip: listening at' ivr.log; do
