@@ -9,6 +9,7 @@ local M = {}
 ---@field status? integer the SIP status that caused it
 ---@field message? string its reason phrase, or a text of our own
 ---@field cause? any      the lower error
+---@field retry_after? integer  after how many seconds it may work, says the answer
 ---@field op? string      the operation that failed
 local error_mt = { __name = "sip.Error" }
 

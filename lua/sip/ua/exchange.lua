@@ -1,7 +1,7 @@
 --- One request of ours and everything it takes to get its final answer: the
 --- addresses of its target one after the other (RFC 3263 4.3), credentials (RFC
---- 3261 22), and redirection where it is wanted (8.1.3.4). Each attempt is a new
---- transaction with the next CSeq number.
+--- 3261 22), what can be left out when it is refused (8.1.3.5), and redirection where
+--- it is wanted (8.1.3.4). Each attempt is a new transaction with the next CSeq number.
 ---
 --- The owner is told, in this order: `provisional(res)` for every 101-199,
 --- `success(res)` for every 2xx (an INVITE may have several), or `failure(err,
@@ -10,6 +10,7 @@
 
 local err = require "sip.rt.err"
 local resolve = require "sip.ua.resolve"
+local retry = require "sip.ua.retry"
 
 local M = {}
 
@@ -236,17 +237,44 @@ local function answer_challenge(self, res)
   return (attempt(self))
 end
 
+-- Another attempt with what was refused left out (8.1.3.5).
+local function answer_refusal(self, res, status)
+  local source = self.source
+  local change, why = retry.after(res, status, {
+    method = self.method,
+    uri = source.request_uri,
+    hop = source.hop,
+    headers = self.headers,
+    body = self.body,
+  })
+  if not change then
+    return false, why
+  elseif change.uri then -- a dialog has no other target
+    if not source.redirect or not source:redirect(change.uri) then
+      return false, why
+    end
+  else
+    self.headers, self.body = change.headers, change.body
+    self.attempt_uri = nil -- a digest may be of the body
+  end
+  self.owner:again()
+  return attempt(self), why
+end
+
 local function final(self, res, status)
   if self.cancelled then
     return fail(self, self.cancelled, res)
   end
-  local why
+  local sent, why
   if status == 401 or status == 407 then
-    local answered, e = answer_challenge(self, res)
-    if answered then
-      return
-    end
+    local e
+    sent, e = answer_challenge(self, res)
     why = e and e.message
+  else
+    sent, why = answer_refusal(self, res, status)
+  end
+  if sent then
+    return
   end
   if status == 503 and next_address(self) then
     return
@@ -258,7 +286,10 @@ local function final(self, res, status)
       return
     end
   end
-  fail(self, err.from_status(status, res:reason(), { cause = why }), res)
+  fail(self, err.from_status(status, res:reason(), {
+    cause = why,
+    retry_after = retry.seconds(res),
+  }), res)
 end
 
 --- A response has come (called by the line). Unknown codes are their class
