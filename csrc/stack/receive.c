@@ -38,7 +38,18 @@ static size_t stateless_tag(const struct sip_stack *stack, struct sip_msg *reque
 	return 12;
 }
 
-/* Answer without a transaction (8.2.7): for what is malformed or too much.  An ACK
+/* Whether an ACK is to an answer that was given without a transaction: it has the
+ * branch, and so the tag (17.1.1.3). */
+static bool is_stateless_ack(const struct sip_stack *stack, struct sip_msg *ack)
+{
+	const struct sip_name_addr *to = sip_msg_to(ack);
+	char tag[16];
+
+	return to && to->tag.len > 0 &&
+	       sip_str_eq(to->tag, sip_str_of(tag, stateless_tag(stack, ack, tag)));
+}
+
+/* Answer without a transaction (8.2.7): for what is malformed or too much.  ACK, CANCEL
  * and a message without a Via to go back along are not answered. */
 static void refuse(struct sip_stack *stack, struct sip_msg *request,
                    const struct sip_path *path, uint16_t status, const char *why)
@@ -50,7 +61,7 @@ static void refuse(struct sip_stack *stack, struct sip_msg *request,
 	struct sip_path back = *path;
 	struct sip_out out;
 
-	if (request->method == SIP_M_ACK || !has_via)
+	if (request->method == SIP_M_ACK || request->method == SIP_M_CANCEL || !has_via)
 		return;
 	if (why)
 		spec.reason = sip_str_of(why, strlen(why));
@@ -72,7 +83,9 @@ static void refuse(struct sip_stack *stack, struct sip_msg *request,
 		                    0);
 }
 
-/* RFC 3261 9.2: 200 or 481 to the CANCEL by the stack, the INVITE is the user's. */
+/* RFC 3261 9.2: 200 or 481 to the CANCEL by the stack, the INVITE is the user's.
+ * 481 is also the answer when the INVITE was refused without a transaction: nothing
+ * tells it from one that never came, and this CANCEL has a transaction. */
 static void receive_cancel(struct sip_stack *stack, const struct sip_path *path,
                            const struct sip_addr *reply, struct sip_msg *cancel)
 {
@@ -105,24 +118,29 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
                         struct sip_msg *request)
 {
 	const struct sip_addr reply = reply_address(request, path);
+	const bool full = stack->layer.count >= stack->limits.transactions ||
+	                  stack->queue.count >= stack->limits.events;
 	struct sip_event *event;
 	struct sip_tx *tx;
 	sip_err err;
 
 	if (request->method == SIP_M_ACK) { /* to a 2xx whose transaction is gone */
+		if (is_stateless_ack(stack, request))
+			return;
 		event = sip_stack_push(stack, SIP_EVENT_ACK);
 		event->msg = sip_msg_ref(request);
 		event->path = *path;
 		return;
 	}
-	if (stack->layer.count >= stack->limits.transactions ||
-	    stack->queue.count >= stack->limits.events) {
-		stack->stats.refused++;
-		refuse(stack, request, path, 503, NULL);
+	/* One that ends something is worth its transaction when there are too many. */
+	if (request->method == SIP_M_CANCEL &&
+	    (!full || sip_tx_find_cancelled(&stack->layer, request))) {
+		receive_cancel(stack, path, &reply, request);
 		return;
 	}
-	if (request->method == SIP_M_CANCEL) {
-		receive_cancel(stack, path, &reply, request);
+	if (full) {
+		stack->stats.refused++;
+		refuse(stack, request, path, 503, NULL);
 		return;
 	}
 	err = sip_tx_server(&stack->layer, path, &reply, request, &tx);

@@ -463,6 +463,51 @@ describe("an answer without a transaction", function()
     rig:run(1)
     assert.same({}, rig:heard())
   end)
+
+  -- @rfc 3261 8.2.7 MUST C-79
+  it("is no 1xx, and is not sent again by itself", function()
+    rig:say(request { method = "INVITE" })
+    rig:run(100)
+    assert.same({ "0.000 503 INVITE" }, rig:heard())
+  end)
+
+  -- @rfc 3261 8.2.7 MUST C-79
+  it("is not disturbed by its ACK, which nobody is told of", function()
+    rig:say(request { method = "INVITE" })
+    local tag = rig:take()[1].message:to_tag()
+    rig:say(request { method = "ACK", to_tag = tag })
+    rig:say(request { method = "ACK", to_tag = tag, branch = "z9hG4bKofa200" })
+    assert.same({}, rig:heard())
+    assert.same({ "0.000 ack ACK" }, rig:told()) -- the one that may be to a 2xx
+  end)
+
+  -- @rfc 3261 8.2.7 MUST C-79
+  it("is never given to a CANCEL", function()
+    rig:say(request { method = "INVITE" })
+    rig:take()
+    rig:say(request { method = "CANCEL" })
+    rig:say(request { method = "CANCEL", branch = "z9hG4bKother" })
+    assert.same({}, rig:heard())
+    assert.same({}, rig:told())
+    assert.equal(0, rig.stack:stats().transactions)
+  end)
+end)
+
+describe("a CANCEL when there are too many transactions", function()
+  -- @rfc 3261 9.2 MUST C-115
+  it("still ends its INVITE", function()
+    local rig = rig_of.new { limits = { transactions = 1 } }
+    rig.on.cancel = function(object)
+      object:respond(487)
+    end
+    rig:say(request { method = "INVITE" })
+    rig:say(request { method = "OPTIONS", branch = "z9hG4bKother" })
+    rig:say(request { method = "CANCEL" })
+    assert.same({ "0.000 503 OPTIONS", "0.000 200 CANCEL", "0.000 487 INVITE" },
+      rig:heard())
+    rig:say(request { method = "ACK" })
+    rig:clean()
+  end)
 end)
 
 describe("a malformed request", function()
@@ -486,8 +531,31 @@ describe("a malformed request", function()
     assert.equal(2, rig.stack:stats().malformed)
   end)
 
-  it("that is an ACK is dropped (C-79)", function()
-    rig:say(request { method = "ACK", cseq = "1 REGISTER" })
+  -- @rfc 3261 8.2.7 MUST C-79
+  it("that is an ACK or a CANCEL is dropped (C-79)", function()
+    for _, method in ipairs { "ACK", "CANCEL" } do
+      rig:say(request { method = method, cseq = "1 REGISTER" })
+      rig:say(request { method = method, max_forwards = "many" })
+    end
     assert.same({}, rig:heard())
+    assert.same({}, rig:told())
+  end)
+
+  -- @rfc 3261 8.2.7 MUST C-79
+  it("that is an INVITE gets no 1xx, and its ACK is not heard of", function()
+    rig:say(request { method = "INVITE", max_forwards = "many" })
+    local tag = rig:take()[1].message:to_tag()
+    rig:say(request { method = "ACK", to_tag = tag })
+    rig:run(100)
+    assert.same({}, rig:heard())
+    assert.same({}, rig:told())
+  end)
+
+  -- @rfc 3261 9.2 SHOULD C-115
+  it("leaves nothing to cancel: a sound CANCEL is answered 481", function()
+    rig:say(request { method = "INVITE", max_forwards = "many" })
+    rig:say(request { method = "CANCEL" })
+    assert.same({ "0.000 400 INVITE", "0.000 481 CANCEL" }, rig:heard())
+    assert.same({}, rig:told())
   end)
 end)

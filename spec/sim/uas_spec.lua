@@ -210,8 +210,6 @@ describe("an endpoint", function()
       end
     end)
 
-  pending("C-79: there is no stateless user agent; the RFC leaves it to us")
-
   it("answers 481 where there is no dialog (C-99)", function()
     start()
     bob:on_call(function(call)
