@@ -244,19 +244,59 @@ describe("several targets at once", function()
     assert.equal(3, count.BYE)
   end)
 
-  it("that all fail give the most telling reason", function()
-    for i, status in ipairs { 404, 486, 480 } do
-      phone("192.0.2.1" .. i, function(call)
-        call:reject(status)
-      end)
+  -- Dial phones that answer with these statuses; 0 rings for ever, false is not there.
+  local function dial_all(statuses)
+    local targets = {}
+    for i, status in ipairs(statuses) do
+      local ip = "192.0.2.1" .. i
+      targets[i] = "sip:x@" .. (status and ip or "nowhere.example")
+      if status then
+        net:stranger(ip, { request = function(tx)
+          tx:respond(status == 0 and 180 or status)
+        end, cancel = function(tx)
+          tx:respond(487)
+        end })
+      end
     end
-    local e
+    local e, at
     sip.spawn(function()
       local _
-      _, e = alice:dial({ "sip:a@192.0.2.11", "sip:b@192.0.2.12",
-        "sip:c@192.0.2.13" }, { sdp = SDP })
+      _, e = alice:dial(targets, { sdp = SDP, timeout = 20 })
+      at = sip.now()
     end)
-    net:run(20)
-    assert.equal("busy", e.name)
-  end)
+    net:run(60)
+    return e, at
+  end
+
+  -- As a proxy would choose (16.7 step 6), in either order of coming.
+  for _, case in ipairs {
+    { 603, 302 }, { 302, 486 }, { 486, 480 }, { 480, 404 }, { 404, 487 },
+    { 407, 500 }, { 486, 503 }, { 487, 500 }, { 503, false },
+  } do
+    it(("that all fail: %s is more telling than %s (rule 5)"):format(case[1], case[2]),
+      function()
+        assert.equal(case[1], dial_all(case).status)
+      end)
+
+    it(("that all fail: %s is also told after %s (rule 5)"):format(case[1], case[2]),
+      function()
+        assert.equal(case[1], dial_all({ case[2], case[1] }).status)
+      end)
+  end
+
+  for _, status in ipairs { 486, 404, 603 } do
+    it(("that ring for ever are outweighed by a %d"):format(status), function()
+      local e, at = dial_all { 0, status, 0 }
+      assert.equal(status, e.status)
+      assert.equal(20, at)
+    end)
+  end
+
+  for _, status in ipairs { 500, false } do
+    it(("that ring for ever outweigh %s"):format(status or "nobody"), function()
+      local e, at = dial_all { 0, status }
+      assert.equal("no answer: the time is over", tostring(e))
+      assert.equal(20, at)
+    end)
+  end
 end)

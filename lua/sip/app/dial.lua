@@ -78,20 +78,31 @@ local function prepare(ua, target, options, mailbox)
   return leg
 end
 
--- Among several failures the most telling one: what the called party has said
--- before what the network did.
+-- What an error without a status stands for. Our own ring timeout is a 408, as a
+-- proxy's is (16.8).
+local stands_for = { no_answer = 408, not_acceptable = 488 }
+
+-- Among several failures the most telling one, as a proxy chooses (16.7 step 6): 6xx
+-- first, else the lowest class; of the 4xx, which are most, what the called party has
+-- said before what it has not. What never was an answer comes last.
 local function weight(e)
-  local status = e.status or 0
+  local status = e.status or stands_for[e.name] or 0
   if status >= 600 then
+    return 7
+  elseif status >= 500 or status == 0 then
+    return status == 0 and 0 or 1
+  elseif status < 400 then
+    return 6
+  elseif status == 486 then
     return 5
-  elseif status == 486 or status == 480 or e.name == "declined" then
+  elseif status == 480 then
     return 4
-  elseif status >= 400 and status < 500 and status ~= 408 then
-    return 3
-  elseif status > 0 then
-    return 2
   end
-  return 1
+  return (status == 408 or status == 487) and 2 or 3
+end
+
+local function telling(best, e)
+  return best and weight(best) >= weight(e) and best or e
 end
 
 ---@class sip.Dialling
@@ -155,16 +166,13 @@ function Dialling:run()
   while self.open > 0 do
     local event, e = self.mailbox:receive(math.max(0, deadline - sched:now()))
     if not event then
-      return nil, err.new("no_answer", { cause = e })
+      return nil, telling(best, err.new("no_answer", { cause = e }))
     elseif event.kind == "answered" then
       self.winner = event.leg
       return event.leg
     elseif event.kind == "failed" then
       self.open = self.open - 1
-      local why = event.why
-      if not best or weight(why) > weight(best) then
-        best = why
-      end
+      best = telling(best, event.why)
     else
       self:relay(event.leg, event.response)
     end
@@ -210,7 +218,7 @@ function M.place(ua, caller, targets, options)
         table.insert(caller.legs, leg)
       end
     else
-      dialling.failure = e
+      dialling.failure = telling(dialling.failure, e)
     end
   end
   for _, leg in ipairs(dialling.legs) do
