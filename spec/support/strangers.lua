@@ -1,6 +1,7 @@
 --- Other people's programs on loopback, and luasip opposite to them: sipp, baresip,
 --- Net::SIP. The ports of a spec are its own: each file takes a range.
 
+local ear = require "spec.support.ear"
 local process = require "spec.support.process"
 local wire = require "spec.support.wire"
 
@@ -110,7 +111,8 @@ local function module_path()
 end
 
 ---@class spec.BaresipOptions
----@field port integer     its own, and that of TLS after it
+---@field port integer     its own, for UDP and TCP, and that of TLS after it
+---@field tcp? boolean     its Contact says so
 ---@field media integer    the first of its RTP ports
 ---@field source string    the WAV that it plays
 ---@field answer? string   "auto", "manual"
@@ -125,8 +127,9 @@ function M.baresip(options)
   local port = options.port
   process.write(folder .. "/config", baresip_config:format(port, options.media,
     options.media + 99, options.source, folder, module_path(), port + CONTROL))
-  local account = "<sip:bob@127.0.0.1:%d>;regint=0;answermode=%s\n"
-  process.write(folder .. "/accounts", account:format(port, options.answer or "auto"))
+  local account = "<sip:bob@127.0.0.1:%d%s>;regint=0;answermode=%s\n"
+  process.write(folder .. "/accounts", account:format(port,
+    options.tcp and ";transport=tcp" or "", options.answer or "auto"))
   process.write(folder .. "/contacts", "")
   local argv = { "baresip", "-f", folder, "-t", options.seconds or 20 }
   if options.dial then
@@ -153,6 +156,21 @@ function M.baresip_command(port, command, params)
   local answer = client:expect({ kind = "bytes", id = id }).bytes
   client:close()
   return answer
+end
+
+--- What a baresip has heard, from the dump that it has closed: its header knows the
+--- length then.
+---@param stranger spec.Process
+---@param frequency number
+---@return spec.Heard
+function M.baresip_heard(stranger, frequency)
+  local pipe <close> = io.popen(("ls '%s'/dump-*-dec.wav"):format(stranger.folder))
+  local path = assert(pipe:read "l", "baresip has heard nothing")
+  process.wait(5, path .. " to be closed", function()
+    local bytes = process.read(path)
+    return #bytes > 44 and string.unpack("<I4", bytes, 5) == #bytes - 8
+  end)
+  return ear.hear(path, frequency)
 end
 
 --- A Perl script of spec/interop/netsip/.

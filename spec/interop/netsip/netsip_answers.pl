@@ -1,20 +1,26 @@
-# Answers one call, plays a raw mu-law file, keeps what it hears, says the digits.
-# Usage: perl netsip_answers.pl LOCAL IN.ulaw OUT.ulaw SECONDS [DIGITS]
+# Answers one call, plays a raw mu-law file, keeps what it hears, says the digits; hangs
+# up after SECONDS, or when it hears a #.
+# Usage: perl netsip_answers.pl HOST:PORT[;transport=tcp] IN.ulaw OUT.ulaw SECONDS
+#        [DIGITS]
 use strict;
 use warnings;
 use Net::SIP;
 
 my ($local, $in, $out, $seconds, $digits) = @ARGV;
 $| = 1;
-my $ua = Net::SIP::Simple->new(from => "sip:perl\@$local", leg => $local);
-my ($over, $established);
+my ($address, $port, $transport) = $local =~ /^(.*):(\d+)(?:;transport=(\w+))?$/;
+my $ua = Net::SIP::Simple->new(from => "sip:perl\@$address:$port", leg => {
+    addr => $address, port => $port, proto => $transport || 'udp',
+    contact => "sip:$local",
+});
+my ($over, $enough, $established);
 my $call;
 $ua->listen(
     init_media => $ua->rtp('media_send_recv', $in, 1, $out),
     cb_create => sub { $call = $_[0]; print "called\n"; 1 },
     cb_established => sub { print "established\n"; $established = 1 },
     recv_bye => \$over,
-    cb_dtmf => sub { print "heard $_[0]\n" },
+    cb_dtmf => sub { print "heard $_[0]\n"; $enough = 1 if $_[0] eq '#' },
     dtmf_methods => 'rfc2833',
 );
 print "ready\n";
@@ -22,10 +28,9 @@ $ua->loop(20, \$established);
 $established or die "nobody has called\n";
 # Without cb_final it would wait for the last one, even when it was hung up meanwhile.
 $call->dtmf($digits, duration => 100, cb_final => sub { }) if defined $digits && length $digits;
-$ua->loop($seconds, \$over);
+$ua->loop($seconds, \$over, \$enough);
 if ($over) {
     print "hung up\n";
-    $ua->loop(0.5);
 } else {
     my $done;
     $call->bye(cb_final => \$done);

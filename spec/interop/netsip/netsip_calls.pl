@@ -1,25 +1,31 @@
-# Calls, plays a raw mu-law file, presses digits, keeps what it hears.
-# Usage: perl netsip_calls.pl LOCAL URI IN.ulaw OUT.ulaw SECONDS [DIGITS]
+# Calls, plays a raw mu-law file, presses digits, keeps what it hears; hangs up after
+# SECONDS, or when it hears a #.
+# Usage: perl netsip_calls.pl HOST:PORT[;transport=tcp] URI IN.ulaw OUT.ulaw SECONDS
+#        [DIGITS]
 use strict;
 use warnings;
 use Net::SIP;
 
 my ($local, $uri, $in, $out, $seconds, $digits) = @ARGV;
 $| = 1;
-my $ua = Net::SIP::Simple->new(from => "sip:perl\@$local", leg => $local);
-my $over;
+my ($address, $port, $transport) = $local =~ /^(.*):(\d+)(?:;transport=(\w+))?$/;
+my $ua = Net::SIP::Simple->new(from => "sip:perl\@$address:$port", leg => {
+    addr => $address, port => $port, proto => $transport || 'udp',
+    contact => "sip:$local",
+});
+my ($over, $enough);
 my $call = $ua->invite(
     $uri,
     init_media => $ua->rtp('media_send_recv', $in, 1, $out),
     recv_bye => \$over,
-    cb_dtmf => sub { print "heard $_[0]\n" },
+    cb_dtmf => sub { print "heard $_[0]\n"; $enough = 1 if $_[0] eq '#' },
     dtmf_methods => 'rfc2833',
 ) or die "no call: " . $ua->error . "\n";
 die "failed: " . $call->error . "\n" if $call->error;
 print "answered\n";
 # Without cb_final it would wait for the last one, even when it was hung up meanwhile.
 $call->dtmf($digits, duration => 100, cb_final => sub { }) if defined $digits && length $digits;
-$ua->loop($seconds, \$over);
+$ua->loop($seconds, \$over, \$enough);
 if ($over) {
     print "hung up\n";
 } else {

@@ -60,11 +60,11 @@ function numbers.collect(call)
     timeout = 10 })))
 end
 
---- Sends digits.
+--- Sends digits, and waits until the other side has heard enough.
 function numbers.press(call)
   assert(call:answer())
   assert(call:press "159#")
-  sip.sleep(0.5)
+  call:wait()
 end
 
 --- Hangs up at once.
