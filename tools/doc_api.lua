@@ -27,6 +27,7 @@ local CHAPTERS = {
       "^app/sound", "^app/gather", "^app/record", "^app/indialog",
     },
   },
+  { title = "Requests", modules = { "^app/request", "^app/proxy" } },
   { title = "Errors", modules = { "^rt/err" } },
   { title = "sip.sim", modules = { "^sim%.lua", "^sim/host", "^sim/phone" } },
   { title = "Messages: sip.core", modules = { "^meta/msg" } },
@@ -34,8 +35,8 @@ local CHAPTERS = {
 
 -- Below app, but nothing that a script holds.
 local INNER = {
-  "^app/digits", "^app/inbox", "^app/options", "^app/outgoing", "^app/runtime",
-  "^app/settings", "^app/tracer", "^app/wait",
+  "^app/digits", "^app/inbox", "^app/intake", "^app/options", "^app/outgoing",
+  "^app/runtime", "^app/settings", "^app/tracer", "^app/wait",
 }
 
 -- Classes that stand in the files above and are not for scripts.

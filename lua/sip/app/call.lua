@@ -127,6 +127,16 @@ function Call:home()
   return scope
 end
 
+--- Live in a scope that there is already: what runs in it is the script of the call
+--- from here on.
+---@param call sip.Call
+---@param scope sip.Scope
+---@private
+function M.adopt(call, scope)
+  scope.owner, scope.on_error = call, script_failed
+  call.scope = scope
+end
+
 local function run(call, fn)
   fn(call)
   call:hangup()
@@ -261,6 +271,14 @@ end
 function Call:spawn(fn, ...)
   misuse.unless(type(fn) == "function", "spawn: a function")
   return self:home():spawn(fn, ...)
+end
+
+--- A CANCEL has been answered; the INVITE is ours to end (9.2).
+---@private
+function Call:on_cancel()
+  if self.state == "new" or self.state == "ringing" then
+    self:refuse(487, nil, err.new("cancelled"))
+  end
 end
 
 --- Free a leg from the call that dialled it: it goes on by itself.

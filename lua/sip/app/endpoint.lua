@@ -17,6 +17,10 @@ local M = {}
 
 local bracket = address.bracket
 
+-- RFC 3261 table 4: after 64*T1 nobody waits for an answer to what is no INVITE; and
+-- timer C.
+local PATIENCE, TIMER_C = 64, 181
+
 ---@class sip.Endpoint: sip.Line
 ---@field listening string[]   where it listens: "udp:192.0.2.1:5060"
 ---@field calls integer        how many there are
@@ -49,6 +53,9 @@ end
 ---@field advertise? string|{ sip?: string, media?: string }  the host that Via, Contact
 ---   and descriptions name, behind a NAT
 ---@field max_calls? integer       503 to more
+---@field location? sip.Location    where registered users are; see sip.location
+---@field secret? string          16 bytes and more, of which the keys of nonces and of
+---   Record-Route are made: with the same after a restart, calls go on. Random
 ---@field trace? boolean|integer   keeps what passes, for `ladder`; so many records
 ---@field log? sip.LogLevel|function
 ---@field limits? table<string, number>  cleanup, slice and drain in seconds; and the
@@ -99,6 +106,9 @@ function M.new(runtime, options)
     sounds = 0,
     calls = 0,
     max_calls = options.max_calls or math.huge,
+    patience = PATIENCE * (options.t1 or 0.5),
+    timer_c = options.timer_c or TIMER_C,
+    location = options.location,
     drain = settings.limits.drain,
     advertise = settings.advertise,
     domain = settings.domains[1],
@@ -120,6 +130,8 @@ function M.new(runtime, options)
     t1 = options.t1, t2 = options.t2, t4 = options.t4, timer_c = options.timer_c,
     limits = settings.stack_limits,
     advertise = self.advertise.sip,
+    secret = options.secret,
+    relay = true,
     watch = self.tracer ~= nil,
   }
   listen(self, settings.listen)
@@ -134,6 +146,32 @@ function Endpoint:on_call(handler)
   misuse.unless(getmetatable(self) == endpoint_mt and type(handler) == "function",
     "on_call: a function, as in ua:on_call(function(call) ... end)")
   self.handler = handler
+end
+
+--- Hand requests to a function before calls are made of them: those of a method that
+--- come outside of any dialog, or, with "*", all for which there is nothing more
+--- particular (`on_call` is, for INVITE). Each runs in a coroutine of its own. ACK and
+--- CANCEL never come here. What the function leaves unanswered gets the answer that it
+--- would get without it.
+---@param method string
+---@param handler fun(req: sip.Request)
+function Endpoint:on(method, handler)
+  misuse.unless(getmetatable(self) == endpoint_mt and type(method) == "string"
+    and type(handler) == "function",
+    "on: a method or \"*\", and a function, as in ua:on(\"MESSAGE\", function(req) ...")
+  misuse.unless(method:find(wait.METHOD) and method ~= "ACK" and method ~= "CANCEL",
+    "on: %q is no method that a script handles", method)
+  self.handlers = self.handlers or {}
+  self.handlers[method] = handler
+end
+
+--- Look at requests inside of dialogs that are relayed because they carry our
+--- Record-Route. The function may edit what is forwarded, or refuse it by `reply`.
+---@param handler fun(req: sip.Request)
+function Endpoint:on_dialog_request(handler)
+  misuse.unless(getmetatable(self) == endpoint_mt and type(handler) == "function",
+    "on_dialog_request: a function")
+  self.watch = handler
 end
 
 --- Random characters for tags, branches and Call-IDs.
@@ -216,7 +254,7 @@ function Endpoint:request(options)
   return wait.exchange(self, {
     source = source,
     method = method,
-    headers = wait.headers(options),
+    headers = option.body_headers(options),
     body = options.body,
     auth = self:auth(options.auth, "request"),
     redirects = options.redirects,
@@ -332,8 +370,13 @@ function Endpoint:shut()
   end
   self.state = "closed"
   self.stack:close()
-  local clients, queries = self.clients, self.queries
+  local clients, queries, servers = self.clients, self.queries, self.servers
   self.clients, self.servers, self.queries = {}, {}, {}
+  for _, item in ipairs(in_order(servers, function(tx) return tx:id() end)) do
+    if item.value.scope then
+      item.value.scope:cancel "closed"
+    end
+  end
   for _, item in ipairs(in_order(queries)) do
     item.value:give_up()
   end

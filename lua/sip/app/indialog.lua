@@ -245,7 +245,7 @@ function M:send(options)
   res, e = wait.exchange(self.ua, {
     source = self.dialog,
     method = method,
-    headers = wait.headers(options),
+    headers = option.body_headers(options),
     body = options.body,
     auth = self.auth,
   }, options.timeout)

@@ -45,6 +45,15 @@ local kinds = {
   failure = { "number", function(value)
     return math.type(value) == "integer" and value >= 400 and value < 700
   end, "a status from 400 to 699" },
+  status = { "number", function(value)
+    return math.type(value) == "integer" and value >= 100 and value < 700
+  end, "a status from 100 to 699" },
+  order = { "string", function(value)
+    return value == "q" or value == "parallel" or value == "sequential"
+  end, "\"q\", \"parallel\" or \"sequential\"" },
+  secret = { "string", function(value)
+    return #value >= 16
+  end, "a text of 16 bytes and more" },
   redirection = { "number", function(value)
     return math.type(value) == "integer" and value >= 300 and value < 400
   end, "a status from 300 to 399" },
@@ -180,6 +189,20 @@ function M.headers(headers, verb)
     end
   end
   return flat
+end
+
+--- The headers of a script with the type of its body, flat.
+---@param options { headers?: table, body?: string, content_type?: string }
+---@return string[]?
+---@private
+function M.body_headers(options)
+  local headers = M.headers(options.headers)
+  if options.content_type then
+    headers = table.move(headers or {}, 1, #(headers or {}), 1, {})
+    headers[#headers + 1] = "Content-Type"
+    headers[#headers + 1] = options.content_type
+  end
+  return headers
 end
 
 return M

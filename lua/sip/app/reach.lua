@@ -89,6 +89,41 @@ function M:is_ours(uri)
     or false
 end
 
+--- Whether a hop is this endpoint itself: by its domain, by what it says it is, or by
+--- an address of this machine and a port that we listen on.
+---@param hop sip.Hop
+---@return boolean
+---@private
+function M:is_self(hop)
+  local host, port = hop.host:lower(), hop.port
+  port = port or hop.transport == "tls" and 5061 or 5060
+  local listens, mine = false, false
+  for i, at in ipairs(self.bound) do
+    if tonumber(self.listening[i]:match ":(%d+)$") == port then
+      listens = true
+      mine = mine or at.host == host
+    end
+  end
+  if not listens then
+    return false
+  elseif mine or self.domains and self.domains[host]
+    or self.advertise.sip and address.bare(self.advertise.sip):lower() == host then
+    return true
+  end
+  -- The kernel goes to itself from the same address.
+  return hop.numeric and self.stack:local_for(hop.transport, host, port) == host
+end
+
+--- Whether a request to this URI ends here: it is of our domain, or names us.
+---@param uri string
+---@return boolean
+---@private
+function M:is_local(uri)
+  local hop = address.hop(uri)
+  return hop ~= nil and (self.domains and self.domains[hop.host:lower()] or false
+    or self:is_self(hop))
+end
+
 --- The address of ours that RTP towards a peer is to come to.
 ---@param transport string
 ---@param host string

@@ -12,6 +12,7 @@ local schema = {
   listen = "table|string", domain = "string|table", advertise = "string|table",
   max_calls = "count", auth = "table", from = "line",
   t1 = "span", t2 = "span", t4 = "span", timer_c = "span",
+  location = "table", secret = "secret",
   limits = "table", log = "string|function", trace = "boolean|count",
 }
 

@@ -50,18 +50,48 @@ function M:auth(given, verb)
   }
 end
 
--- Where a first request goes by way of an outbound proxy.
-local function route_of(via)
-  if not via then
-    return nil
-  end
+--- The Route value that leads by way of an outbound proxy.
+---@param via string
+---@return string
+---@private
+function M.route_value(_, via)
   local uri = address.target(via)
   if not uri then
     misuse.raise("via: %q is no URI", via)
   elseif not uri:find(";lr", 1, true) then
     uri = uri .. ";lr"
   end
-  return { "<" .. uri .. ">" }
+  return "<" .. uri .. ">"
+end
+
+--- Targets as scripts name them: one or many, each a text or what a location service
+--- gives; best first.
+---@param targets string|sip.Target|(string|sip.Target)[]
+---@param verb string  for the error
+---@return sip.Target[]
+---@private
+function M:target_list(targets, verb)
+  if type(targets) == "string" or type(targets) == "table" and targets.uri then
+    targets = { targets }
+  elseif type(targets) ~= "table" then
+    misuse.raise("%s: a target, or an array of them", verb)
+  end
+  local list = {}
+  for i, target in ipairs(targets) do
+    local given = type(target) == "table" and target or { uri = target }
+    local uri = self:target(given.uri)
+    local q = given.q or 1
+    if not uri then
+      misuse.raise("%s: %q is no target", verb, tostring(given.uri))
+    elseif type(q) ~= "number" or not (q >= 0 and q <= 1) then
+      misuse.raise("%s: q of %q is no number from 0 to 1", verb, uri)
+    end
+    list[i] = { uri = uri, q = q, path = given.path, place = i }
+  end
+  table.sort(list, function(a, b)
+    return a.q > b.q or a.q == b.q and a.place < b.place
+  end)
+  return list
 end
 
 --- A request outside of any dialog, not yet sent.
@@ -91,7 +121,7 @@ function M:opening(target, options)
     display = options.display or from_display,
     call_id = self:token(20),
     tag = self:token(10),
-    route = route_of(options.via),
+    route = options.via and { self:route_value(options.via) },
   }
   if not opening then
     return nil, err.new("unreachable", { message = why })

@@ -1,7 +1,6 @@
 --- Waiting for the final answer to a request: an exchange with a coroutine.
 
 local exchange_of = require "sip.ua.exchange"
-local option = require "sip.app.options"
 
 local M = {}
 
@@ -36,20 +35,6 @@ function Waiting:failure(e, res)
     e.response = res
   end
   self.done(nil, e)
-end
-
---- The script's headers with the type of its body, flat.
----@param options { headers?: table, body?: string, content_type?: string }
----@return string[]?
----@private
-function M.headers(options)
-  local headers = option.headers(options.headers)
-  if options.content_type then
-    headers = table.move(headers or {}, 1, #(headers or {}), 1, {})
-    headers[#headers + 1] = "Content-Type"
-    headers[#headers + 1] = options.content_type
-  end
-  return headers
 end
 
 --- Send and wait.

@@ -122,6 +122,13 @@ function M.uri(text)
   return core.uri(text)
 end
 
+--- A URI of its parts. Raises when they make none.
+---@param uri table
+---@return string
+function M.compose(uri)
+  return core.uri_write(uri)
+end
+
 --- A name-addr's parts: display, uri, params.
 ---@param text string
 ---@return table? address

@@ -1,0 +1,372 @@
+--- Passing requests on: what a script does with one that is not for us (RFC 3261
+--- 16), and what goes through us without a script, because it carries our own Route.
+---
+--- A Record-Route of ours has a mark that only we can make and that is bound to the
+--- call. What carries it is relayed; a Route that somebody made up is not.
+
+local err = require "sip.rt.err"
+local fork_of = require "sip.ua.fork"
+local misuse = require "sip.rt.misuse"
+local option = require "sip.app.options"
+local request_of = require "sip.app.request"
+local resolve = require "sip.ua.resolve"
+local routing = require "sip.ua.routing"
+
+local M = {}
+
+local verbs = request_of.class
+
+local MAX_FORWARDS, MAX_BREADTH = 70, 60
+
+-- What a script may not edit: it belongs to the transaction, or to the route, or
+-- says how long the body is.
+local ROUTES = { route = true, ["record-route"] = true, ["max-forwards"] = true,
+  ["max-breadth"] = true }
+
+local function edit(self, op, name, value)
+  option.headers({ name, value }, op)
+  if ROUTES[name:lower()] then
+    misuse.raise("%s: %s is not for scripts to edit", op, name)
+  elseif self.state ~= "new" then
+    misuse.raise("%s: the request has been answered or forwarded", op)
+  end
+  local edits = self.edits
+  if not edits then
+    edits = {}
+    self.edits = edits
+  end
+  local n = #edits
+  edits[n + 1], edits[n + 2], edits[n + 3] = op, name, value
+end
+
+--- Give a header this value in what is forwarded; all its lines become this one.
+---@param name string
+---@param value string
+function verbs:set(name, value)
+  edit(self, "set", name, value)
+end
+
+--- Add a line of a header to what is forwarded.
+---@param name string
+---@param value string
+function verbs:add(name, value)
+  edit(self, "add", name, value)
+end
+
+--- Leave a header out of what is forwarded.
+---@param name string
+function verbs:remove(name)
+  edit(self, "remove", name, "")
+end
+
+--- Stay in the way of the dialog that this request begins: its further requests come
+--- by us, and are relayed (16.6 step 4).
+function verbs:record_route()
+  self.recording = true
+end
+
+-- The mark of a call: it knows its Call-ID and who began it.
+local function mark_of(ua, call_id, tag)
+  return ua.stack:seal(("%s\n%s"):format(call_id, tag or ""))
+end
+
+-- What a request that comes in asks for, our own part in its route taken away (16.4).
+local function routing_of(ua, message)
+  return routing.read(message, {
+    is_self = function(hop)
+      return ua:is_self(hop)
+    end,
+    is_marked = function(mark)
+      local call_id = message:call_id()
+      return mark == mark_of(ua, call_id, message:from_tag())
+        or mark == mark_of(ua, call_id, message:to_tag())
+    end,
+  })
+end
+
+local function request(ua, tx, message, routed)
+  local req = request_of.new(ua, tx, message, routed.uri)
+  req.route = routed.route
+  return req
+end
+
+--- A request for a handler.
+---@param ua sip.Endpoint
+---@param tx any
+---@param message sip.Message
+---@return sip.Request
+---@private
+function M.request(ua, tx, message)
+  return request(ua, tx, message, routing_of(ua, message))
+end
+
+-- 16.3: why a request cannot be passed on; nil when it can.
+local function refusal(self, tail)
+  local message = self.message
+  local hops = message:max_forwards()
+  if hops == 0 then
+    return 483
+  elseif message:header "Proxy-Require" then
+    local tags = message:values "Proxy-Require"
+    if tags[1] then
+      return 420, { "Unsupported", table.concat(tags, ", ") }
+    end
+  end
+  if routing.is_loop(message, tail) then
+    return 482
+  end
+end
+
+-- RFC 5393 5.3.3: the value that came, and never more than our own.
+local function breadth_of(message)
+  local text = message:header "Max-Breadth"
+  local value = text and tonumber(text:match "^%s*(%d+)%s*$")
+  return math.min(value or MAX_BREADTH, MAX_BREADTH)
+end
+
+-- The response context of a request, not yet started.
+local function new_fork(self, options)
+  local ua, message = self.ua, self.message
+  local tail = ua.stack:seal(routing.loop_text(message))
+  local status, headers = refusal(self, tail)
+  if status then
+    return nil, status, headers
+  end
+  local record
+  if self.recording then
+    local host, port = self.tx:local_address()
+    local _, _, transport = self.tx:source()
+    record = {
+      mark = mark_of(ua, message:call_id(), message:from_tag()),
+      from = { transport = transport, host = host, port = port },
+    }
+  end
+  return fork_of.new {
+    line = ua,
+    tx = self.tx,
+    message = message,
+    method = self.method,
+    max_forwards = (message:max_forwards() or MAX_FORWARDS + 1) - 1,
+    breadth = breadth_of(message),
+    edits = self.edits or {},
+    route = options.route or self.route or message:header "Route"
+      and message:values "Route" or nil,
+    rerouted = options.route ~= nil or self.route ~= nil,
+    tail = tail,
+    record = record,
+    timeout = options.timeout,
+    timer_c = ua.timer_c,
+    redirects = options.redirects or 0,
+    owner = self,
+  }
+end
+
+---@class sip.ForwardOptions
+---@field order? "q"|"parallel"|"sequential"  all of equal q at once, the best first
+---   (16.6); all at once; one after the other
+---@field timeout? number     seconds that each of these may take; timer C ends all
+---@field redirects? integer  how many further targets of 3xx are tried: none
+---@field fallback? boolean   a failure is not sent back, but returned: the request is
+---   still to be answered, or to be forwarded elsewhere
+---@field via? string         the next proxy, put in front of the route
+---@field stateless? boolean  without a transaction (16.11), to the request's own
+---   target only
+
+local forward_options = {
+  order = "order", timeout = "span", redirects = "integer", fallback = "boolean",
+  via = "line", stateless = "boolean",
+}
+
+local function check_forward(self, targets, options)
+  options = option.check(options, forward_options, "forward")
+  local list = self.ua:target_list(targets == nil and self.uri or targets, "forward")
+  misuse.unless(list[1], "forward: a target, or an array of them")
+  if options.via then
+    local route = { self.ua:route_value(options.via) }
+    local rest = self.route or self:values "Route"
+    options = setmetatable({ route = table.move(rest, 1, #rest, 2, route) },
+      { __index = options })
+  end
+  return list, options
+end
+
+--- Pass it on, and its answers back (16.6, 16.7). Returns when a final answer has
+--- been sent back, or chosen.
+---@param targets? string|sip.Target|(string|sip.Target)[]  its own Request-URI
+---@param options? sip.ForwardOptions
+---@return sip.Message? response  the 2xx that was sent back
+---@return sip.Error? err         with status, and response if there was one
+function verbs:forward(targets, options)
+  local list
+  list, options = check_forward(self, targets, options)
+  local sched = self.ua.sched
+  sched:enter()
+  local ok, e = self:open "forward"
+  if not ok then
+    return nil, e
+  elseif options.stateless then
+    return M.stateless(self, list, options)
+  end
+  local fork, status, headers = new_fork(self, options)
+  if not fork then
+    self:respond(status, headers)
+    return nil, err.from_status(status)
+  end
+  self.ua:verb(self, "forward")
+  self.state, self.fork, self.fallback = "forwarding", fork, options.fallback
+  return sched:await(function(done)
+    self.done = done
+    fork:start(list, options.order or "q")
+  end)
+end
+
+--- Of the fork: a final answer has been chosen. A 2xx has gone back; of what was
+--- cancelled nothing is left to decide.
+---@param status integer
+---@param res? sip.Message
+---@private
+function verbs:settled(status, res)
+  local fork, done = self.fork, self.done
+  self.fork, self.done = nil, nil
+  local e
+  if status < 300 then
+    res:keep()
+    self:finish()
+  else
+    e = err.from_status(status, res and res:reason(), { response = res })
+    if self.fallback and not fork.cancelled then
+      self.state = "new"
+    else
+      fork:relay(status, res)
+      self:finish(fork.cancelled and e or nil)
+    end
+  end
+  if done then
+    done(not e and res or nil, e)
+  end
+end
+
+-- Send without a transaction, by what the route or the Request-URI says; names are
+-- looked up first. Nobody is told whether it arrived.
+local function pass(ua, message, routed, fields)
+  local route = routed.route or message:header "Route" and message:values "Route"
+  local aim = routing.aim(routed.uri, route, routed.route ~= nil)
+  if not aim or message:max_forwards() == 0 then
+    return false
+  end
+  local edits = table.move(fields.edits or {}, 1, #(fields.edits or {}), 1, {})
+  routing.edit(edits, aim)
+  message:keep()
+  resolve.start(ua, aim.hop, function(addresses)
+    if addresses[1] and ua.state ~= "closed" then
+      ua.stack:pass {
+        message = message,
+        uri = aim.uri,
+        max_forwards = (message:max_forwards() or MAX_FORWARDS + 1) - 1,
+        edits = edits,
+        branch = fields.branch,
+        transport = aim.hop.transport,
+        host = addresses[1],
+        port = resolve.port(aim.hop),
+      }
+    end
+  end)
+  return true
+end
+
+--- Pass it on and forget it (16.11). What comes back finds its way by its Via. A
+--- choice of ours would have to be the same for each retransmission, and for ACK and
+--- CANCEL: so the target is the request's own.
+---@private
+function M.stateless(self, list, options)
+  if #list ~= 1 or list[1].uri ~= self.uri or options.fallback then
+    misuse.raise "forward: stateless: only to the request's own target"
+  end
+  local status, headers = refusal(self, self.ua.stack:seal(
+    routing.loop_text(self.message)))
+  if status then
+    self:respond(status, headers)
+    return nil, err.from_status(status)
+  end
+  local ok = pass(self.ua, self.message, { uri = self.uri,
+    route = options.route or self.route }, {
+    edits = self.edits,
+    branch = self.ua.stack:stateless_branch(self.message),
+  })
+  if not ok then
+    self:respond(416)
+    return nil, err.from_status(416)
+  end
+  self.ua.passes = true
+  self.tx:drop()
+  self:finish()
+  return nil
+end
+
+--- What comes inside a dialog that is not ours: relayed when it came along our
+--- Record-Route (16.12). `watch` sees it first, and may edit or refuse it.
+---@param ua sip.Endpoint
+---@param tx any
+---@param message sip.Message
+---@return boolean taken
+---@private
+function M.relay(ua, tx, message)
+  local routed = routing_of(ua, message)
+  if not routed.marked then
+    return false
+  end
+  local req = request(ua, tx, message, routed)
+  if ua.watch then
+    req:start(ua.watch, M.go_on)
+    return true
+  end
+  ua.servers[tx] = req
+  ua.pending = ua.pending + 1
+  M.go_on(req)
+  return true
+end
+
+--- Relay it to where it wants to go.
+---@param req sip.Request
+---@private
+function M.go_on(req)
+  local fork, status, headers = new_fork(req, {})
+  if not fork then
+    return req:respond(status, headers)
+  end
+  req.state, req.fork = "forwarding", fork
+  fork:start({ { uri = req.uri } }, "parallel")
+end
+
+--- An ACK that is not for a call of ours: to a 2xx along our Record-Route, or to
+--- what was forwarded without a transaction (16.11). All others are dropped.
+---@param ua sip.Endpoint
+---@param message sip.Message
+---@private
+function M.ack(ua, message)
+  local routed = routing_of(ua, message)
+  if routed.marked then
+    pass(ua, message, routed, { branch = "z9hG4bK" .. ua:token(20) })
+  elseif ua.passes and not ua:is_local(routed.uri) then
+    pass(ua, message, routed, { branch = ua.stack:stateless_branch(message) })
+  end
+end
+
+--- A CANCEL for nothing that we know: its INVITE may have been forwarded without a
+--- transaction (16.10). False: it is not for us to pass on.
+---@param ua sip.Endpoint
+---@param tx any
+---@param message sip.Message
+---@return boolean passed
+---@private
+function M.cancel(ua, tx, message)
+  local routed = routing_of(ua, message)
+  if not ua.passes or ua:is_local(routed.uri) or not pass(ua, message, routed,
+    { branch = ua.stack:stateless_branch(message) }) then
+    return false
+  end
+  tx:drop()
+  return true
+end
+
+return M

@@ -1,0 +1,242 @@
+--- One branch of a request that is forwarded (RFC 3261 16.6): its copy, the addresses
+--- of its next hop one after the other (RFC 3263 4.3), and timer C.
+
+local resolve = require "sip.ua.resolve"
+local routing = require "sip.ua.routing"
+
+local M = {}
+
+---@class sip.Branch
+---@field fork sip.Fork
+---@field target sip.Target
+---@field breadth integer   its share
+---@field late? boolean     its time is over; only a 2xx still counts
+---@field tx? any
+---@field private aim sip.Aim
+---@field private addresses string[]
+---@field private at integer
+---@field private heard boolean  a provisional answer has come
+---@field private done boolean
+local Branch = {}
+local branch_mt = { __name = "sip.Branch", __index = Branch }
+
+function branch_mt:__tostring()
+  return ("sip.Branch{%s}"):format(self.target.uri)
+end
+
+---@param fork sip.Fork
+---@param target sip.Target
+---@param breadth integer
+---@return sip.Branch
+function M.new(fork, target, breadth)
+  return setmetatable({
+    fork = fork,
+    target = target,
+    breadth = breadth,
+    done = false,
+    heard = false,
+  }, branch_mt)
+end
+
+local function disarm(self)
+  if self.timer then
+    self.fork.line.sched:disarm(self.timer)
+    self.timer = nil
+  end
+end
+
+-- The final of this branch, if it is no 2xx.
+local function fail(self, status, res)
+  if self.done then
+    return
+  end
+  self.done = true
+  disarm(self)
+  if self.late and status == 487 then
+    status, res = 408, nil
+  end
+  if res then
+    res:keep()
+  end
+  self.fork:candidate(status, res)
+  self.fork:finished(self)
+end
+
+-- The copy for an address, sent; false and why if it could not be.
+local function attempt(self)
+  local fork, hop = self.fork, self.aim.hop
+  local line = fork.line
+  local host, port = self.addresses[self.at], resolve.port(hop)
+  local edits = table.move(fork.edits, 1, #fork.edits, 1, {})
+  local record = fork.record
+  if record then
+    local own, own_port, why = line.stack:local_for(hop.transport, host, port)
+    if not own then
+      return false, why
+    end
+    record = {
+      mark = record.mark,
+      from = record.from,
+      to = { transport = hop.transport, host = own, port = own_port },
+    }
+  end
+  routing.edit(edits, self.aim, record)
+  table.move({ "set", "Max-Breadth", tostring(self.breadth) }, 1, 3, #edits + 1, edits)
+  local tx, name, why = line.stack:forward {
+    message = fork.message,
+    uri = self.aim.uri,
+    max_forwards = fork.max_forwards,
+    edits = edits,
+    tail = fork.tail,
+    transport = hop.transport,
+    host = host,
+    port = port,
+  }
+  if not tx then
+    return false, why ~= "" and why or name
+  end
+  self.tx, self.heard = tx, false
+  line.clients[tx] = self
+  if fork.method == "INVITE" then
+    disarm(self)
+    self.deadline = line.sched:now() + fork.timer_c
+    self.timer = line.sched:arm(fork.timer_c, self)
+  end
+  return true
+end
+
+-- The next address that takes it; false when there is none left.
+local function next_address(self)
+  while not self.cancelled and self.at < #self.addresses do
+    self.at = self.at + 1
+    if attempt(self) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Send it. What cannot be sent is a failed branch at once.
+function Branch:start()
+  if self.aim or self.done then
+    return
+  end
+  local fork, target = self.fork, self.target
+  local path = target.path
+  local route, changed = fork.route, fork.rerouted
+  if path and path[1] then
+    route = table.move(route or {}, 1, #(route or {}), #path + 1,
+      table.move(path, 1, #path, 1, {}))
+    changed = true
+  end
+  local aim = routing.aim(target.uri, route, changed)
+  if not aim then
+    return fail(self, 416)
+  end
+  self.aim = aim
+  self.query = resolve.start(fork.line, aim.hop, function(addresses)
+    self.query = nil
+    self.addresses, self.at = addresses, 0
+    if not next_address(self) then
+      fail(self, self.cancelled and 487 or 503)
+    end
+  end)
+end
+
+--- Timer C (16.8), put off by each provisional answer (16.7 step 2).
+function Branch:expired()
+  local sched = self.fork.line.sched
+  self.timer = nil
+  local left = self.deadline - sched:now()
+  if self.done then
+    return
+  elseif left > 0 then
+    self.timer = sched:arm(left, self)
+  elseif self.heard then
+    self.late = true
+    self:cancel()
+  else
+    fail(self, 408)
+  end
+end
+
+--- Give it up (16.10).
+function Branch:cancel()
+  if self.done or self.cancelled then
+    return
+  end
+  self.cancelled = true
+  if self.query then
+    self.query:cancel()
+    self.query = nil
+    fail(self, 487)
+  elseif self.tx and self.fork.method == "INVITE" then
+    disarm(self)
+    self.tx:cancel()
+  elseif not self.aim then
+    fail(self, 487)
+  end
+end
+
+-- The targets of a redirection.
+local function contacts(res)
+  local list = {}
+  for i = 1, #(res:header "Contact" and res:values "Contact" or {}) do
+    local contact = res:name_addr("Contact", i)
+    if contact then
+      list[#list + 1] = { uri = contact.uri, q = tonumber(contact.params.q) }
+    end
+  end
+  table.sort(list, function(a, b)
+    return (a.q or 1) > (b.q or 1)
+  end)
+  return list
+end
+
+--- A response has come (called by the line).
+---@param res sip.Message
+function Branch:response(tx, res)
+  local fork, status = self.fork, res:status()
+  if status < 200 then
+    if not self.done and status > 100 then
+      self.heard = true
+      self.deadline = self.deadline and fork.line.sched:now() + fork.timer_c
+      fork:provisional(res)
+    end
+  elseif status < 300 then
+    disarm(self)
+    fork:success(res)
+    if not self.done then
+      self.done = true
+      fork:finished(self)
+    end
+  elseif tx ~= self.tx or self.done then
+    return
+  elseif status == 503 and next_address(self) then
+    return
+  elseif status < 400 and not self.cancelled and fork:add(contacts(res)) then
+    self.done = true
+    disarm(self)
+    fork:finished(self)
+  else
+    fail(self, status, res)
+  end
+end
+
+--- The transaction has failed (called by the line): a timeout is a 408, an error of
+--- the wire a 503 (16.8, 16.9).
+function Branch:failed(tx, name)
+  if tx ~= self.tx or self.done or next_address(self) then
+    return
+  end
+  fail(self, name ~= "timeout" and 503 or self.cancelled and 487 or 408)
+end
+
+--- A transaction has ended (called by the line).
+function Branch:ended(tx)
+  if tx == self.tx then
+    self.tx = nil
+  end
+end
+
+return M

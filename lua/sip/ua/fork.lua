@@ -1,0 +1,324 @@
+--- A response context (RFC 3261 16.7): the branches that a request was forwarded to,
+--- and which of their answers goes back. It never waits; its owner is told once, by
+--- `settled(status, res)`, when a final answer has been chosen, and decides whether
+--- that goes back. A 2xx has gone already.
+
+local branch_of = require "sip.ua.branch"
+
+local M = {}
+
+---@class sip.ForkFields
+---@field line sip.Line
+---@field tx any                server transaction
+---@field message sip.Message   kept
+---@field method string
+---@field max_forwards integer  for the copies
+---@field breadth integer       what may be under way at once (RFC 5393 5.3)
+---@field edits string[]        the script's: op, name, value ...
+---@field route? string[]       Route values that are left
+---@field rerouted boolean      they are not those of the message
+---@field tail string           for loop detection
+---@field record? { mark: string, from: sip.Interface }
+---@field timeout? number       seconds that a group may take
+---@field timer_c number
+---@field redirects integer     how many further targets of 3xx may be tried
+---@field owner table
+
+---@class sip.Fork: sip.ForkFields
+---@field state "open"|"answered"|"failed"
+---@field private groups sip.Target[][]
+---@field private branches sip.Branch[]  those that have no final yet
+---@field private best? { status: integer, res?: sip.Message }
+---@field private challenges sip.Message[]
+local Fork = {}
+local fork_mt = { __name = "sip.Fork", __index = Fork }
+
+function fork_mt:__tostring()
+  return ("sip.Fork{%s; %s; %d branches}"):format(self.method, self.state,
+    #self.branches)
+end
+
+---@class sip.Target
+---@field uri string
+---@field q? number         0 to 1; 1
+---@field path? string[]    Route values on the way to it (RFC 3327)
+
+---@param fields sip.ForkFields  becomes the fork: do not use it again
+---@return sip.Fork
+function M.new(fields)
+  fields.state = "open"
+  fields.branches = {}
+  fields.challenges = {}
+  return setmetatable(fields, fork_mt)
+end
+
+local function split(targets, order)
+  if order == "parallel" then
+    return { targets }
+  end
+  local groups = {}
+  for _, target in ipairs(targets) do
+    local last = groups[#groups]
+    if last and order == "q" and (last[1].q or 1) == (target.q or 1) then
+      last[#last + 1] = target
+    else
+      groups[#groups + 1] = { target }
+    end
+  end
+  return groups
+end
+
+--- Begin with these targets: all at once, one after the other, or those of equal q
+--- at once (16.6).
+---@param targets sip.Target[]  best first
+---@param order "parallel"|"sequential"|"q"
+function Fork:start(targets, order)
+  self.groups = split(targets, order)
+  self.tried = {}
+  self:advance()
+end
+
+-- How much of the breadth is not in use.
+local function room(self)
+  local left = self.breadth
+  for _, branch in ipairs(self.branches) do
+    left = left - branch.breadth
+  end
+  return left
+end
+
+-- Those of a group that have not been tried.
+local function fresh(self, group)
+  local list = {}
+  for _, target in ipairs(group) do
+    if not self.tried[target.uri] then
+      self.tried[target.uri] = true
+      list[#list + 1] = target
+    end
+  end
+  return list
+end
+
+-- The next group; what the breadth does not allow at once comes after it.
+local function start_group(self)
+  local group = fresh(self, table.remove(self.groups, 1))
+  local left, n = room(self), #group
+  if n == 0 then
+    return
+  elseif left < 1 then
+    return self:candidate(440)
+  elseif n > left then
+    table.insert(self.groups, 1, table.move(group, left + 1, n, 1, {}))
+    for _, target in ipairs(self.groups[1]) do
+      self.tried[target.uri] = nil
+    end
+    n = left
+  end
+  local share = left // n
+  for i = 1, n do
+    self.branches[#self.branches + 1] = branch_of.new(self, group[i], share)
+  end
+  if self.timeout then
+    self.timer = self.line.sched:arm(self.timeout, self)
+  end
+  for _, branch in ipairs(table.move(self.branches, 1, #self.branches, 1, {})) do
+    branch:start()
+  end
+end
+
+-- Whether nothing is under way that the next group would have to wait for.
+local function idle(self)
+  for _, branch in ipairs(self.branches) do
+    if not branch.late then
+      return false
+    end
+  end
+  return true
+end
+
+local function disarm(self)
+  if self.timer then
+    self.line.sched:disarm(self.timer)
+    self.timer = nil
+  end
+end
+
+--- Go on: to the next group, or to the choice when nothing is left (called by the
+--- branches).
+function Fork:advance()
+  while self.state == "open" and not self.starting and idle(self) do
+    disarm(self)
+    if self.groups and self.groups[1] then
+      self.starting = true
+      start_group(self)
+      self.starting = false
+    elseif #self.branches == 0 then
+      return self:choose()
+    else
+      return
+    end
+  end
+end
+
+--- The time of a group is over (called by the scheduler): the next one has its turn,
+--- and who of this one still answers in spite of its CANCEL is not lost.
+function Fork:expired()
+  self.timer = nil
+  self:cancel_pending "late"
+  self:advance()
+end
+
+--- CANCEL what is pending.
+---@param flag? "late"
+---@private
+function Fork:cancel_pending(flag)
+  for _, branch in ipairs(table.move(self.branches, 1, #self.branches, 1, {})) do
+    if flag then
+      branch[flag] = true
+    end
+    branch:cancel()
+  end
+end
+
+--- The client has given up (16.10).
+function Fork:cancel()
+  self.cancelled, self.groups = true, nil
+  disarm(self)
+  self:cancel_pending()
+  self:advance()
+end
+
+-- Inside 4xx, how much an answer helps whoever asked (16.7 step 6). A request that
+-- was cancelled is told so.
+local HELPFUL = {
+  [401] = 9, [407] = 9, [415] = 8, [420] = 8, [484] = 8, [486] = 7, [480] = 6,
+  [404] = 3, [408] = 2, [487] = 1,
+}
+
+-- What goes first: 6xx, then the lowest class.
+local function rank(self, status)
+  if status >= 600 then
+    return 100
+  elseif self.cancelled and status == 487 then
+    return 90
+  elseif status >= 400 and status < 500 then
+    return 40 + (HELPFUL[status] or 5)
+  end
+  return status < 400 and 60 or status == 503 and 1 or 10
+end
+
+--- A final answer that is no 2xx, of a branch or of our own making (called by
+--- branches).
+---@param status integer
+---@param res? sip.Message  kept
+---@private
+function Fork:candidate(status, res)
+  local best = self.best
+  if not best or rank(self, status) > rank(self, best.status) then
+    self.best = { status = status, res = res }
+  end
+  if res and (status == 401 or status == 407) then
+    table.insert(self.challenges, res)
+  end
+  if status >= 600 and self.groups then -- nothing new begins (16.7 step 5)
+    self.groups = nil
+    self:cancel_pending()
+  end
+end
+
+-- All challenges in one answer (16.7 step 7).
+local function aggregated(self, res)
+  local edits = {}
+  for _, other in ipairs(self.challenges) do
+    for _, name in ipairs { "WWW-Authenticate", "Proxy-Authenticate" } do
+      local i = other ~= res and 1
+      while i and other:header(name, i) do
+        table.move({ "add", name, other:header(name, i) }, 1, 3, #edits + 1, edits)
+        i = i + 1
+      end
+    end
+  end
+  return edits
+end
+
+---@private
+function Fork:choose()
+  local best = self.best or { status = self.cancelled and 487 or 408 }
+  if self.cancelled and best.status == 408 then
+    best = { status = 487 }
+  end
+  self.state = "failed"
+  self.owner:settled(best.status, best.res)
+end
+
+--- Send the chosen failure back.
+---@param status integer
+---@param res? sip.Message
+function Fork:relay(status, res)
+  local tx = self.tx
+  if status == 408 and self.method ~= "INVITE" then
+    tx:drop() -- whom it would reach has given up as well (RFC 4320 4.2)
+  elseif status == 503 then
+    tx:respond(500) -- our next hop's trouble is not ours (16.7 step 6)
+  elseif not res then
+    tx:respond(status)
+  elseif status == 401 or status == 407 then
+    tx:forward(res, aggregated(self, res))
+  else
+    tx:forward(res)
+  end
+end
+
+--- A 101-199 of a branch.
+---@private
+function Fork:provisional(res)
+  if self.state == "open" then
+    self.tx:forward(res)
+  end
+end
+
+--- A 2xx of a branch: to an INVITE each goes back, at once (16.7 step 5).
+---@private
+function Fork:success(res)
+  if self.method == "INVITE" or self.state == "open" then
+    self.tx:forward(res)
+  end
+  if self.state == "open" then
+    self.state, self.groups = "answered", nil
+    disarm(self)
+    if self.method == "INVITE" then
+      self:cancel_pending()
+    end
+    self.owner:settled(res:status(), res)
+  end
+end
+
+--- More targets, from a 3xx (16.7 step 4). False: none that was not known.
+---@private
+function Fork:add(targets)
+  local list = {}
+  for _, target in ipairs(targets) do
+    if self.groups and self.redirects > 0 and not self.tried[target.uri] then
+      self.redirects = self.redirects - 1
+      list[#list + 1] = target
+    end
+  end
+  if list[1] then
+    table.insert(self.groups, 1, list)
+  end
+  return list[1] ~= nil
+end
+
+--- A branch has its final (called by it).
+---@private
+function Fork:finished(branch)
+  for i, one in ipairs(self.branches) do
+    if one == branch then
+      table.remove(self.branches, i)
+      break
+    end
+  end
+  self:advance()
+end
+
+return M
