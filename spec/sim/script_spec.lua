@@ -60,6 +60,40 @@ describe("a script", function()
       assert.same({}, net.errors)
     end)
 
+  it("that hangs up beside itself goes on when both sides have unwound (rule 4)",
+    function()
+      local seen = {}
+      local function closing(seconds, what)
+        return setmetatable({}, { __close = function()
+          sip_b.sleep(seconds)
+          seen[#seen + 1] = ("%g %s"):format(sip_b.now(), what)
+        end })
+      end
+      bob:on_call(function(call)
+        local outer <close> = closing(1, "script")
+        call:finally(function()
+          seen[#seen + 1] = ("%g finally"):format(sip_b.now())
+        end)
+        call:answer { sdp = SDP }
+        sip_b.any(function()
+          local inner <close> = closing(2, "left")
+          sip_b.sleep(50)
+          return inner
+        end, function()
+          local inner <close> = closing(3, "right")
+          sip_b.sleep(1)
+          call:hangup()
+          sip_b.sleep(50)
+          return inner
+        end)
+        return outer
+      end)
+      call_bob()
+      net:run(20)
+      assert.same({ "3 left", "4 right", "5 script", "5 finally" }, seen)
+      assert.same({}, net.errors)
+    end)
+
   it("that catches its cancellation is parked at its second verb (rule 1)", function()
     local seen = {}
     bob:on_call(function(call)

@@ -175,6 +175,147 @@ describe("groups", function()
     end)
   end)
 
+  describe("whose waiter is cancelled", function()
+    local call
+
+    local function closing(seconds, text)
+      return setmetatable({}, { __close = function()
+        sched:sleep(seconds)
+        note(text, sched:now())
+      end })
+    end
+
+    -- A script in the scope of a call, with a closer of its own around the group.
+    local function script(group)
+      call = sched:scope "call"
+      call:finally(function()
+        note("finally", sched:now())
+      end)
+      call:spawn(function()
+        local _ <close> = closing(0, "script")
+        local ok, e = pcall(group)
+        assert.is_false(ok)
+        note(tostring(e))
+        note(sched:now())
+        error(e, 0)
+      end)
+    end
+
+    for _, verb in ipairs { "any", "all", "timeout" } do
+      it(verb .. " ends its functions before the script goes on", function()
+        script(function()
+          local function inner()
+            local _ <close> = closing(2, "inner")
+            sched:sleep(9)
+          end
+          if verb == "timeout" then
+            return sched:timeout(9, inner)
+          end
+          return sched[verb](sched, inner, inner)
+        end)
+        driver:advance(1)
+        call:cancel "hangup"
+        driver:advance(20)
+        local inners = verb == "timeout" and { "inner 3" } or { "inner 3", "inner 3" }
+        assert.same({ "the call was cancelled (hangup)", "3", "script 3", "finally 3" },
+          table.move(notes, #inners + 1, #notes, 1, {}))
+        assert.same(inners, table.move(notes, 1, #inners, 1, {}))
+      end)
+    end
+
+    it("from inside does so too", function()
+      script(function()
+        sched:any(function()
+          local _ <close> = closing(2, "inner")
+          call:cancel "hangup"
+          sched:sleep(1)
+        end, after(9))
+      end)
+      driver:advance(20)
+      assert.same({ "inner 2", "the call was cancelled (hangup)", "2", "script 2",
+        "finally 2" }, notes)
+    end)
+
+    it("is shown the cancellation, also where a function has returned", function()
+      script(function()
+        sched:any(function()
+          call:cancel "hangup"
+        end)
+      end)
+      driver:advance(20)
+      assert.same({ "the call was cancelled (hangup)", "0", "script 0", "finally 0" },
+        notes)
+    end)
+
+    it("nests", function()
+      script(function()
+        sched:any(function()
+          local _ <close> = closing(1, "outer")
+          sched:timeout(9, function()
+            local _ <close> = closing(1, "inner")
+            call:cancel "hangup"
+            sched:sleep(1)
+          end)
+        end)
+      end)
+      driver:advance(20)
+      assert.same({ "inner 1", "outer 2", "the call was cancelled (hangup)", "2",
+        "script 2", "finally 2" }, notes)
+    end)
+
+    it("waits no longer than cleanup may take", function()
+      script(function()
+        sched:any(function()
+          local _ <close> = setmetatable({}, { __close = function()
+            sched:sleep(99)
+          end })
+          sched:sleep(9)
+        end)
+      end)
+      driver:advance(1)
+      call:cancel "hangup"
+      driver:advance(20)
+      assert.same({ "the call was cancelled (hangup)", "11", "finally 11" }, notes)
+    end)
+
+    it("tells of an error that a closer of a function adds", function()
+      script(function()
+        sched:any(function()
+          local _ <close> = setmetatable({}, { __close = function()
+            error "broken closer"
+          end })
+          sched:sleep(9)
+        end)
+      end)
+      driver:advance(1)
+      call:cancel "hangup"
+      driver:advance(20)
+      assert.equal(1, #errors)
+      assert.is_truthy(errors[1]:find("broken closer", 1, true))
+      assert.same({ "the call was cancelled (hangup)", "1", "script 1", "finally 1" },
+        notes)
+      errors = {}
+    end)
+
+    it("in a closer is ended with its functions when cleanup is over", function()
+      call = sched:scope "call"
+      call:spawn(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          sched:all(function()
+            local _ <close> = closing(5, "never")
+            sched:sleep(99)
+          end)
+        end })
+        sched:sleep(9)
+      end)
+      driver:advance(1)
+      call:cancel "hangup"
+      driver:advance(10)
+      assert.same({}, notes)
+      assert.equal(0, sched.live)
+    end)
+  end)
+
   describe("an event", function()
     it("wakes who waits, in order, and remembers nothing", function()
       local event = sched:event()

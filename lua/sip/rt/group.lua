@@ -14,6 +14,8 @@ local M = {}
 ---@field private pending integer   how many have to return before the rest may go
 ---@field private winner? sip.Task
 ---@field private failed? sip.Task
+---@field private waits? boolean
+---@field private leaving? boolean  the waiting task was cancelled
 local Group = {}
 local group_mt = { __name = "sip.Group", __index = Group }
 
@@ -38,7 +40,9 @@ end
 --- before its task heard of the cancellation still counts.
 function Group:ended(child)
   if child.failure ~= nil then
-    if not self.failed then
+    if self.leaving or not self.waits then -- nobody raises it any more
+      self.scope.sched:report(child)
+    elseif not self.failed then
       self.failed = child
       self.scope:cancel("failed")
     end
@@ -53,16 +57,36 @@ end
 
 --- Nothing lives in the scope any more (called by the scope).
 function Group:notify()
-  if self.waits then
+  if self.leaving then
+    self.leaving = nil
+    self.parent:interrupt()
+  elseif self.waits then
     self.waits = false
     self.parent:deliver()
   end
 end
 
---- The waiting task was cancelled or killed (called by it).
+--- The waiting task was cancelled (called by it): it goes on when the functions have
+--- ended. False when they have.
+---@param cancelled sip.Cancelled
+---@return boolean
+function Group:leave(cancelled)
+  if self.scope.live == 0 then
+    return false
+  end
+  self.leaving = true
+  if self.failed then
+    self.scope.sched:report(self.failed)
+  end
+  self.scope:cancel(cancelled.reason)
+  return true
+end
+
+--- The wait is over: it has been left, or the waiting task was killed, and its
+--- functions with it (called by it).
 function Group:forget(_, why)
-  self.waits = false
-  self.scope:cancel(why)
+  self.waits, self.leaving = false, nil
+  self.scope[why == "killed" and "kill" or "cancel"](self.scope, why)
 end
 
 -- Wait for the end of the group; raises the first error of its functions.

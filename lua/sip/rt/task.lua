@@ -188,8 +188,17 @@ local function limit(self)
   return true
 end
 
---- Cancel: the wait of the script, or its next one, raises. A closer that waits
---- is left alone, for as long as cleanup may take.
+--- The wait raises the cancellation.
+function Task:interrupt()
+  abandon(self, "cancelled")
+  self.n, self.raised = -1, true
+  self.state = "ready"
+  self.scope.sched:enqueue(self)
+end
+
+--- Cancel: the wait of the script, or its next one, raises; at a place with others
+--- in it (`leave`) only when they have ended. A closer that waits is left alone, for
+--- as long as cleanup may take.
 ---@param cancelled sip.Cancelled
 function Task:cancel(cancelled)
   local state = self.state
@@ -200,13 +209,13 @@ function Task:cancel(cancelled)
   if state == "new" then
     self:finish()
   elseif state == "waiting" then
-    if not (self.traceback or unwind.closing(self.thread)) then
-      abandon(self, "cancelled")
-      self.n, self.raised = -1, true
-      self.state = "ready"
-      self.scope.sched:enqueue(self)
-    elseif not limit(self) then
-      self:kill("cleanup")
+    local place = self.place
+    if self.traceback or unwind.closing(self.thread) then
+      if not limit(self) then
+        self:kill("cleanup")
+      end
+    elseif not (type(place) == "table" and place.leave and place:leave(cancelled)) then
+      self:interrupt()
     end
   end
 end
