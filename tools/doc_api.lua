@@ -28,6 +28,7 @@ local CHAPTERS = {
     },
   },
   { title = "Requests", modules = { "^app/request", "^app/proxy" } },
+  { title = "Registrations", modules = { "^app/registration" } },
   { title = "Errors", modules = { "^rt/err" } },
   { title = "sip.sim", modules = { "^sim%.lua", "^sim/host", "^sim/phone" } },
   { title = "Messages: sip.core", modules = { "^meta/msg" } },

@@ -9,6 +9,7 @@ local address = require "sip.msg.address"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 local reach = require "sip.app.reach"
+local registration = require "sip.app.registration"
 local settings_of = require "sip.app.settings"
 local target = require "sip.app.target"
 local wait = require "sip.app.wait"
@@ -25,6 +26,7 @@ local PATIENCE, TIMER_C = 64, 181
 ---@field listening string[]   where it listens: "udp:192.0.2.1:5060"
 ---@field calls integer        how many there are
 ---@field state "open"|"closing"|"closed"
+---@field registrations sip.Registration[]  those that are kept alive
 ---@field log any
 ---@field package handler? fun(call: sip.Call)
 ---@field package servers table<any, sip.Call>  by server transaction
@@ -114,6 +116,7 @@ function M.new(runtime, options)
     domain = settings.domains[1],
     domains = set_of(settings.domains),
     call_set = {},
+    registrations = {},
     clients = {},
     servers = {},
     queries = {},
@@ -261,6 +264,15 @@ function Endpoint:request(options)
   }, options.timeout)
 end
 
+--- Register at a provider, and stay registered until that is removed or the endpoint
+--- closes.
+---@param options sip.RegisterOptions
+---@return sip.Registration? registration
+---@return sip.Error? err
+function Endpoint:register(options)
+  return registration.start(self, options)
+end
+
 --- A call has begun.
 ---@param call sip.Call
 ---@private
@@ -319,7 +331,7 @@ function Endpoint:verb(call, text)
   end
 end
 
---- Refuse what comes in and hang up what there is. Never waits.
+--- Refuse what comes in, hang up and unregister what there is. Never waits.
 ---@private
 function Endpoint:refuse_all()
   if self.state ~= "open" then
@@ -338,10 +350,11 @@ function Endpoint:refuse_all()
   for _, call in ipairs(list) do
     call:hangup()
   end
+  registration.retire_all(self)
 end
 
---- End the endpoint: calls are hung up, and after at most `limits.drain` seconds
---- it listens no more. Inside a script it waits for that.
+--- End the endpoint: calls are hung up, registrations removed, and after at most
+--- `limits.drain` seconds it listens no more. Inside a script it waits for that.
 function Endpoint:close()
   if self.state == "closed" then
     return
@@ -384,6 +397,7 @@ function Endpoint:shut()
     item.value:failed(item.name, "wire", "the endpoint is closed")
     item.value:ended(item.name)
   end
+  registration.end_all(self)
   self.runtime:left(self)
 end
 

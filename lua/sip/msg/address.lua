@@ -129,6 +129,14 @@ function M.compose(uri)
   return core.uri_write(uri)
 end
 
+--- Whether two URIs are the same (RFC 3261 19.1.4).
+---@param a string
+---@param b string
+---@return boolean
+function M.equal(a, b)
+  return core.uri_equal(a, b)
+end
+
 --- A name-addr's parts: display, uri, params.
 ---@param text string
 ---@return table? address

@@ -35,7 +35,7 @@ local M = {}
 ---@field lines? string       further header lines, each with its CRLF
 ---@field headers? string[]   the script's: name, value, name, value ...
 ---@field body? string|sip.LateBody  a function is asked once, with the address
----@field contact? boolean    put a Contact in
+---@field contact? boolean|sip.LateBody  put a Contact in; a function makes its value
 ---@field auth? sip.Auth
 ---@field redirects? integer  how many further targets may be tried; none
 
@@ -110,7 +110,12 @@ local function attempt(self)
   self.credentials = credentials(self)
   local lines = self.lines
   if self.contact then
-    local contact, why = line:contact(hop.transport, host, port)
+    local contact, why
+    if self.contact == true then
+      contact, why = line:contact(hop.transport, host, port)
+    else
+      contact, why = self.contact(hop.transport, host, port)
+    end
     if not contact then
       return false, why
     end

@@ -1,0 +1,440 @@
+--- A registration at a provider or another registrar (RFC 3261 10.2), as scripts
+--- hold it. It keeps itself alive by timers, with no coroutine of its own: it is the
+--- owner of one REGISTER after the other, all with one Call-ID (10.2.4), and of the
+--- one that removes the binding in the end. There is never more than one under way
+--- (10.2).
+
+local address = require "sip.msg.address"
+local binding_of = require "sip.ua.registration"
+local err = require "sip.rt.err"
+local exchange_of = require "sip.ua.exchange"
+local misuse = require "sip.rt.misuse"
+local option = require "sip.app.options"
+
+local M = {}
+
+local EXPIRES = 3600 -- seconds that we ask for when the script does not say
+local REDIRECTS = 3  -- of one REGISTER
+
+---@class sip.RegisterOptions
+---@field aor string            who is registered: "sip:2001@pbx.example"
+---@field registrar? string     the domain of the AOR when left out
+---@field user? string          for authentication; the user of the AOR when left out
+---@field password? string      without one: the `auth` of the endpoint
+---@field realm? string         that may be told; any when left out
+---@field expires? integer      seconds that are asked for: 3600
+---@field contact? string       a URI; our own address towards the registrar
+---@field q? number             which contact is to be preferred: 0 to 1
+---@field headers? table        of every REGISTER
+---@field via? string           an outbound proxy
+---@field on_change? fun(reg: sip.Registration, state: string)  is called, in a task of
+---   its own, whenever the state has changed
+
+local schema = {
+  aor = "line", registrar = "line", user = "string", password = "string",
+  realm = "string", expires = "count", contact = "line", q = "number",
+  headers = "headers", via = "line", on_change = "function",
+}
+
+---@class sip.Binding
+---@field uri string
+---@field expires_in number   seconds
+---@field q? number
+---@field own boolean         it is ours
+---@field params sip.Params   of the Contact
+
+---@class sip.Registration
+---@field ua sip.Endpoint
+---@field aor string
+---@field registrar string
+---@field state "registering"|"registered"|"failed"|"removed"  failed: refused, and
+---   asked again only after half an hour to an hour
+---@field err? sip.Error        what went wrong last, until it goes well again
+---@field contact? string       the URI that was registered last
+---@field private binding sip.OwnBinding
+---@field private source sip.Opening
+---@field private exchange? sip.Exchange  the REGISTER under way
+---@field private timer? integer          the next one
+---@field private expiry? integer         the end of the binding
+local Registration = {}
+local registration_mt = { __name = "sip.Registration", __index = Registration }
+
+function registration_mt:__tostring()
+  return ("sip.Registration{%s at %s; %s}"):format(self.aor, self.registrar, self.state)
+end
+
+function registration_mt:__close()
+  self:remove()
+end
+
+local function uri_of(ua, text, name)
+  local uri, display = ua:target(text)
+  local parsed = uri and address.uri(uri)
+  if not parsed or parsed.scheme ~= "sip" and parsed.scheme ~= "sips"
+    or parsed.headers and parsed.headers[1] then
+    misuse.raise("register: %s: %q is no SIP URI", name, text)
+  end
+  return uri, parsed, display
+end
+
+-- The URI of the registrar has no user (10.2).
+local function registrar_of(ua, options, aor, parsed)
+  if not options.registrar then
+    return parsed.user and aor:gsub("^(%a+:)[^@]*@", "%1") or aor
+  end
+  local uri, registrar = uri_of(ua, options.registrar, "registrar")
+  misuse.unless(not registrar.user, "register: registrar: %q names a user", uri)
+  return uri
+end
+
+local function credentials_of(options, parsed)
+  if not options.password then
+    misuse.unless(not (options.user or options.realm),
+      "register: user and realm want a password")
+    return nil
+  end
+  local user = options.user or parsed.user_text or parsed.user
+  misuse.unless(user, "register: a password wants a user")
+  return { user = user, password = options.password, realm = options.realm }
+end
+
+-- The same binding twice would be refreshed twice, and removed under the other's feet.
+local function unless_twice(self)
+  for _, other in ipairs(self.ua.registrations) do
+    if address.equal(other.aor, self.aor) and address.equal(other.registrar,
+      self.registrar) and other.options.contact == self.options.contact then
+      misuse.raise("register: %s is registered at %s already", self.aor, self.registrar)
+    end
+  end
+end
+
+-- 0 <= x < 1 of the driver's random source, so that a run can be repeated.
+local function random_of(ua)
+  return function()
+    return tonumber(ua:token(8), 36) / 36 ^ 8
+  end
+end
+
+local function disarm(self, name)
+  if self[name] then
+    self.ua.sched:disarm(self[name])
+    self[name] = nil
+  end
+end
+
+local function arm(self, name, seconds)
+  disarm(self, name)
+  self[name] = self.ua.sched:arm(seconds, self)
+end
+
+local function change(self, state)
+  if self.state == state then
+    return
+  end
+  local ua, on_change = self.ua, self.options.on_change
+  self.state = state
+  ua.log:info("registration " .. state, {
+    aor = self.aor, registrar = self.registrar, err = self.err,
+  })
+  self.changed:notify(true)
+  if on_change then
+    ua.sched.root:spawn(on_change, self, state)
+  end
+end
+
+-- Send a REGISTER; `contact` makes its Contact.
+local function send(self, contact, lines)
+  self.source:redirect(self.registrar) -- the last one may have been sent elsewhere
+  self.exchange = exchange_of.new {
+    line = self.ua,
+    owner = self,
+    source = self.source,
+    method = "REGISTER",
+    contact = contact,
+    lines = lines,
+    headers = self.headers,
+    auth = self.auth,
+    redirects = REDIRECTS,
+  }
+  self.exchange:start()
+end
+
+-- Where we are reached: as the script says, or at our address towards there.
+local function own_uri(self, transport, host, port)
+  if self.fixed then
+    return self.fixed
+  end
+  local contact, why = self.ua:contact(transport, host, port)
+  if not contact then
+    return nil, why
+  end
+  return "sip:" .. self.user .. contact:match "^<sip:(.*)>$"
+end
+
+local function ask(self)
+  disarm(self, "timer")
+  send(self, function(transport, host, port)
+    local uri, why = own_uri(self, transport, host, port)
+    return uri and self.binding:contact(uri), why
+  end, self.binding:lines())
+end
+
+-- It is over, and known to nobody any more.
+local function finish(self)
+  disarm(self, "timer")
+  disarm(self, "expiry")
+  self.binding:forget()
+  local list = self.ua.registrations
+  for i, one in ipairs(list) do
+    if one == self then
+      table.remove(list, i)
+      break
+    end
+  end
+  change(self, "removed")
+end
+
+-- Remove the binding, if there is one and nothing else under way.
+local function leave(self)
+  local ua, binding = self.ua, self.binding
+  if self.removing or ua.state == "closed" or not binding:holds(ua.sched:now()) then
+    return finish(self)
+  end
+  local contact, lines = binding:removal()
+  self.removing = true
+  send(self, function()
+    return contact
+  end, lines)
+end
+
+-- No more refreshes; the binding is removed. Never waits.
+local function retire(self)
+  if not self.leaving then
+    self.leaving = true
+    disarm(self, "timer")
+    if not self.exchange then
+      leave(self)
+    end
+  end
+end
+
+---@private
+function Registration.provisional() end
+---@private
+function Registration.again() end
+---@private
+function Registration.over() end
+
+-- The registrar has answered that we are registered, or it says so and is not.
+local function bound(self, res)
+  local ua, binding = self.ua, self.binding
+  local now = ua.sched:now()
+  local delay, unlisted = binding:accepted(res, now)
+  if not delay then
+    disarm(self, "expiry")
+    self:failure(err.new("rejected", { message = "the registrar took no binding" }))
+    return
+  end
+  if unlisted then
+    ua.log:warn("the registrar does not list our contact", {
+      aor = self.aor, contact = self.contact,
+    })
+  end
+  self.err = nil
+  arm(self, "timer", delay)
+  arm(self, "expiry", binding.expires_at - now)
+  change(self, "registered")
+end
+
+--- Of a REGISTER: a 2xx.
+---@private
+function Registration:success(res)
+  self.exchange = nil
+  if self.removing then
+    return finish(self)
+  end
+  self.contact = self.binding:own()
+  if self.leaving then
+    self.binding:accepted(res, self.ua.sched:now())
+    return leave(self)
+  end
+  bound(self, res)
+end
+
+--- Of a REGISTER: anything else.
+---@private
+function Registration:failure(e, res)
+  self.exchange = nil
+  self.err = e
+  if self.leaving then
+    return leave(self)
+  elseif self.ua.state == "closed" then
+    return finish(self)
+  end
+  local verdict, delay = self.binding:failed(e, res)
+  if verdict == "again" then
+    return ask(self)
+  end
+  self.ua.log:info("not registered", {
+    aor = self.aor, registrar = self.registrar, err = e, again_in = delay,
+  })
+  arm(self, "timer", delay)
+  if verdict == "refused" then
+    change(self, "failed")
+  elseif self.state == "failed" or not self.binding.bound then
+    change(self, "registering")
+  end
+end
+
+--- A timer has fired (called by the scheduler).
+---@private
+function Registration:expired(id)
+  if id == self.timer then
+    self.timer = nil
+    ask(self)
+  elseif id == self.expiry then
+    self.expiry = nil
+    self.binding:forget()
+    if self.state == "registered" then
+      change(self, "registering")
+    end
+  end
+end
+
+--- Wait until it is registered, or failed, or removed. Returns at once when it is.
+---@param timeout? number
+---@return true? ok
+---@return sip.Error? err  why not; "timeout" with the last failure as its cause
+function Registration:wait(timeout)
+  option.argument(timeout, "seconds", "wait: timeout", math.huge)
+  local sched = self.ua.sched
+  sched:checkpoint()
+  local till = timeout and sched:now() + timeout
+  while self.state == "registering" do
+    local ok, e = self.changed:wait(till and math.max(till - sched:now(), 0))
+    if not ok then
+      e.cause = self.err
+      return nil, e
+    end
+  end
+  if self.state == "registered" then
+    return true
+  end
+  return nil, self.err or err.new("ended", { message = "the registration is removed" })
+end
+
+--- Register again now, whatever was planned: when the network has changed, say. Not
+--- sent when a REGISTER is under way. Never waits.
+function Registration:refresh()
+  if not (self.leaving or self.exchange) then
+    ask(self)
+  end
+end
+
+--- Seconds until the binding ends unless it is refreshed; nil when there is none.
+---@return number?
+function Registration:expires_in()
+  local now = self.ua.sched:now()
+  return self.binding:holds(now) and self.binding.expires_at - now or nil
+end
+
+--- All bindings of the AOR, those of other phones too, as the registrar has listed
+--- them in its last answer.
+---@return sip.Binding[]
+function Registration:bindings()
+  return self.binding:bindings(self.ua.sched:now())
+end
+
+--- Remove the binding and end the registration. Inside a script it waits for the
+--- answer.
+---@param timeout? number  how long it waits; it is removed all the same
+---@return true? ok
+---@return sip.Error? err  nobody has confirmed it; the binding will expire
+function Registration:remove(timeout)
+  option.argument(timeout, "seconds", "remove: timeout", math.huge)
+  local sched = self.ua.sched
+  if not self.leaving then
+    self.err = nil
+  end
+  retire(self)
+  if not sched:running() then
+    return true
+  end
+  sched:checkpoint()
+  local till = timeout and sched:now() + timeout
+  while self.state ~= "removed" do
+    local ok, e = self.changed:wait(till and math.max(till - sched:now(), 0))
+    if not ok then
+      return nil, e
+    end
+  end
+  if self.err then
+    return nil, self.err
+  end
+  return true
+end
+
+--- Begin a registration (called by the endpoint).
+---@param ua sip.Endpoint
+---@param options sip.RegisterOptions
+---@return sip.Registration? registration
+---@return sip.Error? err
+---@private
+function M.start(ua, options)
+  options = option.check(options, schema, "register")
+  misuse.unless(options.aor, "register: an aor, such as \"sip:2001@pbx.example\"")
+  misuse.unless(not options.q or options.q >= 0 and options.q <= 1,
+    "register: q is a number from 0 to 1")
+  local aor, parsed, display = uri_of(ua, options.aor, "aor")
+  local self = setmetatable({
+    ua = ua,
+    options = options,
+    aor = aor,
+    registrar = registrar_of(ua, options, aor, parsed),
+    user = parsed.user and parsed.user .. "@" or "",
+    fixed = options.contact and uri_of(ua, options.contact, "contact"),
+    headers = option.headers(options.headers, "register"),
+    auth = ua:auth(credentials_of(options, parsed), "register"),
+    state = "registering",
+    changed = ua.sched:event(),
+    binding = binding_of.new {
+      expires = options.expires or EXPIRES,
+      q = options.q,
+      random = random_of(ua),
+    },
+  }, registration_mt)
+  unless_twice(self)
+  if ua.state ~= "open" then
+    return nil, err.new("ended", { message = "the endpoint is closed" })
+  end
+  local source, e = ua:opening(self.registrar, {
+    from = aor, display = display, to = address.write(aor, display), via = options.via,
+  })
+  if not source then
+    return nil, e
+  end
+  self.source = source
+  table.insert(ua.registrations, self)
+  ask(self)
+  return self
+end
+
+--- Remove all bindings, for an endpoint that closes. Never waits.
+---@param ua sip.Endpoint
+---@private
+function M.retire_all(ua)
+  for _, one in ipairs(table.move(ua.registrations, 1, #ua.registrations, 1, {})) do
+    retire(one)
+  end
+end
+
+--- The endpoint is closed: nothing more is sent.
+---@param ua sip.Endpoint
+---@private
+function M.end_all(ua)
+  for _, one in ipairs(table.move(ua.registrations, 1, #ua.registrations, 1, {})) do
+    finish(one)
+  end
+end
+
+return M
