@@ -21,6 +21,47 @@ function M.samples(path)
   return samples
 end
 
+local function native(samples, from, to)
+  local packed = {}
+  for i = from, to do
+    packed[#packed + 1] = string.pack("=i2", samples[i])
+  end
+  return table.concat(packed)
+end
+
+local function power(samples, from, to)
+  local sum = 0
+  for i = from, to do
+    sum = sum + samples[i] * samples[i]
+  end
+  return sum
+end
+
+---@class spec.Found
+---@field alike number   1 is the same shape
+---@field loud number    1 is the same energy
+---@field at number      seconds into what was heard
+---@field ends number
+
+--- Where a prompt is in what was heard.
+---@param path string      a WAV file
+---@param prompt string    another
+---@param without? number  seconds of its end that do not count
+---@return spec.Found
+function M.find(path, prompt, without)
+  local whole, part = M.samples(path), M.samples(prompt)
+  local count = #part - math.floor((without or 0) * RATE)
+  local alike, at = core.pcm_correlate(native(whole, 1, #whole), native(part, 1, count))
+  assert(alike, at)
+  local stop = math.min(at + count, #whole)
+  return {
+    alike = alike,
+    loud = power(whole, at + 1, stop) / power(part, 1, count),
+    at = at / RATE,
+    ends = stop / RATE,
+  }
+end
+
 --- A raw mu-law file as a WAV beside it.
 ---@param path string
 ---@return string path
@@ -123,9 +164,14 @@ end
 --- and its end is sent three times.
 ---@param digits string
 ---@param payload_type integer
+---@param after? table[]  packets that they follow, 100 ms later
 ---@return table[] packets
-function M.events(digits, payload_type)
+function M.events(digits, payload_type, after)
   local packets, seq, at = {}, 1, 0
+  if after then
+    table.move(after, 1, #after, 1, packets)
+    seq, at = #after + 1, after[#after].at + 0.1
+  end
   for digit in digits:gmatch "." do
     local event = ("0123456789*#ABCD"):find(digit, 1, true) - 1
     local timestamp = math.floor(at * RATE + 0.5)
@@ -145,13 +191,20 @@ end
 
 --- Raw mu-law as RTP packets of 20 ms.
 ---@param path string
+---@param after? table[]  packets that they follow
 ---@return table[] packets
-function M.speech(path)
-  local bytes, packets = assert(process.read(path)), {}
+function M.speech(path, after)
+  local bytes, packets, at = assert(process.read(path)), {}, 0
+  if after then
+    table.move(after, 1, #after, 1, packets)
+    at = after[#after].at + 0.1
+  end
+  local before = #packets
   for i = 0, #bytes // WINDOW - 1 do
-    packets[i + 1] = {
-      at = i * 0.02,
-      rtp = rtp(0, i + 1, i * WINDOW, i == 0,
+    local now = at + i * 0.02
+    packets[before + i + 1] = {
+      at = now,
+      rtp = rtp(0, before + i + 1, math.floor(now * RATE + 0.5), i == 0,
         bytes:sub(i * WINDOW + 1, (i + 1) * WINDOW)),
     }
   end

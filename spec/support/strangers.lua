@@ -158,19 +158,31 @@ function M.baresip_command(port, command, params)
   return answer
 end
 
---- What a baresip has heard, from the dump that it has closed: its header knows the
---- length then.
+--- Where a baresip writes what it hears; waits until it does.
+---@param stranger spec.Process
+---@return string path
+function M.baresip_dump(stranger)
+  return stranger:says "sndfile: dumping decode audio to (%S+)"
+end
+
+--- The same when it has been closed: its header knows the length then.
+---@param stranger spec.Process
+---@return string path
+function M.baresip_closed(stranger)
+  local path = M.baresip_dump(stranger)
+  process.wait(5, path .. " to be closed", function()
+    local bytes = process.read(path)
+    return bytes and #bytes > 44 and string.unpack("<I4", bytes, 5) == #bytes - 8
+  end)
+  return path
+end
+
+--- What a baresip has heard, when it hears no more.
 ---@param stranger spec.Process
 ---@param frequency number
 ---@return spec.Heard
 function M.baresip_heard(stranger, frequency)
-  local pipe <close> = io.popen(("ls '%s'/dump-*-dec.wav"):format(stranger.folder))
-  local path = assert(pipe:read "l", "baresip has heard nothing")
-  process.wait(5, path .. " to be closed", function()
-    local bytes = process.read(path)
-    return #bytes > 44 and string.unpack("<I4", bytes, 5) == #bytes - 8
-  end)
-  return ear.hear(path, frequency)
+  return ear.hear(M.baresip_closed(stranger), frequency)
 end
 
 --- A Perl script of spec/interop/netsip/.
