@@ -119,7 +119,7 @@ static bool next_piece(struct media_source *source)
 			if (!source->last && !source->wav.done)
 				read_block(source);
 			else if (media_wav_end(&source->wav))
-				fail(source, "not a WAV file: ", source->wav.why);
+				fail(source, source->wav.why, "");
 			else
 				return flush_piece(source);
 			return false;
@@ -129,7 +129,7 @@ static bool next_piece(struct media_source *source)
 		                     &count);
 		source->block_used += used;
 		if (err) {
-			fail(source, "not a WAV file: ", source->wav.why);
+			fail(source, source->wav.why, "");
 			return false;
 		}
 		if (source->wav.ready && rate_known(source))

@@ -99,8 +99,15 @@ describe("a media session", function()
       one:write("menu.wav", "ID3 is another thing altogether, it is no RIFF file")
       assert(a:play { "menu.wav" })
       local played = world:await(one, "played")
-      assert.equal("failed", played[4])
-      assert.truthy(played[5]:find("^menu%.wav: not a WAV file: %l"))
+      assert.same({ "failed", "menu.wav: not a WAV file" }, { played[4], played[5] })
+    end)
+
+    it("a WAV file of a kind that is not played says which", function()
+      local bytes = world.wav(world.tone("440", 20))
+      one:write("menu.wav", bytes:sub(1, 20) .. "\3\0" .. bytes:sub(23))
+      assert(a:play { "menu.wav" })
+      assert.equal("menu.wav: floating point samples: convert it to 16 bit PCM",
+        world:await(one, "played")[5])
     end)
 
     it("a file whose disk breaks says why", function()
