@@ -318,6 +318,60 @@ describe("a call with sound", function()
     assert.is_false(loud(2.5, 3.5))
   end)
 
+  for ringback, why in pairs {
+    ["nothing.wav"] = "nothing.wav: no such file or directory",
+    ["tone:of the forest"] = "play: tone:of the forest: no such tone",
+  } do
+    it("a ringback that cannot be heard is told of once, and the call goes on: "
+      .. ringback, function()
+      local lines, peer, e = {}, nil, nil
+      local function log(level, text, fields)
+        lines[#lines + 1] = { level, text, fields.call ~= nil, fields.why }
+      end
+      local quiet, sip_q = net:endpoint("192.0.2.4", { log = log })
+      local carol, sip_c = net:endpoint(C)
+      carol:on_call(function(call)
+        for _ = 1, 3 do
+          call:ring()
+          sip_c.sleep(1)
+        end
+        call:answer()
+        call:wait()
+      end)
+      quiet:on_call(function(call)
+        call:answer()
+        peer, e = call:dial("sip:carol@" .. C, { ringback = ringback })
+        sip_q.sleep(1)
+      end)
+      sip_a.spawn(function()
+        assert(alice:dial("sip:quiet@192.0.2.4")):wait()
+      end)
+      net:run(10)
+      assert.is_not_nil(peer, e)
+      assert.equal(1, #lines)
+      assert.same({ "warn", "ringback cannot be played", true, why }, lines[1])
+    end)
+  end
+
+  it("ringback = true is the usual one", function()
+    local carol, sip_c = net:endpoint(C)
+    carol:on_call(function(call)
+      call:ring()
+      sip_c.sleep(1)
+      call:reject()
+    end)
+    local e
+    bob:on_call(function(call)
+      call:answer()
+      e = select(2, call:dial("sip:carol@" .. C, { ringback = true }))
+    end)
+    call_bob(function(peer)
+      peer:wait()
+    end)
+    net:run(10)
+    assert.equal("busy", e.name)
+  end)
+
   it("a digit in the very turn in which the prompt ends is not lost", function()
     local got
     bob:on_call(function(call)

@@ -110,6 +110,8 @@ end
 ---@field package caller? sip.Call
 ---@field package legs sip.Call[]
 ---@field package mailbox sip.Mailbox
+---@field private ringing? boolean      the caller hears ringback, or cannot
+---@field private player? sip.Player    of it
 local Dialling = {}
 local dialling_mt = { __name = "sip.Dialling", __index = Dialling }
 
@@ -150,11 +152,24 @@ function Dialling:relay(leg, res)
   end
 end
 
+-- Begun once, and no reason to end the call when it cannot be heard.
 ---@private
 function Dialling:ringback()
   local caller, tone = self.caller, self.options.ringback
-  if tone ~= false and not self.player and caller.sound then
-    self.player = caller:play { tone or RINGBACK, background = true, loop = true }
+  if tone == false or self.ringing or not caller.sound then
+    return
+  end
+  local function silent(why)
+    caller.ua.log:warn("ringback cannot be played", { call = caller.id, why = why })
+  end
+  self.ringing = true
+  local player, e = caller:play {
+    type(tone) == "string" and tone or RINGBACK, background = true, loop = true,
+  }
+  if player then
+    self.player, player.watcher = player, silent
+  else
+    silent(tostring(e))
   end
 end
 

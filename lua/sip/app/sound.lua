@@ -222,6 +222,7 @@ end
 ---@field id integer
 ---@field why? sip.MediaEnd  how it ended
 ---@field message? string    what went wrong with a file
+---@field package watcher? fun(message?: string)  told when a file cannot be played
 ---@field private sound sip.Sound
 local Player = {}
 local player_mt = { __name = "sip.Player", __index = Player }
@@ -250,6 +251,9 @@ function Player:ended(why, message)
   self.why, self.message = why, message
   if self.event then
     self.event:notify(true)
+  end
+  if why == "failed" and self.watcher then
+    self.watcher(message)
   end
   self.sound.call:changed()
 end
@@ -363,11 +367,12 @@ function verbs:play(what)
   if not sound then
     return nil, e
   end
-  self.ua:verb(self, "play " .. table.concat(items, " "))
+  local names = table.concat(items, " ")
+  self.ua:verb(self, "play " .. names)
   items.loop = options.loop
   local id, why = sound.session:play(items)
   if not id then
-    return nil, err.new("rejected", { op = "play", message = why })
+    return nil, err.new("rejected", { op = "play", message = names .. ": " .. why })
   end
   local player = setmetatable({ id = id, sound = sound }, player_mt)
   sound.players[id] = player
