@@ -28,7 +28,7 @@ local REDIRECTS = 3  -- of one REGISTER
 ---@field headers? table        of every REGISTER
 ---@field via? string           an outbound proxy
 ---@field on_change? fun(reg: sip.Registration, state: string)  is called, in a task of
----   its own, whenever the state has changed
+---   its own, whenever the state has changed, or what is wrong (`reg.err`)
 
 local schema = {
   aor = "line", registrar = "line", user = "string", password = "string",
@@ -127,14 +127,16 @@ local function arm(self, name, seconds)
   self[name] = self.ua.sched:arm(seconds, self)
 end
 
+-- Into a state, or into other trouble in the same.
 local function change(self, state)
-  if self.state == state then
+  local why = self.err and tostring(self.err)
+  if self.state == state and self.trouble == why then
     return
   end
   local ua, on_change = self.ua, self.options.on_change
-  self.state = state
+  self.state, self.trouble = state, why
   ua.log:info("registration " .. state, {
-    aor = self.aor, registrar = self.registrar, err = self.err,
+    aor = self.aor, registrar = self.registrar, err = why,
   })
   self.changed:notify(true)
   if on_change then
@@ -275,14 +277,12 @@ function Registration:failure(e, res)
   if verdict == "again" then
     return ask(self)
   end
-  self.ua.log:info("not registered", {
-    aor = self.aor, registrar = self.registrar, err = e, again_in = delay,
-  })
   arm(self, "timer", delay)
   if verdict == "refused" then
     change(self, "failed")
-  elseif self.state == "failed" or not self.binding.bound then
-    change(self, "registering")
+  else
+    change(self, self.state == "registered" and self.binding.bound and "registered"
+      or "registering")
   end
 end
 
