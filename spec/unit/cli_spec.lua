@@ -50,6 +50,11 @@ describe("the command", function()
       ["call sip:x --play no.wav"] = "--play: no.wav: No such file",
       ["call sip:x --password p"] = "--password wants --user",
       ["ping sip:x --from ''"] = "--from: '' is no URI",
+      ["register sip:192.0.2.1"] = "'sip:192.0.2.1' names no user",
+      ["register tel:+1 --user x"] = "'tel:+1' is no SIP URI",
+      ["register sip:a@b --expires 0.5"] = "--expires wants a whole number",
+      ["register sip:a@b --contact ''"] = "--contact: '' is no URI",
+      ["register 'a b'"] = "register: 'a b' is no URI",
       ["run"] = "run: something is missing",
     } do
       local output, status = run("bin/luasip " .. line)

@@ -163,6 +163,83 @@ describe("the command", function()
     assert.is_truthy(output:find("connection refused", 1, true))
   end)
 
+  describe("registers", function()
+    -- A registrar that also has another phone, and takes as many REGISTERs as it is
+    -- told; it prints what it hears.
+    local function registrar(count)
+      local path = os.tmpname()
+      local file = assert(io.open(path, "w"))
+      file:write([[
+        local sip = require "sip"
+        local ua <close> = sip.new { listen = "udp:127.0.0.1:0" }
+        local heard = 0
+        ua:on("REGISTER", function(req)
+          heard = heard + 1
+          print(req:header "To", req:header "Contact")
+          if heard > ]] .. count .. [[ then return req:reply(403) end
+          req:reply(200, { headers = { Contact = {
+            req:header "Contact", "<sip:2001@192.0.2.7>;q=0.5;expires=60" } } })
+        end)
+        sip.run()
+      ]])
+      file:close()
+      local server = start("run " .. path)
+      os.remove(path)
+      server.address = server.first:match "udp:(.*)$"
+      return server
+    end
+
+    local function register(server)
+      return assert(io.popen(("echo $$; exec %s register --expires 90 sip:2001@%s 2>&1")
+        :format(LUA, server.address)))
+    end
+
+    it("until it is interrupted, and removes that", function()
+      local server = registrar(2)
+      local pipe = register(server)
+      local pid = pipe:read "n"
+      assert(pipe:read "l")
+      assert.equal("sip:2001@127.0.0.1 is registered at sip:" .. server.address
+        .. " for 90 s; ^C removes that", pipe:read "l")
+      assert.equal("", pipe:read "l")
+      assert.is_truthy(pipe:read "l":find "^  CONTACT +EXPIRES IN  Q$")
+      local own = pipe:read "l":match "^  (sip:2001@127.0.0.1:%d+) %(this one%)  +90 s$"
+      assert.is_truthy(own)
+      assert.is_truthy(pipe:read "l":find "^  sip:2001@192.0.2.7 +60 s  0.5$")
+      kill("INT", pid)
+      assert.equal("\nsip:2001@127.0.0.1: removed\n", pipe:read "a")
+      assert.is_true(pipe:close())
+      assert.equal(("<sip:2001@127.0.0.1>\t<%s>;expires=90"):format(own),
+        server.pipe:read "l")
+      assert.equal(("<sip:2001@127.0.0.1>\t<%s>;expires=0"):format(own),
+        server.pipe:read "l")
+    end)
+
+    it("and says that nobody has confirmed the removal", function()
+      local pipe = register(registrar(1))
+      local pid = pipe:read "n"
+      for _ = 1, 6 do
+        assert(pipe:read "l")
+      end
+      kill("TERM", pid)
+      assert.equal("\nluasip register: nobody has confirmed the removal: the request "
+        .. "was refused (403 Forbidden)\n", pipe:read "a")
+      assert.same({ nil, "exit", 1 }, { pipe:close() })
+    end)
+
+    it("or says why not", function()
+      local server = registrar(0)
+      local output, status = run("register sip:2001@" .. server.address)
+      assert.equal(1, status)
+      assert.equal(("luasip register: sip:2001@%s: the request was refused "
+        .. "(403 Forbidden)\n"):format(server.address), output)
+      server:stop()
+      output, status = run("register sip:2001@" .. server.address)
+      assert.equal(1, status)
+      assert.is_truthy(output:find("connection refused", 1, true))
+    end)
+  end)
+
   it("says who has the port already", function()
     local hello = example "hello"
     local address = hello.uri:match "@(.*)$"

@@ -4,6 +4,7 @@
 local call = require "sip.cli.call"
 local options = require "sip.cli.options"
 local ping = require "sip.cli.ping"
+local register = require "sip.cli.register"
 local run = require "sip.cli.run"
 local sip = require "sip"
 local version = require "sip.version"
@@ -20,6 +21,7 @@ local commands = {
   { name = "run", command = run },
   { name = "call", command = call },
   { name = "ping", command = ping },
+  { name = "register", command = register },
 }
 
 ---@class sip.cli.Context  what a command stands in
@@ -62,7 +64,7 @@ end
 local function usage(out)
   out:write "usage: luasip [--help | --version] | COMMAND [ARGUMENT...]\n\ncommands:\n"
   for _, entry in ipairs(commands) do
-    out:write(("  %-6s %s\n"):format(entry.name, entry.command.summary))
+    out:write(("  %-8s  %s\n"):format(entry.name, entry.command.summary))
   end
   out:write "\n'luasip COMMAND --help' says what a command takes.\n"
 end

@@ -1,5 +1,5 @@
---- What `luasip call` and `luasip ping` have in common: who they are and where they
---- listen.
+--- What `luasip call`, `luasip ping` and `luasip register` have in common: who they are
+--- and where they listen.
 
 local address = require "sip.msg.address"
 
