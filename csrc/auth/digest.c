@@ -151,8 +151,14 @@ sip_err sip_digest_response(const struct sip_digest_input *in,
                             struct sip_digest *response)
 {
 	struct sip_digest ha1 = { 0, { 0 } }, ha2 = { 0, { 0 } };
-	char nc[8];
+	char digits[8];
+	sip_str nc = in->nc_text;
 	sip_err err = hash_a1(in, &ha1);
+
+	if (nc.len == 0) {
+		write_nc(digits, in->nc);
+		nc = sip_str_of(digits, sizeof digits);
+	}
 
 	if (err == SIP_OK)
 		err = hash_a2(in, &ha2);
@@ -162,15 +168,37 @@ sip_err sip_digest_response(const struct sip_digest_input *in,
 		err = sip_digest_of(in->hash, parts, COUNT(parts), response);
 	} else if (err == SIP_OK) {
 		const sip_str parts[] = {
-			str_of(&ha1), in->nonce,          sip_str_of(nc, sizeof nc),
+			str_of(&ha1), in->nonce,          nc,
 			in->cnonce,   qop_names[in->qop], str_of(&ha2),
 		};
 
-		write_nc(nc, in->nc);
 		err = sip_digest_of(in->hash, parts, COUNT(parts), response);
 	}
 	OPENSSL_cleanse(&ha1, sizeof ha1);
 	return err;
+}
+
+/* Digits in capitals are no LHEX (RFC 7616 3.4), and are understood all the same. */
+sip_err sip_digest_verify(const struct sip_digest_input *in, sip_str response,
+                          bool *right)
+{
+	struct sip_digest wanted;
+	char given[sizeof wanted.hex];
+	sip_err err = sip_digest_response(in, &wanted);
+
+	if (err != SIP_OK)
+		return err;
+	*right = false;
+	if (response.len == wanted.len) {
+		for (size_t i = 0; i < response.len; i++) {
+			const char c = response.p[i];
+
+			given[i] = (char)(c >= 'A' && c <= 'F' ? c | 0x20 : c);
+		}
+		*right = CRYPTO_memcmp(given, wanted.hex, wanted.len) == 0;
+	}
+	OPENSSL_cleanse(&wanted, sizeof wanted);
+	return SIP_OK;
 }
 
 /* --- credentials --------------------------------------------------------------------

@@ -35,7 +35,8 @@ struct sip_digest_input {
 	sip_str ha1; /* in hexadecimal; when not empty, used instead of the three */
 	sip_str nonce, cnonce;
 	uint32_t nc;
-	sip_str method; /* empty for rspauth (RFC 7616 3.5) */
+	sip_str nc_text; /* as it was received; empty: nc in eight digits */
+	sip_str method;  /* empty for rspauth (RFC 7616 3.5) */
 	sip_str uri, body;
 };
 
@@ -49,6 +50,11 @@ sip_err sip_digest_of(enum sip_digest_hash hash, const sip_str *parts, size_t co
 /* The response (RFC 7616 3.4.1), or the rspauth when the method is empty. */
 sip_err sip_digest_response(const struct sip_digest_input *input,
                             struct sip_digest *response);
+
+/* Does the client's response prove that it knows the password?  Takes as long for a
+ * wrong one as for the right one. */
+sip_err sip_digest_verify(const struct sip_digest_input *input, sip_str response,
+                          bool *right);
 
 /* Write the value of Authorization or Proxy-Authorization.  `algorithm` is named
  * as the challenge named it (empty: not at all); `opaque.p` NULL: there was none;

@@ -13,6 +13,7 @@
 	X(sdp_media,          64)     /* 400 */                                               \
 	X(transactions,       2000000)/* 503 with Retry-After */                              \
 	X(events,             65536)  /* 503: queued for scripts that do not keep up */       \
+	X(nonces,             262144) /* 401, 407, stale=true: the oldest one goes */         \
 	X(connections,        16384)  /* refused: the oldest idle one is closed first */      \
 	X(stream_queue_bytes, 1048576)/* per connection, 503 to whoever sends more */         \
 	X(datagram_queue_bytes, 8388608) /* per socket, 503: the kernel takes no more */      \

@@ -5,6 +5,7 @@
 #include "bind/l_loop.h"
 #include "bind/l_media.h"
 #include "bind/l_msg.h"
+#include "bind/l_nonce.h"
 #include "bind/l_pcm.h"
 #include "bind/l_sdp.h"
 #include "bind/l_sim.h"
@@ -33,6 +34,7 @@ int luaopen_sip_core(lua_State *L)
 	l_heap_open(L);
 	l_media_open(L);
 	l_msg_open(L);
+	l_nonce_open(L);
 	l_pcm_open(L);
 	l_uri_open(L);
 	l_write_open(L);

@@ -154,12 +154,14 @@ static uint32_t get_nc(lua_State *L, bool needed)
 	return (uint32_t)nc;
 }
 
-/* Read the table at 1.  False: the algorithm is not known. */
-static bool read_input(lua_State *L, struct sip_digest_input *in, sip_str *algorithm)
+/* Read the table at 1, nc only when it is a number of ours.  False: the algorithm is
+ * not known. */
+static bool read_input(lua_State *L, struct sip_digest_input *in, sip_str *algorithm,
+                       bool own_nc)
 {
 	luaL_checktype(L, 1, LUA_TTABLE);
 	lua_settop(L, 1);
-	luaL_checkstack(L, 20, NULL);
+	luaL_checkstack(L, 24, NULL);
 	*in = (struct sip_digest_input){ .qop = get_qop(L) };
 	*algorithm = get_str(L, "algorithm");
 	if (!sip_digest_algorithm(*algorithm, &in->hash, &in->session))
@@ -172,7 +174,8 @@ static bool read_input(lua_State *L, struct sip_digest_input *in, sip_str *algor
 	in->method = need_str(L, "method");
 	in->uri = need_str(L, "uri");
 	in->body = get_str(L, "body");
-	in->nc = get_nc(L, in->qop != SIP_DIGEST_QOP_NONE);
+	if (own_nc)
+		in->nc = get_nc(L, in->qop != SIP_DIGEST_QOP_NONE);
 	in->cnonce = in->qop != SIP_DIGEST_QOP_NONE || in->session
 	                     ? need_str(L, "cnonce")
 	                     : SIP_STR("");
@@ -194,13 +197,53 @@ static int l_digest_response(lua_State *L)
 	sip_str algorithm;
 	sip_err err;
 
-	if (!read_input(L, &in, &algorithm))
+	if (!read_input(L, &in, &algorithm, true))
 		return push_err(L, "algorithm is not known");
 	err = sip_digest_response(&in, &response);
 	if (err != SIP_OK)
 		return push_err(L, sip_err_name(err));
 	lua_pushlstring(L, response.hex, response.len);
 	return 1;
+}
+
+/* As the client wrote it: eight digits, and not zero (RFC 7616 3.4). */
+static bool read_nc(lua_State *L, struct sip_digest_input *in)
+{
+	in->nc_text = need_str(L, "nc");
+	if (in->nc_text.len != 8)
+		return false;
+	for (size_t i = 0; i < 8; i++) {
+		const char c = in->nc_text.p[i];
+		const bool digit = c >= '0' && c <= '9';
+		const char small = (char)(c | 0x20);
+
+		if (!digit && (small < 'a' || small > 'f'))
+			return false;
+		in->nc = in->nc << 4 | (uint32_t)(digit ? c - '0' : small - 'a' + 10);
+	}
+	return in->nc > 0;
+}
+
+/* core.digest_verify(fields) -> boolean, nc | nil, why.  The fields hold the response,
+ * too, and nc as text. */
+static int l_digest_verify(lua_State *L)
+{
+	struct sip_digest_input in;
+	sip_str algorithm, response;
+	bool right;
+	sip_err err;
+
+	if (!read_input(L, &in, &algorithm, false))
+		return push_err(L, "algorithm is not known");
+	if (in.qop != SIP_DIGEST_QOP_NONE && !read_nc(L, &in))
+		return push_err(L, "nc is not eight digits");
+	response = need_str(L, "response");
+	err = sip_digest_verify(&in, response, &right);
+	if (err != SIP_OK)
+		return push_err(L, sip_err_name(err));
+	lua_pushboolean(L, right);
+	lua_pushinteger(L, in.nc);
+	return 2;
 }
 
 /* core.digest_credentials(fields) -> header value | nil, why */
@@ -212,7 +255,7 @@ static int l_digest_credentials(lua_State *L)
 	size_t size;
 	sip_err err;
 
-	if (!read_input(L, &c.input, &c.algorithm))
+	if (!read_input(L, &c.input, &c.algorithm, true))
 		return push_err(L, "algorithm is not known");
 	c.opaque = get_str(L, "opaque");
 	lua_getfield(L, 1, "userhash");
@@ -229,6 +272,26 @@ static int l_digest_credentials(lua_State *L)
 	if (err != SIP_OK)
 		return push_err(L, sip_err_name(err));
 	luaL_pushresultsize(&text, size);
+	return 1;
+}
+
+/* core.digest_hash(algorithm, text) -> hex | nil, why */
+static int l_digest_hash(lua_State *L)
+{
+	enum sip_digest_hash hash;
+	struct sip_digest digest;
+	bool session;
+	sip_str name, text;
+	sip_err err;
+
+	name.p = luaL_checklstring(L, 1, &name.len);
+	text.p = luaL_checklstring(L, 2, &text.len);
+	if (!sip_digest_algorithm(name, &hash, &session))
+		return push_err(L, "algorithm is not known");
+	err = sip_digest_of(hash, &text, 1, &digest);
+	if (err != SIP_OK)
+		return push_err(L, sip_err_name(err));
+	lua_pushlstring(L, digest.hex, digest.len);
 	return 1;
 }
 
@@ -250,7 +313,9 @@ static int l_digest_supports(lua_State *L)
 static const luaL_Reg digest_functions[] = {
 	{ "digest_parse", l_digest_parse },
 	{ "digest_response", l_digest_response },
+	{ "digest_verify", l_digest_verify },
 	{ "digest_credentials", l_digest_credentials },
+	{ "digest_hash", l_digest_hash },
 	{ "digest_supports", l_digest_supports },
 	{ NULL, NULL },
 };

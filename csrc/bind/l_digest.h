@@ -1,5 +1,5 @@
 /* l_digest.h - digest authentication: core.digest_parse, core.digest_response,
- * core.digest_credentials, core.digest_supports.
+ * core.digest_verify, core.digest_credentials, core.digest_hash, core.digest_supports.
  */
 #pragma once
 

@@ -79,6 +79,82 @@ describe("the examples of the RFCs", function()
   end)
 end)
 
+describe("a server that knows the password", function()
+  local examples = {
+    ["RFC 2617 3.5"] = {
+      response = "6629fae49393a05397450978507c4ef1",
+      username = "Mufasa", realm = "testrealm@host.com", password = "Circle Of Life",
+      nonce = "dcd98b7102dd2f0e8b11d0f600bfb0c093", cnonce = "0a4f113b",
+      uri = "/dir/index.html",
+    },
+    ["RFC 7616 3.9.1"] = {
+      response = "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+      algorithm = "SHA-256", username = "Mufasa", realm = "http-auth@example.org",
+      password = "Circle of Life", uri = "/dir/index.html",
+      nonce = "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+      cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
+    },
+    ["RFC 7616 3.9.2"] = {
+      response = "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5",
+      algorithm = "SHA-512-256", username = "J\u{E4}s\u{F8}n Doe",
+      realm = "api@example.org", password = "Secret, or not?", uri = "/doe.json",
+      nonce = "5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK",
+      cnonce = "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
+    },
+  }
+
+  -- @rfc 7616 3.6 MUST C-227
+  it("takes the examples of the RFCs, and nothing else (C-227)", function()
+    for name, example in pairs(examples) do
+      local fields = copy(example, { qop = "auth", nc = "00000001", method = "GET" })
+      assert.same({ true, 1 }, { core.digest_verify(fields) }, name)
+      for key, value in pairs {
+        password = "circle of life", username = "mufasa", realm = "x", nonce = "x",
+        cnonce = "x", uri = "/", method = "PUT", nc = "00000002", qop = "auth-int",
+        response = ("0"):rep(#example.response),
+      } do
+        assert.is_false((core.digest_verify(copy(fields, { [key] = value }))), key)
+      end
+    end
+  end)
+
+  it("compares every digit", function()
+    for _, example in pairs(examples) do
+      local fields = copy(example, { qop = "auth", nc = "00000001", method = "GET" })
+      for at = 1, #example.response do
+        local digit = tonumber(example.response:sub(at, at), 16) ~ 1
+        fields.response = example.response:sub(1, at - 1) .. ("%x"):format(digit)
+          .. example.response:sub(at + 1)
+        assert.is_false((core.digest_verify(fields)))
+      end
+      fields.response = example.response:upper()
+      assert.is_true((core.digest_verify(fields)))
+    end
+  end)
+
+  it("takes HA1 in its place", function()
+    for _, example in pairs(examples) do
+      local fields = copy(example, { qop = "auth", nc = "00000001", method = "GET" })
+      fields.ha1 = core.digest_hash(example.algorithm or "MD5",
+        ("%s:%s:%s"):format(example.username, example.realm, example.password))
+      fields.password = nil
+      assert.is_true((core.digest_verify(fields)))
+    end
+  end)
+
+  it("wants a count of eight digits", function()
+    local fields = copy(examples["RFC 2617 3.5"], { qop = "auth", method = "GET" })
+    for _, nc in ipairs { "1", "00000000", "0000000x", "000000001", "" } do
+      assert.same({ nil, "nc is not eight digits" },
+        { core.digest_verify(copy(fields, { nc = nc })) })
+    end
+    assert.same({ nil, "algorithm is not known" },
+      { core.digest_verify(copy(fields, { algorithm = "SHA-1" })) })
+    assert.same({ nil, "algorithm is not known" }, { core.digest_hash("SHA-1", "x") })
+    assert.error(function() core.digest_verify(fields) end)
+  end)
+end)
+
 describe("a response (RFC 7616 3.4)", function()
   local bob = {
     username = "bob", realm = "biloxi.com", password = "zanzibar",

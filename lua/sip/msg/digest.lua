@@ -12,6 +12,18 @@ M.parse = core.digest_parse
 ---@type fun(fields: sip.DigestFields): string?, string?
 M.credentials = core.digest_credentials
 
+--- Whether a response proves that the client knows the password.
+---@type fun(fields: sip.DigestProof): boolean?, integer|string
+M.verify = core.digest_verify
+
+--- The hash of an algorithm, in hexadecimal.
+---@type fun(algorithm: string, text: string): string?, string?
+M.hash = core.digest_hash
+
+--- The nonces of a server.
+---@type fun(spec: sip.NoncesSpec): sip.Nonces
+M.nonces = core.nonces
+
 --- Whether an algorithm can be computed here.
 ---@type fun(algorithm?: string): boolean
 M.supports = core.digest_supports
