@@ -9,6 +9,7 @@
 
 #include <lauxlib.h>
 
+#include "base/addr.h"
 #include "msg/message.h"
 #include "msg/scan.h"
 #include "msg/uri.h"
@@ -574,6 +575,23 @@ static int l_params(lua_State *L)
 	return 1;
 }
 
+/* core.address_bytes(text) -> 4 or 16 bytes | nil.  IPv4 inside of IPv6 is IPv4. */
+static int l_address_bytes(lua_State *L)
+{
+	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+	struct sip_addr addr;
+	const char *bytes;
+
+	if (!sip_addr_parse(check_str(L, 1), &addr))
+		return 0;
+	bytes = (const char *)addr.ip;
+	if (addr.family == 6 && memcmp(bytes, mapped, sizeof mapped) == 0)
+		lua_pushlstring(L, bytes + sizeof mapped, 4);
+	else
+		lua_pushlstring(L, bytes, addr.family == 6 ? 16 : 4);
+	return 1;
+}
+
 static const luaL_Reg functions[] = {
 	{ "uri", l_uri_parse },
 	{ "uri_write", l_uri_write },
@@ -583,6 +601,7 @@ static const luaL_Reg functions[] = {
 	{ "name_addr_write", l_name_addr_write },
 	{ "split", l_split },
 	{ "params", l_params },
+	{ "address_bytes", l_address_bytes },
 	{ NULL, NULL },
 };
 

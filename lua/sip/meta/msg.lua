@@ -230,6 +230,12 @@ function core.name_addr_write(addr) end
 ---@return string[]
 function core.split(text) end
 
+--- An IP address as its bytes, 4 or 16; nil when it is none. IPv4 inside of IPv6
+--- (::ffff:192.0.2.1) is IPv4.
+---@param text string  an IPv6 address may stand in brackets
+---@return string? bytes
+function core.address_bytes(text) end
+
 --- Parameters, with or without a leading ";".
 ---@param text string
 ---@return sip.Params

@@ -23,6 +23,21 @@ function M.is_numeric(host)
   return core.sdp_address(host) ~= nil
 end
 
+--- An IP address as its 4 or 16 bytes; nil when it is none.
+---@param host string
+---@return string? bytes
+function M.bytes(host)
+  return core.address_bytes(host)
+end
+
+--- Whether two URIs are the same (RFC 3261 19.1.4).
+---@param a string
+---@param b string
+---@return boolean
+function M.equal(a, b)
+  return a == b or core.uri_equal(a, b)
+end
+
 --- A host without the brackets that a URI or a Via has around IPv6, as SDP and
 --- sockets want it.
 ---@param host string
