@@ -206,6 +206,15 @@ static int l_driver_now(lua_State *L)
 	return 1;
 }
 
+/* driver:unix() -> seconds since 1970, for what others read; it may be set back */
+static int l_driver_unix(lua_State *L)
+{
+	struct l_driver *driver = check_driver(L);
+
+	lua_pushnumber(L, (double)driver->ops->unix_ms(driver) / 1000.0);
+	return 1;
+}
+
 /* driver:arm(seconds) -> id; "timer" with this id is dispatched then */
 static int l_driver_arm(lua_State *L)
 {
@@ -342,17 +351,12 @@ static int l_driver_media(lua_State *L)
 }
 
 static const luaL_Reg driver_methods[] = {
-	{ "now", l_driver_now },
-	{ "arm", l_driver_arm },
-	{ "stop", l_driver_stop },
-	{ "token", l_driver_token },
-	{ "wake", l_driver_wake },
-	{ "cpu", l_driver_cpu },
-	{ "set_dispatch", l_driver_set_dispatch },
-	{ "stats", l_driver_stats },
-	{ "stack", l_driver_stack },
-	{ "media", l_driver_media },
-	{ NULL, NULL },
+	{ "now", l_driver_now },     { "unix", l_driver_unix },
+	{ "arm", l_driver_arm },     { "stop", l_driver_stop },
+	{ "token", l_driver_token }, { "wake", l_driver_wake },
+	{ "cpu", l_driver_cpu },     { "set_dispatch", l_driver_set_dispatch },
+	{ "stats", l_driver_stats }, { "stack", l_driver_stack },
+	{ "media", l_driver_media }, { NULL, NULL },
 };
 
 void l_driver_methods(lua_State *L, const char *type)

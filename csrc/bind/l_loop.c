@@ -38,6 +38,12 @@ static uint64_t loop_now_ms(struct l_driver *driver)
 	return net_now_ms();
 }
 
+static uint64_t loop_unix_ms(struct l_driver *driver)
+{
+	(void)driver; /* nor is there another date */
+	return net_unix_ms();
+}
+
 static double loop_cpu_s(struct l_driver *driver)
 {
 	(void)driver;
@@ -80,6 +86,7 @@ static uint64_t loop_desk_deadline_ms(const struct l_driver *driver)
 
 static const struct l_driver_ops loop_ops = {
 	.now_ms = loop_now_ms,
+	.unix_ms = loop_unix_ms,
 	.cpu_s = loop_cpu_s,
 	.wire_new = loop_wire_new,
 	.wire_free = loop_wire_free,

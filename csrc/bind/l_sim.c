@@ -32,6 +32,9 @@ struct l_host {
 
 /* ---- hosts as drivers ---- */
 
+/* Every world begins on 1 January 2026, at midnight. */
+static const uint64_t WORLD_BEGAN_MS = 1767225600000u;
+
 static struct l_host *host_of(struct l_driver *driver)
 {
 	return SIP_CONTAINER(driver, struct l_host, driver);
@@ -40,6 +43,11 @@ static struct l_host *host_of(struct l_driver *driver)
 static uint64_t op_now_ms(struct l_driver *driver)
 {
 	return sim_world_now_us(host_of(driver)->world->world) / 1000;
+}
+
+static uint64_t op_unix_ms(struct l_driver *driver)
+{
+	return WORLD_BEGAN_MS + op_now_ms(driver);
 }
 
 static double op_cpu_s(struct l_driver *driver)
@@ -92,8 +100,8 @@ static uint64_t op_desk_deadline_ms(const struct l_driver *driver)
 }
 
 static const struct l_driver_ops host_ops = {
-	op_now_ms, op_cpu_s,      op_wire_new,         op_wire_free,
-	op_desk,   op_desk_ready, op_desk_deadline_ms,
+	op_now_ms,    op_unix_ms, op_cpu_s,      op_wire_new,
+	op_wire_free, op_desk,    op_desk_ready, op_desk_deadline_ms,
 };
 
 /* ---- the world ---- */

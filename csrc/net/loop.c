@@ -16,6 +16,15 @@ uint64_t net_now_ms(void)
 	return uv_hrtime() / 1000000;
 }
 
+uint64_t net_unix_ms(void)
+{
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_REALTIME, &t) != 0)
+		return 0;
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 uint64_t net_cpu_us(void)
 {
 	struct timespec t;

@@ -24,6 +24,7 @@ void net_loop_free(struct net_loop *loop);
 
 /* A monotonic clock, the same for all loops of a process. */
 uint64_t net_now_ms(void);
+uint64_t net_unix_ms(void); /* since 1970; 0: not known */
 /* The processor time of the calling thread. */
 uint64_t net_cpu_us(void);
 

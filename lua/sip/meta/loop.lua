@@ -43,6 +43,10 @@ function Loop:close() end
 ---@return number
 function Loop:now() end
 
+--- Seconds since 1970, for what others read (Date); that clock may be set back.
+---@return number
+function Loop:unix() end
+
 --- Dispatch "timer" with the id given back, after so many seconds.
 ---@param seconds number
 ---@return integer id

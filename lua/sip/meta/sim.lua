@@ -69,6 +69,11 @@ local SimHost = {}
 ---@return number
 function SimHost:now() end
 
+--- Seconds since 1970, for what others read (Date); that clock may be set back. A world
+--- begins on 1 January 2026.
+---@return number
+function SimHost:unix() end
+
 --- Dispatch "timer" with the id given back, after so many seconds.
 ---@param seconds number
 ---@return integer id
