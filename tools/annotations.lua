@@ -96,7 +96,7 @@ local function close_block(module, block, line, number)
     block.owner = line:match "^%s*local ([%w_]+) ="
   end
   local owner, separator, name, list =
-    line:match "^%s*function ([%w_]+)([.:])([%w_]+)%s*%((.-)%)"
+    line:match "^%s*function ([%w_.]+)([.:])([%w_]+)%s*%((.-)%)"
   if owner and not name:find "^__" then
     module.functions[#module.functions + 1] = {
       owner = owner, separator = separator, name = name, line = number,

@@ -29,6 +29,10 @@ local CHAPTERS = {
   },
   { title = "Requests", modules = { "^app/request", "^app/proxy" } },
   { title = "Registrations", modules = { "^app/registration" } },
+  {
+    title = "Location and registrar",
+    modules = { "^app/location", "^app/registrar" },
+  },
   { title = "Errors", modules = { "^rt/err" } },
   { title = "sip.sim", modules = { "^sim%.lua", "^sim/host", "^sim/phone" } },
   { title = "Messages: sip.core", modules = { "^meta/msg" } },
@@ -37,7 +41,7 @@ local CHAPTERS = {
 -- Below app, but nothing that a script holds.
 local INNER = {
   "^app/digits", "^app/inbox", "^app/intake", "^app/options", "^app/outgoing",
-  "^app/runtime", "^app/settings", "^app/tracer", "^app/wait",
+  "^app/runtime", "^app/settings", "^app/tracer", "^app/wait", "^store/",
 }
 
 -- Classes that stand in the files above and are not for scripts.
@@ -122,6 +126,9 @@ end
 -- What a script writes before the name of a function: verbs of calls stand in files
 -- of their own, each a table that is put into the class.
 local function prefix_of(module, item, prefixes)
+  if item.owner:find(".", 1, true) then
+    return item.owner
+  end
   local is_verb = item.separator == ":" and below(module):find "^app/"
   return prefixes[item.owner] or is_verb and "call" or module.name
 end

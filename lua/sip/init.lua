@@ -5,6 +5,7 @@
 --- simulator, say.
 
 local core = require "sip.core"
+local location_of = require "sip.app.location"
 local misuse = require "sip.rt.misuse"
 local features = require "sip.features"
 local runtime_of = require "sip.app.runtime"
@@ -100,6 +101,20 @@ local function add_waiting(sip, sched)
   end
 end
 
+-- Who is where.
+---@param sip sip
+local function add_location(sip, runtime)
+  sip.location = {}
+
+  --- A location service in memory: where registered users are. It belongs to its
+  --- program, and may be that of several endpoints.
+  ---@param options? sip.LocationOptions
+  ---@return sip.Location
+  function sip.location.memory(options)
+    return location_of.memory(runtime, options)
+  end
+end
+
 -- The functions of a facade.
 local function facade(runtime)
   ---@class sip
@@ -109,6 +124,7 @@ local function facade(runtime)
   local sip = { runtime = runtime, version = version, features = features.list }
 
   add_endpoints(sip, runtime)
+  add_location(sip, runtime)
   add_waiting(sip, runtime.sched)
   return sip
 end

@@ -17,6 +17,7 @@ local LINGER = 1 -- seconds that an endpoint answers on after its last call
 ---@field trace? sip.Trace       what all its endpoints write to
 ---@field log sip.Log
 ---@field endpoints sip.Endpoint[]
+---@field guests table[]         what works while an endpoint is open: a location, say
 ---@field sessions table<any, sip.Sound>  by media session
 ---@field signalled integer      how often it was asked to stop
 ---@field on_open? fun(ua: sip.Endpoint)  is told of every endpoint
@@ -77,6 +78,7 @@ function M.new(options)
     name = options.name,
     trace = options.trace,
     endpoints = {},
+    guests = {},
     sessions = {},
     signalled = 0,
   }, runtime_mt)
@@ -159,10 +161,24 @@ function Runtime:bound(limits)
   sched.slice = limits.slice or sched.slice
 end
 
+--- Something that has its own timers, and wants them only while an endpoint is open:
+--- it is told `wake` and `rest`.
+---@param guest { wake: fun(self), rest: fun(self) }
+---@private
+function Runtime:visit(guest)
+  table.insert(self.guests, guest)
+  if self.endpoints[1] then
+    guest:wake()
+  end
+end
+
 --- An endpoint is open (called by it).
 ---@private
 function Runtime:opened(ua)
   table.insert(self.endpoints, ua)
+  for _, guest in ipairs(self.guests) do
+    guest:wake()
+  end
   if self.on_open then
     self.on_open(ua)
   end
@@ -176,6 +192,9 @@ function Runtime:left(ua)
       table.remove(self.endpoints, i)
       break
     end
+  end
+  for _, guest in ipairs(self.endpoints[1] and {} or self.guests) do
+    guest:rest()
   end
   self.changed:notify(true)
 end

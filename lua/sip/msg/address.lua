@@ -167,6 +167,21 @@ function M.split(text)
   return core.split(text)
 end
 
+--- Whether two URIs are the same (RFC 3261 19.1.4, RFC 3966 4).
+---@param a string
+---@param b string
+---@return boolean
+function M.equal(a, b)
+  return core.uri_equal(a, b)
+end
+
+--- Undo each %HH once.
+---@param text string
+---@return string
+function M.unescape(text)
+  return core.uri_unescape(text)
+end
+
 --- A name-addr as a header writes it. Raises on what no header may hold.
 ---@param uri string
 ---@param display? string
