@@ -21,6 +21,7 @@ void l_driver_push_table(lua_State *L, const struct l_driver *driver)
 void l_driver_init(lua_State *L, int index, struct l_driver *driver)
 {
 	(void)index;
+	driver->door.reserve = l_reserve_of(L);
 	sip_timers_init(&driver->timers, driver->alloc);
 	sip_map_init(&driver->timer_ids, driver->alloc);
 	sip_list_init(&driver->stacks);
@@ -288,6 +289,13 @@ static int l_driver_cpu(lua_State *L)
 	return 1;
 }
 
+/* driver:is_short(): Lua's memory is short, see l_reserve.h */
+static int l_driver_is_short(lua_State *L)
+{
+	lua_pushboolean(L, l_reserve_is_short(check_driver(L)->door.reserve));
+	return 1;
+}
+
 /* driver:set_dispatch(fn): fn(kind, id) for "timer" and "turn" */
 static int l_driver_set_dispatch(lua_State *L)
 {
@@ -351,12 +359,19 @@ static int l_driver_media(lua_State *L)
 }
 
 static const luaL_Reg driver_methods[] = {
-	{ "now", l_driver_now },     { "unix", l_driver_unix },
-	{ "arm", l_driver_arm },     { "stop", l_driver_stop },
-	{ "token", l_driver_token }, { "wake", l_driver_wake },
-	{ "cpu", l_driver_cpu },     { "set_dispatch", l_driver_set_dispatch },
-	{ "stats", l_driver_stats }, { "stack", l_driver_stack },
-	{ "media", l_driver_media }, { NULL, NULL },
+	{ "now", l_driver_now },
+	{ "unix", l_driver_unix },
+	{ "arm", l_driver_arm },
+	{ "stop", l_driver_stop },
+	{ "token", l_driver_token },
+	{ "wake", l_driver_wake },
+	{ "cpu", l_driver_cpu },
+	{ "is_short", l_driver_is_short },
+	{ "set_dispatch", l_driver_set_dispatch },
+	{ "stats", l_driver_stats },
+	{ "stack", l_driver_stack },
+	{ "media", l_driver_media },
+	{ NULL, NULL },
 };
 
 void l_driver_methods(lua_State *L, const char *type)

@@ -61,9 +61,9 @@ void l_driver_turn(lua_State *L, struct l_driver *driver);
 /* When the next turn is due: now when woken, SIP_NEVER when nothing is armed. */
 uint64_t l_driver_deadline(const struct l_driver *driver);
 
-/* Adds now, unix, arm, stop, token, wake, cpu, stats, stack, media and set_dispatch to
- * the method table on top of the Lua stack.  `type` is the metatable name that their
- * first argument is checked against. */
+/* Adds now, unix, arm, stop, token, wake, cpu, is_short, stats, stack, media and
+ * set_dispatch to the method table on top of the Lua stack.  `type` is the metatable
+ * name that their first argument is checked against. */
 void l_driver_methods(lua_State *L, const char *type);
 
 /* Push the table of this driver: [id] = stack userdata, "dispatch" =

@@ -36,6 +36,7 @@ sip_err l_enter(struct l_door *door, lua_State *L, struct l_entry *entry)
 	int status;
 
 	door->entries++;
+	l_reserve_begin(door->reserve, L);
 	lua_pushcfunction(L, traceback);
 	lua_pushcfunction(L, dispatch);
 	lua_pushlightuserdata(L, entry);
@@ -48,5 +49,6 @@ sip_err l_enter(struct l_door *door, lua_State *L, struct l_entry *entry)
 		                     text ? text : "error in a handler");
 	}
 	lua_settop(L, top);
+	l_reserve_end(door->reserve, L);
 	return status == LUA_ERRMEM ? SIP_ENOMEM : SIP_OK;
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+enum { BLOCK_MAX = 64 * 1024 * 1024 };
+
 /* The heap of sip.core in this state; it must have been required. */
 static struct sip_failing_alloc *heap_of(lua_State *L)
 {
@@ -56,10 +58,10 @@ static int l_heap_used(lua_State *L)
 	return 2;
 }
 
-/* The allocator of a Lua state of its own.  The call that follows a failure fails as
- * well: it is Lua's second attempt, after an emergency collection. */
+/* The allocator of a Lua state of its own: the calls from fail_at on fail, up to that
+ * before fail_end. */
 struct lua_heap {
-	uint64_t calls, fail_at; /* 0: none fails */
+	uint64_t calls, fail_at, fail_end;
 };
 
 static void *lua_resize(void *ud, void *p, size_t old_size, size_t new_size)
@@ -72,47 +74,51 @@ static void *lua_resize(void *ud, void *p, size_t old_size, size_t new_size)
 	}
 	if (!p || new_size > old_size) { /* Lua wants shrinking to succeed */
 		heap->calls++;
-		if (heap->fail_at > 0 &&
-		    (heap->calls == heap->fail_at || heap->calls == heap->fail_at + 1))
+		if (heap->calls >= heap->fail_at && heap->calls < heap->fail_end)
+			return NULL;
+		if (new_size > BLOCK_MAX)
 			return NULL;
 	}
 	return realloc(p, new_size);
 }
 
+/* Load the code, run the first of its functions with `failing`, tell in its `calls` how
+ * many there were, and run the second; NULL, or what went wrong. */
 static const char *run_in_state(lua_State *S, struct lua_heap *heap, const char *code,
-                                uint64_t fail_at, bool *failed)
+                                struct lua_heap *failing)
 {
 	if (luaL_loadstring(S, code) != LUA_OK || lua_pcall(S, 0, 2, 0) != LUA_OK)
 		return lua_tostring(S, -1);
 	lua_pushvalue(S, 1); /* what is to be done in short memory, until it is done */
-	heap->calls = 0;
-	heap->fail_at = fail_at;
+	*heap = *failing;
 	if (lua_pcall(S, 0, 0, 0) != LUA_OK)
 		lua_settop(S, 2);
-	*failed = heap->calls >= fail_at;
-	heap->fail_at = 0;
+	failing->calls = heap->calls;
+	heap->fail_end = 0;
 	lua_pushvalue(S, 2);
 	return lua_pcall(S, 0, 0, 0) == LUA_OK ? NULL : lua_tostring(S, -1);
 }
 
-/* heap.state(code, n) -> failed, why: run `code` in a fresh state, which gives two
- * functions; the n-th allocation of Lua in the first fails, the second looks at what
- * is left, and may raise.  `failed`: has it come to that? */
+/* heap.state(code, n, [count]) -> calls, why: run `code` in a fresh state, which gives
+ * two functions; the n-th allocation of Lua in the first fails, or so many in a row;
+ * the second looks at what is left, and may raise.  `calls`: how many there were.  A
+ * block of more than BLOCK_MAX is never had. */
 static int l_heap_state(lua_State *L)
 {
 	const char *code = luaL_checkstring(L, 1);
-	const uint64_t fail_at = (uint64_t)luaL_checkinteger(L, 2);
-	struct lua_heap heap = { 0 };
-	lua_State *S = lua_newstate(lua_resize, &heap);
-	bool failed = false;
+	struct lua_heap heap = { 0 }, failing = { 0 };
+	lua_State *S;
 	const char *why;
 
+	failing.fail_at = (uint64_t)luaL_checkinteger(L, 2);
+	failing.fail_end = failing.fail_at + (uint64_t)luaL_optinteger(L, 3, 1);
+	S = lua_newstate(lua_resize, &heap);
 	if (!S)
 		return luaL_error(L, "out of memory");
 	luaL_openlibs(S);
 	lua_settop(S, 0);
-	why = run_in_state(S, &heap, code, fail_at, &failed);
-	lua_pushboolean(L, failed);
+	why = run_in_state(S, &heap, code, &failing);
+	lua_pushinteger(L, (lua_Integer)failing.calls);
 	lua_pushstring(L, why);
 	lua_close(S);
 	return 2;

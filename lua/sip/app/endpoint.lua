@@ -312,6 +312,13 @@ function Endpoint:settled()
   end
 end
 
+--- Whether nothing new is begun: it gets 503.
+---@return boolean
+---@private
+function Endpoint:refuses()
+  return self.state ~= "open" or self.runtime:is_short()
+end
+
 --- Whether nothing is under way: no call, no request without its answer, no
 --- recording that is not yet a file.
 ---@return boolean

@@ -41,7 +41,7 @@ local function handled(ua, tx, req, method)
   local handler = handler_of(ua, method)
   if not handler then
     return intake.answer(ua, tx, req, method)
-  elseif ua.state ~= "open" then
+  elseif ua:refuses() then
     return tx:respond(503, BUSY)
   end
   proxy.request(ua, tx, req):start(handler, left_alone)

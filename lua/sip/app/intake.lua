@@ -13,7 +13,7 @@ local TAG_LEN = 10
 
 -- The status that an INVITE would get now (11.2), as far as no script decides.
 local function availability(ua)
-  if ua.state ~= "open" or ua.calls >= ua.max_calls then
+  if ua:refuses() or ua.calls >= ua.max_calls then
     return 503
   elseif not ua.handler then
     return 480
@@ -92,7 +92,7 @@ end
 ---@private
 function M.call(ua, req)
   local status
-  if ua.state ~= "open" or ua.calls >= ua.max_calls then
+  if ua:refuses() or ua.calls >= ua.max_calls then
     status = 503
     req.tx:respond(status, BUSY)
   else

@@ -81,6 +81,7 @@ function M.new(options)
     guests = {},
     sessions = {},
     signalled = 0,
+    short = false,
   }, runtime_mt)
   self.log = self:log_for(options.log)
   local limits = options.limits or {}
@@ -102,6 +103,20 @@ function M.new(options)
     end
   end)
   return self
+end
+
+--- Whether Lua's memory is short: the driver has had to use its reserve, and could
+--- not fill it up again. Until then nothing new is begun.
+---@return boolean
+---@private
+function Runtime:is_short()
+  local short = self.driver:is_short()
+  if short ~= self.short then
+    self.short = short
+    self.log:warn(short and "memory is short: calls are refused"
+      or "memory is no longer short")
+  end
+  return short
 end
 
 --- A log for an endpoint; without an option of its own, that of the runtime.

@@ -68,6 +68,10 @@ function Loop:wake() end
 ---@return number
 function Loop:cpu() end
 
+--- Whether Lua's memory is short: its reserve was used, and could not be filled again.
+---@return boolean
+function Loop:is_short() end
+
 --- Who hears of timers, turns and signals: dispatch(kind, id_or_name).
 ---@param dispatch fun(kind: string, id: integer|string)
 function Loop:set_dispatch(dispatch) end

@@ -95,6 +95,10 @@ function SimHost:wake() end
 ---@return number?
 function SimHost:cpu() end
 
+--- Whether Lua's memory is short: its reserve was used, and could not be filled again.
+---@return boolean
+function SimHost:is_short() end
+
 --- fn(kind, id) for "timer" and "turn".
 ---@param fn fun(kind: string, id: integer)
 function SimHost:set_dispatch(fn) end
