@@ -118,6 +118,11 @@ describe("misuse", function()
       fails("request: a uri and a method", alice.request, alice,
         { method = "FOO BAR", uri = "sip:x@" .. B })
       fails("request wants a table", alice.request, alice, "OPTIONS")
+      for _, name in ipairs { "Content-Type", "c" } do
+        fails("request: content_type, or " .. name .. " among the headers",
+          alice.request, alice, { method = "MESSAGE", uri = "sip:x@" .. B, body = "x",
+          content_type = "text/plain", headers = { name, "text/html" } })
+      end
       assert.equal(0, alice.calls)
       ran = true
     end)
@@ -148,10 +153,25 @@ describe("misuse", function()
       wrong("press: digits from 0-9 * # A-D", "press", "")
       wrong("play: from 1 to 64 files and tones", "play", {})
       wrong("play: the call has no audio", "play", "x.wav")
-      wrong("record: the path of a file", "record")
+      wrong("record: the path is a nil, not the path of a file", "record")
+      wrong("record: the path is", "record", "a\0b.wav")
+      wrong('record: option "terminator" is "x", not digits', "record", "a.wav",
+        { terminator = "x" })
+      wrong("play: the path is \"a\\0b.wav\", not the path", "play", "a\0b.wav")
+      wrong("play: item 2 is a number, not the path of a file", "play", { "a.wav", 5 })
       wrong("record: option \"max\" is 0", "record", "a.wav", { max = 0 })
       wrong("gather: option \"digits\" is 0", "gather", { digits = 0 })
       wrong("gather: min is more than digits", "gather", { digits = 1, min = 2 })
+      wrong('gather: option "terminator" is "#x"', "gather", { terminator = "#x" })
+      wrong("gather: play: files and tones only", "gather", { play = { "a.wav",
+        loop = true } })
+      for _, verb in ipairs { "ring", "progress", "answer", "dial" } do
+        for _, name in ipairs { "Contact", "m", "Content-Type", "C" } do
+          local options = { headers = { [name] = "x" } }
+          wrong(("%s: headers: %s is not for scripts to set"):format(verb, name), verb,
+            verb == "dial" and "sip:x@y" or options, verb == "dial" and options or nil)
+        end
+      end
       wrong("digit: the timeout is a string", "digit", "x")
       wrong("bridge: a call", "bridge", {})
       wrong("finally: a function", "finally")

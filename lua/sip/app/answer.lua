@@ -11,13 +11,15 @@ local M = {}
 -- A proxy gives up a call that says nothing for so long (13.3.1.1).
 local REPEAT_EVERY = 60
 
-local ring_options = { status = "provisional", reason = "line", headers = "headers" }
+local ring_options = {
+  status = "provisional", reason = "line", headers = "callheaders",
+}
 local progress_options = {
-  status = "provisional", reason = "line", headers = "headers",
+  status = "provisional", reason = "line", headers = "callheaders",
   sdp = "string|function", codecs = "codecs",
 }
 local answer_options = {
-  headers = "headers", sdp = "string|function", codecs = "codecs",
+  headers = "callheaders", sdp = "string|function", codecs = "codecs",
 }
 local reject_options = { reason = "line", headers = "headers" }
 local redirect_options = {

@@ -34,7 +34,7 @@ local RINGBACK = "tone:us"
 
 local schema = {
   from = "line", display = "line", auth = "table", via = "line",
-  headers = "headers", timeout = "seconds", codecs = "codecs", sdp = "string",
+  headers = "callheaders", timeout = "seconds", codecs = "codecs", sdp = "string",
   redirects = "integer", ringback = "string|boolean", on_progress = "function",
 }
 

@@ -19,7 +19,7 @@ local TIMEOUT = 5
 
 local schema = {
   play = "string|table", digits = "count", min = "count", timeout = "seconds",
-  interdigit = "seconds", tries = "count", terminator = "string",
+  interdigit = "seconds", tries = "count", terminator = "digits",
 }
 
 --- The next digit that was or will be pressed.
@@ -117,6 +117,9 @@ function M:gather(options)
   options = option.check(options, schema, "gather")
   if options.min and options.digits and options.min > options.digits then
     misuse.raise("gather: min is more than digits")
+  end
+  for key in pairs(type(options.play) == "table" and options.play or {}) do
+    misuse.unless(math.type(key) == "integer", "gather: play: files and tones only")
   end
   local ok, e = self:enter()
   if not ok then

@@ -13,6 +13,7 @@ local kinds = {
   string = { "string", nil, "a string" },
   table = { "table", nil, "a table" },
   headers = { "table", nil, "a table" },
+  callheaders = { "table", nil, "a table" },
   boolean = { "boolean", nil, "true or false" },
   ["function"] = { "function", nil, "a function" },
   number = { "number", nil, "a number" },
@@ -31,6 +32,12 @@ local kinds = {
   line = { "string", function(value)
     return not value:find "[\r\n\0]"
   end, "a text of one line" },
+  path = { "string", function(value)
+    return value ~= "" and not value:find("\0", 1, true)
+  end, "the path of a file" },
+  digits = { "string", function(value)
+    return value:match "^[%d*#A-D]*$" ~= nil
+  end, "digits from 0-9 * # A-D" },
   codecs = { "table", function(value)
     for _, name in ipairs(value) do
       if not stream.codecs[name] then
@@ -92,6 +99,17 @@ local function known(schema)
   return table.concat(names, ", ")
 end
 
+-- One body has one type.
+local function one_type(options, what)
+  local headers = options.content_type and M.headers(options.headers, what)
+  for i = 1, #(headers or {}), 2 do
+    local name = headers[i]:lower()
+    if name == "content-type" or name == "c" then
+      misuse.raise("%s: content_type, or %s among the headers", what, headers[i])
+    end
+  end
+end
+
 --- Check a table of options.
 ---@param options table|nil
 ---@param schema table<any, string>  name to its kinds: "string|table"
@@ -113,10 +131,11 @@ function M.check(options, schema, what)
     local why = trouble(value, wanted)
     if why then
       misuse.raise("%s: option %q %s", what, tostring(key), why)
-    elseif wanted == "headers" then
-      M.headers(value, what)
+    elseif wanted == "headers" or wanted == "callheaders" then
+      M.headers(value, what, wanted == "callheaders")
     end
   end
+  one_type(options, what)
   return options
 end
 
@@ -144,11 +163,16 @@ local reserved = {
   ["call-id"] = true, i = true, cseq = true, ["content-length"] = true, l = true,
 }
 
+-- What a call writes besides, and what may stand once.
+local of_call = {
+  contact = true, m = true, ["content-type"] = true, c = true,
+}
+
 -- What would end a line, or a string in C, is no part of a header.
-local function writable(verb, name, value)
+local function writable(verb, name, value, in_call)
   if type(name) ~= "string" or not name:find "^[%w!%%*_+`'~.-]+$" then
     misuse.raise("%s: headers: %q is no name", verb, tostring(name))
-  elseif reserved[name:lower()] then
+  elseif reserved[name:lower()] or in_call and of_call[name:lower()] then
     misuse.raise("%s: headers: %s is not for scripts to set", verb, name)
   elseif type(value) ~= "string" or value:find "[\r\n\0]" then
     misuse.raise("%s: headers: the value of %s is no text of one line", verb, name)
@@ -160,14 +184,15 @@ end
 --- second form; names of the first are sorted. What no header may hold raises.
 ---@param headers table|nil
 ---@param verb string  for the error
+---@param in_call? boolean  of a message that has our Contact and our description
 ---@return string[]?
 ---@private
-function M.headers(headers, verb)
+function M.headers(headers, verb, in_call)
   if headers == nil then
     return nil
   elseif headers[1] ~= nil then
     for i = 1, #headers, 2 do
-      writable(verb, headers[i], headers[i + 1])
+      writable(verb, headers[i], headers[i + 1], in_call)
     end
     return headers
   end
@@ -183,7 +208,7 @@ function M.headers(headers, verb)
     local values = headers[name]
     for _, value in ipairs(type(values) == "table" and values or { values }) do
       value = type(value) == "number" and tostring(value) or value
-      writable(verb, name, value)
+      writable(verb, name, value, in_call)
       flat[#flat + 1] = name
       flat[#flat + 1] = value
     end

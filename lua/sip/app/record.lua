@@ -13,7 +13,7 @@ local M = {}
 ---@field terminator? string   digits that end it: "#"
 
 local schema = {
-  beep = "boolean", max = "span", silence = "span", terminator = "string",
+  beep = "boolean", max = "span", silence = "span", terminator = "digits",
 }
 
 ---@class sip.Recording
@@ -65,7 +65,7 @@ end
 ---@return sip.Error? err  rejected: the file cannot be written, and why
 function M:record(path, options)
   options = option.check(options, schema, "record")
-  misuse.unless(type(path) == "string" and path ~= "", "record: the path of a file")
+  option.argument(path, "path", "record: the path")
   local ok, e = self:enter()
   if not ok then
     return nil, e
@@ -76,6 +76,10 @@ function M:record(path, options)
   if before then
     misuse.unless(before.stopping, "record: one recording at a time")
     before.event:wait() -- its file is being closed
+    ok, e = self:enter()
+    if not ok then
+      return nil, e
+    end
   end
   if options.beep then
     ok, e = self:play "tone:beep"

@@ -264,6 +264,9 @@ end
 ---@return sip.Error? err  ended, timeout, or rejected: a file that cannot be played
 function Player:wait(timeout)
   local sched = self.sound.call.ua.sched
+  if timeout then
+    option.argument(timeout, "seconds", "wait: the timeout")
+  end
   sched:enter()
   if not self.why then
     self.event = self.event or sched:event()
@@ -334,7 +337,7 @@ local play_options = { background = "boolean", loop = "boolean" }
 -- `play "a.wav"`, `play { "a.wav", "tone:beep" }`.
 local function parse_play(what)
   if type(what) == "string" then
-    return { what }, {}
+    return { option.argument(what, "path", "play: the path") }, {}
   elseif type(what) ~= "table" then
     misuse.raise("play: a file, a tone, or a list of them")
   end
@@ -345,10 +348,7 @@ local function parse_play(what)
     end
   end
   for i, item in ipairs(what) do
-    if type(item) ~= "string" then
-      misuse.raise("play: a list of files and tones")
-    end
-    items[i] = item
+    items[i] = option.argument(item, "path", ("play: item %d"):format(i))
   end
   if #items == 0 or #items > ITEMS_MAX then
     misuse.raise("play: from 1 to %d files and tones", ITEMS_MAX)
