@@ -2,7 +2,6 @@
 -- on, and answers the next OPTIONS. RFC 4475 and RFC 5118 over real UDP and TCP.
 
 local messages = require "spec.support.messages"
-local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 local wire = require "spec.support.wire"
 
@@ -140,7 +139,7 @@ describe("a luasip that runs", function()
       local sipp = strangers.sipp("uac_is_hung_up", {
         port = SIPP + 10, to = port, user = "answer", tcp = transport == "tcp",
       })
-      process.pause(0.5)
+      mortal:says "answered"
       mortal:kill "INT"
       local status, said = mortal:wait()
       assert.equal(0, status)
@@ -155,7 +154,7 @@ describe("a luasip that runs", function()
     local sipp = strangers.sipp("uac_is_hung_up", {
       port = SIPP + 20, to = 24420, user = "answer",
     })
-    process.pause(0.5)
+    mortal:says "answered"
     sipp:kill "KILL"
     sipp:wait()
     mortal:kill "INT"

@@ -57,10 +57,10 @@ for _, transport in ipairs { "udp", "tcp" } do
       local said, callee = call("talk", 8)
       assert.matches("answered\nhung up\n$", said)
       local there = ear.hear(ear.from_ulaw(folder .. "/heard.ulaw"), 440)
-      assert.is_true(there.tone >= 2.9 and there.tone <= 3.02, "tone: " .. there.tone)
+      assert.is_true(there.tone >= 1.9 and there.tone <= 2.02, "tone: " .. there.tone)
       local here = ear.hear(callee.folder .. "/heard.wav", 500)
-      assert.is_true(here.tone >= 3.3 and here.tone <= 3.5, "tone: " .. here.tone)
-      assert.is_true(here.total >= 3.48 and here.total <= 3.52, "total: " .. here.total)
+      assert.is_true(here.tone >= 2.3 and here.tone <= 2.5, "tone: " .. here.tone)
+      assert.is_true(here.total >= 2.48 and here.total <= 2.52, "total: " .. here.total)
     end)
 
     it("calls and hangs up", function()

@@ -52,7 +52,7 @@ describe("sipp as the callee", function()
     local over = tcp and " over TCP" or " over UDP"
 
     it("rings and answers" .. over, function()
-      assert.matches("^answered\nover answered\n", call("uas", tcp, { "sleep=0.3" }))
+      assert.matches("^answered\nover answered\n", call("uas", tcp))
     end)
 
     it("hangs up" .. over, function()
@@ -90,19 +90,18 @@ describe("sipp as the callee", function()
     end)
 
     it("has early audio first" .. over, function()
-      assert.matches("^answered\n", call("uas_progresses", tcp, { "sleep=0.2" }))
+      assert.matches("^answered\n", call("uas_progresses", tcp))
     end)
 
     it("repeats its 200" .. over, function()
-      assert.matches("^answered\n", call("uas_repeats_the_200", tcp, { "sleep=1" },
+      assert.matches("^answered\n", call("uas_repeats_the_200", tcp, { "wait=5" },
         { "-nr" }))
     end)
   end
 
   it("sends back what was played and pressed", function()
-    local said, folder = call("uas", false, { "record=back.wav", "sleep=0.2",
-      "play=tone:600/2000*1", "sleep=0.2", "press=159*0D", "digits=6", "sleep=0.5" },
-      { "-rtp_echo" })
+    local said, folder = call("uas", false, { "record=back.wav",
+      "play=tone:600/2000*1", "press=159*0D", "digits=6" }, { "-rtp_echo" })
     assert.matches("digits 159%*0D\n", said)
     local heard = ear.hear(folder .. "/back.wav", 600)
     assert.is_true(heard.tone >= 1.9 and heard.tone <= 2.1, "tone: " .. heard.tone)

@@ -112,13 +112,13 @@ describe("sipp as the caller", function()
   for _, transport in ipairs { "UDP", "TCP" } do
     it("plays a tone that is recorded, with " .. transport, function()
       local folder = process.folder "streams"
-      local _, ulaw = ear.tone_file(folder .. "/tone", 700, 2.5)
+      local _, ulaw = ear.tone_file(folder .. "/tone", 700, 1.5)
       ear.pcap(folder .. "/tone.pcap", ear.speech(ulaw))
       os.remove(callee.folder .. "/heard.wav")
       play("uac_streams", "talk", transport == "TCP", nil, folder)
       local heard = ear.hear(callee.folder .. "/heard.wav", 700)
       -- The last packet is drawn out while the next one is missed.
-      assert.is_true(heard.tone >= 2.4 and heard.tone <= 2.6, "tone: " .. heard.tone)
+      assert.is_true(heard.tone >= 1.4 and heard.tone <= 1.6, "tone: " .. heard.tone)
       assert.is_true(heard.other <= 0.1, "other: " .. heard.other)
     end)
   end

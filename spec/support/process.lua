@@ -133,17 +133,6 @@ function M.wait(seconds, what, ready)
   return value
 end
 
---- Let time pass, where a stranger says nothing when it is ready.
----@param seconds number
-function M.pause(seconds)
-  local loop = core.loop()
-  local deadline = loop:now() + seconds
-  while loop:now() < deadline do
-    loop:step(deadline - loop:now())
-  end
-  loop:close()
-end
-
 --- Wait until it has ended; its status, and what it said.
 ---@param seconds? number  30
 ---@return integer status
@@ -193,6 +182,21 @@ function M.bound(transport, port)
       if own == wanted and (transport == "udp" or state == "0A") then
         return true
       end
+    end
+  end
+  return false
+end
+
+--- Whether a TCP connection of this machine ends at a port and is not closed on that
+--- side.
+---@param port integer
+---@return boolean
+function M.connected(port)
+  local wanted = (":%04X"):format(port)
+  for own, state in read "/proc/net/tcp":gmatch
+    "%d+: %x+(:%x%x%x%x) %x+:%x+ (%x%x)" do
+    if own == wanted and state ~= "0A" and state ~= "06" then
+      return true
     end
   end
   return false

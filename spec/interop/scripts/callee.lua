@@ -17,6 +17,7 @@ end
 function numbers.answer(call)
   call:ring()
   if call:answer() then
+    say "answered"
     call:wait()
   end
 end
@@ -43,13 +44,13 @@ function numbers.echo(call)
   call:bridge(call)
 end
 
---- Plays three seconds of 440 Hz and records meanwhile.
+--- Plays two seconds of 440 Hz and records meanwhile.
 function numbers.talk(call)
   assert(call:answer())
   call:spawn(function()
-    call:play "tone:440/3000*1"
+    call:play "tone:440/2000*1"
   end)
-  local recording = assert(call:record("heard.wav", { max = 3.5 }))
+  local recording = assert(call:record("heard.wav", { max = 2.5 }))
   say("recorded", recording.why)
 end
 

@@ -3,7 +3,7 @@
 --   user=, password=, timeout=   of the call
 --   play=, press=, record=       while it lasts; record goes on beside
 --   digits=                      so many are awaited, and printed
---   sleep=, wait=                seconds; wait= ends when the other side hangs up
+--   wait=                        seconds, or until the other side hangs up
 local sip = require "sip"
 
 local ua <close> = sip.new { listen = arg[1], trace = true }
@@ -28,10 +28,6 @@ function verbs.press(call, digits)
   return call:press(digits)
 end
 
-function verbs.sleep(_, seconds)
-  sip.sleep(tonumber(seconds))
-  return true
-end
 
 function verbs.wait(call, seconds)
   return call:wait(tonumber(seconds))
