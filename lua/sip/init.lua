@@ -8,6 +8,7 @@ local core = require "sip.core"
 local location_of = require "sip.app.location"
 local misuse = require "sip.rt.misuse"
 local features = require "sip.features"
+local registrar_of = require "sip.app.registrar"
 local runtime_of = require "sip.app.runtime"
 local version = require "sip.version"
 
@@ -103,7 +104,7 @@ end
 
 -- Who is where.
 ---@param sip sip
-local function add_location(sip, runtime)
+local function add_registrar(sip, runtime)
   sip.location = {}
 
   --- A location service in memory: where registered users are. It belongs to its
@@ -112,6 +113,14 @@ local function add_location(sip, runtime)
   ---@return sip.Location
   function sip.location.memory(options)
     return location_of.memory(runtime, options)
+  end
+
+  --- A handler for REGISTER: `ua:on("REGISTER", sip.registrar())`. With `users` at the
+  --- endpoint it challenges.
+  ---@param options? sip.RegistrarOptions
+  ---@return fun(req: sip.Request)
+  function sip.registrar(options)
+    return registrar_of.new(options)
   end
 end
 
@@ -124,7 +133,7 @@ local function facade(runtime)
   local sip = { runtime = runtime, version = version, features = features.list }
 
   add_endpoints(sip, runtime)
-  add_location(sip, runtime)
+  add_registrar(sip, runtime)
   add_waiting(sip, runtime.sched)
   return sip
 end

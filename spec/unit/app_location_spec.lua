@@ -206,7 +206,15 @@ describe("a location service", function()
     for i = 1, 1000 do
       add(("sip:u%d@example.com"):format(i), "sip:x@192.0.2.9", 1000 + i)
     end
+    for i = 1, 1000, 2 do
+      local aor = ("sip:u%d@example.com"):format(i)
+      location:update(aor, function(list, now)
+        list[1].due = now + 5000000 - i * 1000
+        return list
+      end)
+    end
     assert.equal(1, sip.runtime.sched.armed)
+    assert.equal(1000, location.calendar.count) -- one entry each, refreshed or not
     sip.runtime:stop()
     sim:advance(1)
     assert.equal(0, sip.runtime.sched.armed)

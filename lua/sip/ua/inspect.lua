@@ -138,6 +138,45 @@ function M.request(req, method, is_ours)
   end
 end
 
+local REGISTER_ONLY = { "Allow", "REGISTER" }
+local ACCEPT_NONE = { "Accept", "" }
+
+-- What a registrar does not support of what is required.
+local function unsupported_there(req)
+  local unknown = {}
+  for _, tag in ipairs(req:values "Require") do
+    if lower(tag) ~= "path" then
+      unknown[#unknown + 1] = tag
+    end
+  end
+  if unknown[1] then
+    return 420, { "Unsupported", table.concat(unknown, ", ") }
+  end
+end
+
+--- The same for what a registrar is sent (10.3): it accepts REGISTER only, and reads
+--- no body. Whether the Request-URI is of its domain is for the registrar to say.
+---@param req sip.Message
+---@return integer? status
+---@return string[]? headers
+function M.register(req)
+  if req:method() ~= "REGISTER" then
+    return 405, REGISTER_ONLY
+  end
+  local scheme = lower(match(req:uri(), "^([^:]*):") or "")
+  if scheme ~= "sip" and scheme ~= "sips" then
+    return 416
+  elseif req:header "Require" then
+    local status, headers = unsupported_there(req)
+    if status then
+      return status, headers
+    end
+  end
+  if (req:body() or "") ~= "" and not optional(req) then
+    return 415, ACCEPT_NONE
+  end
+end
+
 --- The same for a request inside a dialog, where the Request-URI is our own
 --- Contact and needs no look (12.2.2).
 ---@param req sip.Message

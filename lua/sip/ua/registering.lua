@@ -1,0 +1,320 @@
+--- What a REGISTER does to bindings (RFC 3261 10.3 steps 6 to 8, RFC 3327 5.3). Pure:
+--- a message is read once, then applied to the bindings that there are; either new
+--- bindings come of it, or a status and what the answer is to say.
+
+local address = require "sip.msg.address"
+
+local M = {}
+
+local BRIEF = 3600           -- an interval from here on is never too brief
+local MALFORMED = 3600       -- what an expires that is no number stands for (10.2)
+local LONGEST = 4294967295
+local BYTES = 4096           -- of all that is kept of one binding
+
+---@class sip.RegisterPolicy
+---@field default integer   seconds, when the request names none
+---@field min integer
+---@field max integer
+---@field contacts integer  of one address-of-record
+---@field any_path boolean  Path is taken from those who do not say they support it
+
+---@class sip.RegisterChange
+---@field uri string
+---@field params string
+---@field q? integer
+---@field seconds integer  0: to be removed
+
+---@class sip.Registering
+---@field all boolean       Contact: *
+---@field changes sip.RegisterChange[]
+---@field call_id string
+---@field cseq integer
+---@field path string
+---@field received string
+
+---@class sip.Refusing
+---@field reason? string
+---@field headers? string[]
+
+local function bad(reason)
+  return nil, 400, { reason = reason }
+end
+
+-- The parameters of a Contact as written, without q and expires: what the parser has
+-- undone (quotes) could not be told apart when writing it again.
+local function tail(value)
+  local at = 1
+  if value:find '^%s*"' then -- a display name may hold anything
+    at = value:find '"' + 1
+    while value:sub(at, at) ~= '"' do
+      at = at + (value:sub(at, at) == "\\" and 2 or 1)
+    end
+  end
+  local close = value:find("<", at, true) and value:find(">", at, true)
+  local rest = close and value:sub(close + 1) or value:match("^[^;]*(.*)$", at)
+  local kept, i = {}, 1
+  while i <= #rest do
+    local last = i + 1 -- rest[i] is the semicolon
+    while last <= #rest and rest:sub(last, last) ~= ";" do
+      if rest:sub(last, last) == '"' then
+        repeat
+          last = last + (rest:sub(last, last) == "\\" and 2 or 1)
+        until last > #rest or rest:sub(last, last) == '"'
+      end
+      last = last + 1
+    end
+    local param = rest:sub(i + 1, last - 1):match "^%s*(.-)%s*$"
+    local name = param:match "^[^%s=]*":lower()
+    if name ~= "" and name ~= "q" and name ~= "expires" then
+      kept[#kept + 1] = ";" .. param
+    end
+    i = last
+  end
+  return table.concat(kept)
+end
+
+-- 20.10: 0 to 1, with at most three decimals; in thousandths.
+local function read_q(text)
+  if text == nil then
+    return nil
+  end
+  local whole, decimals = tostring(text):match "^([01])%.?(%d?%d?%d?)$"
+  local q = whole and whole * 1000 + tonumber((decimals .. "000"):sub(1, 3))
+  if not q or q > 1000 then
+    return nil, "A q Is Not Between 0 and 1"
+  end
+  return math.tointeger(q)
+end
+
+local function seconds_of(text)
+  local digits = type(text) == "string" and text:match "^%s*0*(%d+)%s*$"
+  if not digits then
+    return MALFORMED
+  end
+  return #digits > 10 and LONGEST or math.min(math.tointeger(tonumber(digits)), LONGEST)
+end
+
+-- Step 7, first half: the parameter, the header, the default; then our bounds.
+local function interval(params, message, policy)
+  local text = params and params.expires or message:header "Expires"
+  local seconds = text == nil and policy.default or seconds_of(text)
+  if seconds > 0 and seconds < BRIEF and seconds < policy.min then
+    return nil, 423, { headers = { "Min-Expires", tostring(policy.min) } }
+  end
+  return math.min(seconds, policy.max)
+end
+
+-- RFC 5630 5.2: a sips Contact wants sips all the way.
+local function secure(message, paths)
+  local list = { message:uri() }
+  for _, value in ipairs(paths) do
+    list[#list + 1] = address.parse(value).uri
+  end
+  for _, uri in ipairs(list) do
+    if address.uri(uri).scheme ~= "sips" then
+      return false
+    end
+  end
+  return true
+end
+
+local function read_contact(value, message, paths, policy)
+  local addr = address.parse(value)
+  local uri = addr and address.uri(addr.uri)
+  if not uri then
+    return bad "A Contact Is Malformed"
+  elseif uri.scheme == "sips" and not secure(message, paths) then
+    return bad "A sips Contact Wants sips Everywhere"
+  end
+  local params = addr.params
+  local q, why = read_q(params and params.q)
+  if why then
+    return bad(why)
+  end
+  local seconds, status, spec = interval(params, message, policy)
+  if not seconds then
+    return nil, status, spec
+  end
+  return { uri = addr.uri, params = tail(value), q = q, seconds = seconds }
+end
+
+local NO_PATH = { "Unsupported", "path" }
+
+-- RFC 3327 5.3: a Path that the phone knows nothing of was put in by a stranger.
+local function read_path(message, policy)
+  local paths = message:values "Path"
+  if paths[1] and not policy.any_path
+    and not message:has_token("Supported", "path") then
+    return nil, 420, { headers = NO_PATH }
+  end
+  for _, value in ipairs(paths) do
+    local addr = address.parse(value)
+    local uri = addr and address.uri(addr.uri)
+    if not uri or uri.scheme ~= "sip" and uri.scheme ~= "sips" then
+      return bad "A Path Is Malformed"
+    end
+  end
+  return paths
+end
+
+local function is_star(value)
+  return value:match "^%s*%*%s*$" ~= nil
+end
+
+-- Step 6: Contact: * stands alone, and with Expires: 0.
+local function read_star(message, values)
+  local expires = message:header "Expires"
+  if #values > 1 or not (expires and expires:match "^%s*0+%s*$") then
+    return bad "Contact: * Stands Alone and With Expires: 0"
+  end
+  return true
+end
+
+local function too_many()
+  return nil, 403, { reason = "Too Many Contacts" }
+end
+
+--- Read a REGISTER.
+---@param message sip.Message
+---@param policy sip.RegisterPolicy
+---@param received string  where it came from
+---@return sip.Registering? reading
+---@return integer? status
+---@return sip.Refusing? refusing
+function M.read(message, policy, received)
+  local paths, status, spec = read_path(message, policy)
+  if not paths then
+    return nil, status, spec
+  end
+  local reading = {
+    all = false, changes = {}, call_id = message:call_id(), cseq = (message:cseq()),
+    path = table.concat(paths, ", "), received = received,
+  }
+  local values = message:values "Contact"
+  if #values > 2 * policy.contacts then -- nobody replaces more than there may be
+    return too_many()
+  end
+  for _, value in ipairs(values) do
+    if is_star(value) then
+      reading.all, status, spec = read_star(message, values)
+      if not reading.all then
+        return nil, status, spec
+      end
+      return reading
+    end
+  end
+  for i, value in ipairs(values) do
+    local change
+    change, status, spec = read_contact(value, message, paths, policy)
+    if not change then
+      return nil, status, spec
+    end
+    local bytes = #change.uri + #change.params + #reading.path + #reading.call_id
+    if bytes > BYTES then
+      return nil, 513, nil
+    end
+    reading.changes[i] = change
+  end
+  return reading
+end
+
+-- 10.3: a request of the same client that is not newer than what it did before.
+local function stale(b, reading)
+  return b.call_id == reading.call_id and reading.cseq <= b.cseq
+end
+
+local function out_of_order()
+  return nil, 500, { reason = "CSeq Is Not Higher Than Before" }
+end
+
+local function find(list, uri)
+  for i, b in ipairs(list) do
+    if b.uri == uri or address.equal(b.uri, uri) then
+      return i, b
+    end
+  end
+end
+
+-- Larger than all others, and not one that was used before.
+local function fresh_id(list, now)
+  local id = now
+  for _, b in ipairs(list) do
+    id = math.max(id, b.id + 1)
+  end
+  return id
+end
+
+local function put(list, change, reading, now)
+  local i, old = find(list, change.uri)
+  if old and not reading.mine[old] and stale(old, reading) then
+    return false
+  elseif change.seconds == 0 then
+    if i then
+      table.remove(list, i)
+    end
+    return true
+  end
+  local new = {
+    uri = change.uri, params = change.params, q = change.q,
+    call_id = reading.call_id, cseq = reading.cseq, path = reading.path,
+    received = reading.received, due = now + change.seconds * 1000,
+    expires_in = change.seconds, id = old and old.id or fresh_id(list, now),
+  }
+  reading.mine[new] = true -- the same Contact twice: the later counts
+  list[i or #list + 1] = new
+  return true
+end
+
+--- Apply it, all or nothing.
+---@param reading sip.Registering
+---@param bindings sip.Binding[]  stay as they are
+---@param now integer             in milliseconds
+---@param policy sip.RegisterPolicy
+---@return sip.Binding[]? bindings
+---@return integer? status
+---@return sip.Refusing? refusing
+function M.apply(reading, bindings, now, policy)
+  if reading.all then
+    for _, b in ipairs(bindings) do
+      if stale(b, reading) then
+        return out_of_order()
+      end
+    end
+    return {}
+  end
+  local list = table.move(bindings, 1, #bindings, 1, {})
+  reading.mine = {}
+  for _, change in ipairs(reading.changes) do
+    if not put(list, change, reading, now) then
+      return out_of_order()
+    end
+  end
+  if #list > policy.contacts and #list > #bindings then
+    return too_many()
+  end
+  return list
+end
+
+--- The headers of the 200 (step 8).
+---@param message sip.Message
+---@param bindings sip.Binding[]
+---@param date string
+---@return string[]
+function M.accepted(message, bindings, date)
+  local headers = {}
+  for _, b in ipairs(bindings) do
+    local q = b.q and (";q=%g"):format(b.q / 1000) or ""
+    headers[#headers + 1] = "Contact"
+    headers[#headers + 1] = ("<%s>%s;expires=%d%s"):format(b.uri, q, b.expires_in,
+      b.params)
+  end
+  if message:has_token("Supported", "path") then
+    for _, value in ipairs(message:values "Path") do
+      headers[#headers + 1] = "Path"
+      headers[#headers + 1] = value
+    end
+  end
+  return table.move({ "Date", date, "Supported", "path" }, 1, 4, #headers + 1, headers)
+end
+
+return M
