@@ -24,7 +24,8 @@ local CHAPTERS = {
     title = "Calls",
     modules = {
       "^app/call", "^app/party", "^app/answer", "^app/dial", "^app/bridge",
-      "^app/sound", "^app/gather", "^app/record", "^app/indialog",
+      "^app/sound", "^app/play", "^app/press", "^app/gather", "^app/record",
+      "^app/indialog",
     },
   },
   { title = "Requests", modules = { "^app/request", "^app/proxy" } },

@@ -13,6 +13,8 @@ local indialog = require "sip.app.indialog"
 local option = require "sip.app.options"
 local outgoing = require "sip.app.outgoing"
 local party = require "sip.app.party"
+local play = require "sip.app.play"
+local press = require "sip.app.press"
 local record = require "sip.app.record"
 local sound = require "sip.app.sound"
 local misuse = require "sip.rt.misuse"
@@ -43,7 +45,7 @@ local M = {}
 local Call = {}
 
 for _, verbs in ipairs { answer, outgoing, indialog, dial.verbs, bridge,
-  sound.verbs, gather, record } do
+  sound.verbs, play, press, gather, record } do
   for name, verb in pairs(verbs) do
     Call[name] = verb
   end

@@ -66,29 +66,27 @@ end
 function M:record(path, options)
   options = option.check(options, schema, "record")
   option.argument(path, "path", "record: the path")
-  local ok, e = self:enter()
-  if not ok then
+  local sound, e = self:speaking "record"
+  if not sound then
     return nil, e
-  elseif not self.sound then
-    misuse.raise("record: the call has no audio: answer it first")
   end
-  local before = self.sound.recording
+  local before = sound.recording
   if before then
     misuse.unless(before.stopping, "record: one recording at a time")
     before.event:wait() -- its file is being closed
-    ok, e = self:enter()
-    if not ok then
+    sound, e = self:speaking "record"
+    if not sound then
       return nil, e
     end
   end
   if options.beep then
+    local ok
     ok, e = self:play "tone:beep"
     if not ok then
       return nil, e
     end
   end
   self.ua:verb(self, "record " .. path)
-  local sound = self.sound
   local id, why = sound.session:record {
     path = path,
     max = options.max,

@@ -1,12 +1,10 @@
 --- The audio of a call: a media session, and the offers and answers that say how
---- it is to run (RFC 3264). The verbs that play and press stand here too.
+--- it is to run (RFC 3264).
 
 local address = require "sip.msg.address"
-local digits_of = require "sip.app.digits"
 local err = require "sip.rt.err"
 local misuse = require "sip.rt.misuse"
 local offer_of = require "sip.ua.offer"
-local option = require "sip.app.options"
 
 local M = {}
 
@@ -218,72 +216,6 @@ function Sound:close()
   self.session:close()
 end
 
----@class sip.Player  something that plays
----@field id integer
----@field why? sip.MediaEnd  how it ended
----@field message? string    what went wrong with a file
----@field package watcher? fun(message?: string)  told when a file cannot be played
----@field private sound sip.Sound
-local Player = {}
-local player_mt = { __name = "sip.Player", __index = Player }
-
-function player_mt:__tostring()
-  return ("sip.Player{%d; %s}"):format(self.id, self.why or "playing")
-end
-
---- Stop playing. Never waits.
-function Player:stop()
-  if not self.why and not self.stopping then
-    self.stopping = true
-    self.sound.session:stop(self.id)
-  end
-end
-
---- `local player <close> = call:play { ..., background = true }` stops with its
---- block.
-function player_mt:__close()
-  self:stop()
-end
-
---- Of the sound: it has ended.
----@private
-function Player:ended(why, message)
-  self.why, self.message = why, message
-  if self.event then
-    self.event:notify(true)
-  end
-  if why == "failed" and self.watcher then
-    self.watcher(message)
-  end
-  self.sound.call:changed()
-end
-
---- Wait until everything has been played.
----@param timeout? number
----@return true? ok
----@return sip.Error? err  ended, timeout, or rejected: a file that cannot be played
-function Player:wait(timeout)
-  local sched = self.sound.call.ua.sched
-  if timeout then
-    option.argument(timeout, "seconds", "wait: the timeout")
-  end
-  sched:enter()
-  if not self.why then
-    self.event = self.event or sched:event()
-    local ok, e = self.event:wait(timeout)
-    if not ok then
-      return nil, e
-    end
-  end
-  local why = self.why
-  if why == "finished" or why == "stopped" then
-    return true
-  elseif why == "closed" then
-    return nil, err.new("ended")
-  end
-  return nil, err.new("rejected", { op = "play", message = self.message })
-end
-
 local verbs = {}
 
 --- What a call can do.
@@ -320,8 +252,12 @@ function verbs:media_host()
   return ua:own_address(transport, host, port)
 end
 
--- The sound of a call that may be spoken to; misuse raises.
-local function speaking(self, verb)
+--- The sound of a call that may be spoken to; misuse raises.
+---@param verb string  for the error
+---@return sip.Sound? sound
+---@return sip.Error? err  ended
+---@private
+function verbs:speaking(verb)
   local ok, e = self:enter()
   if not ok then
     return nil, e
@@ -329,135 +265,6 @@ local function speaking(self, verb)
     misuse.raise("%s: the call has no audio: answer it first", verb)
   end
   return self.sound
-end
-
-local ITEMS_MAX = 64
-local play_options = { background = "boolean", loop = "boolean" }
-
--- `play "a.wav"`, `play { "a.wav", "tone:beep" }`.
-local function parse_play(what)
-  if type(what) == "string" then
-    return { option.argument(what, "path", "play: the path") }, {}
-  elseif type(what) ~= "table" then
-    misuse.raise("play: a file, a tone, or a list of them")
-  end
-  local items, options = {}, {}
-  for key, value in pairs(what) do
-    if math.type(key) ~= "integer" then
-      options[key] = value
-    end
-  end
-  for i, item in ipairs(what) do
-    items[i] = option.argument(item, "path", ("play: item %d"):format(i))
-  end
-  if #items == 0 or #items > ITEMS_MAX then
-    misuse.raise("play: from 1 to %d files and tones", ITEMS_MAX)
-  end
-  return items, option.check(options, play_options, "play")
-end
-
---- Play files and tones one after the other; waits for the end, unless in the
---- background.
----@param what string|table  { "a.wav", "tone:busy", background = true, loop = true }
----@return true|sip.Player? done
----@return sip.Error? err
-function verbs:play(what)
-  local items, options = parse_play(what)
-  local sound, e = speaking(self, "play")
-  if not sound then
-    return nil, e
-  end
-  local names = table.concat(items, " ")
-  self.ua:verb(self, "play " .. names)
-  items.loop = options.loop
-  local id, why = sound.session:play(items)
-  if not id then
-    return nil, err.new("rejected", { op = "play", message = names .. ": " .. why })
-  end
-  local player = setmetatable({ id = id, sound = sound }, player_mt)
-  sound.players[id] = player
-  if options.background then
-    return player
-  end
-  local scoped <close> = player
-  return scoped:wait()
-end
-
---- A digit has come, by whichever way.
----@param digit string
----@param how "rtp"|"info"
----@private
-function verbs:digit_heard(digit, how)
-  local digits = self:digits()
-  if self.state == "ended" or not digits:heard(digit, how) then
-    return
-  end
-  self.ua:verb(self, "digit " .. digit)
-  local recording = self.sound and self.sound.recording
-  if recording and recording:stops_at(digit) then
-    return
-  end
-  digits.mailbox:send(digit)
-  self:changed()
-end
-
---- The stream of what was pressed.
----@return sip.Digits
----@private
-function verbs:digits()
-  local digits = self.pressed
-  if not digits then
-    digits = digits_of.new(self.ua.sched)
-    self.pressed = digits
-  end
-  return digits
-end
-
-local PRESS, GAP = 0.1, 0.1
-local press_options = { duration = "span", gap = "seconds" }
-
---- Press digits; returns when the last one has been sent.
----@param digits string  0-9 * # A-D
----@param options? { duration?: number, gap?: number }
----@return true? ok
----@return sip.Error? err
-function verbs:press(digits, options)
-  options = option.check(options, press_options, "press")
-  if type(digits) ~= "string" or not digits:match "^[%d*#A-Da-d]+$" then
-    misuse.raise("press: digits from 0-9 * # A-D")
-  end
-  local ok, e = self:enter()
-  if not ok then
-    return nil, e
-  end
-  self.ua:verb(self, "press " .. digits)
-  local duration, gap = options.duration or PRESS, options.gap or GAP
-  local sound = self.sound
-  if not sound then
-    return self:press_by_info(digits:upper(), duration)
-  end
-  ok, e = sound.session:press(digits:upper(), { duration = duration, gap = gap })
-  if not ok then
-    return nil, err.new("rejected", { op = "press", message = e })
-  end
-  self.ua.sched:sleep(#digits * (duration + gap))
-  return self:enter()
-end
-
---- Press digits by INFO, where the media is kept elsewhere.
----@private
-function verbs:press_by_info(digits, duration)
-  for digit in digits:gmatch "." do
-    local res, e = self:send {
-      method = "INFO",
-      content_type = "application/dtmf-relay",
-      body = ("Signal=%s\r\nDuration=%d\r\n"):format(digit, duration * 1000 // 1),
-    }
-    if not res then
-      return nil, e
-    end
-  end
-  return true
 end
 
 return M
