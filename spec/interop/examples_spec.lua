@@ -167,7 +167,7 @@ describe("run by bin/luasip,", function()
         tone(700, spoken + 2), ear.events("2", 101)))))
       local status, said = perl:wait()
       assert.equal(0, status, said)
-      assert.matches("heard #\nbye answered\n$", said)
+      assert.matches("heard # for 800\nbye answered\n$", said)
       local there = ear.hear(ear.from_ulaw(folder .. "/heard.ulaw"), 700)
       near(2.05, there.tone, 0.15, "tone")
       assert.is_true(there.other <= 0.06, "other: " .. there.other)
@@ -195,7 +195,15 @@ describe("run by bin/luasip,", function()
         folder .. "/heard.ulaw", 2, "159" }, { folder = folder })
       local status, said = perl:wait()
       assert.equal(0, status, said)
-      assert.matches("heard 1\nheard 5\nheard 9\nbye answered\n$", said)
+      local digits, lasted = "", {}
+      for digit, duration in said:gmatch "heard (.) for (%d+)\n" do
+        digits, lasted[#lasted + 1] = digits .. digit, duration / 8000
+      end
+      assert.equal("159", digits)
+      for _, duration in ipairs(lasted) do
+        near(0.11, duration, 0.031, "duration")
+      end
+      assert.matches("bye answered\n$", said)
       local heard = ear.hear(ear.from_ulaw(folder .. "/heard.ulaw"), 600)
       assert.is_true(heard.tone >= 1.2, "tone: " .. heard.tone)
       near(heard.total, heard.tone, 0.15, "tone")

@@ -4,10 +4,14 @@
 #        [DIGITS]
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::Bin;
 use Net::SIP;
+use Keep;
 
 my ($local, $in, $out, $seconds, $digits) = @ARGV;
 $| = 1;
+my $keep = Keep->new($out);
 my ($address, $port, $transport) = $local =~ /^(.*):(\d+)(?:;transport=(\w+))?$/;
 my $ua = Net::SIP::Simple->new(from => "sip:perl\@$address:$port", leg => {
     addr => $address, port => $port, proto => $transport || 'udp',
@@ -16,11 +20,14 @@ my $ua = Net::SIP::Simple->new(from => "sip:perl\@$address:$port", leg => {
 my ($over, $enough, $established);
 my $call;
 $ua->listen(
-    init_media => $ua->rtp('media_send_recv', $in, 1, $out),
+    init_media => $ua->rtp('media_send_recv', $in, 1, $keep->to),
     cb_create => sub { $call = $_[0]; print "called\n"; 1 },
     cb_established => sub { print "established\n"; $established = 1 },
     recv_bye => \$over,
-    cb_dtmf => sub { print "heard $_[0]\n"; $enough = 1 if $_[0] eq '#' },
+    cb_dtmf => sub {
+        print "heard $_[0] for $keep->{lasted}\n";
+        $enough = 1 if $_[0] eq '#';
+    },
     dtmf_methods => 'rfc2833',
 );
 print "ready\n";

@@ -4,10 +4,14 @@
 #        [DIGITS]
 use strict;
 use warnings;
+use FindBin;
+use lib $FindBin::Bin;
 use Net::SIP;
+use Keep;
 
 my ($local, $uri, $in, $out, $seconds, $digits) = @ARGV;
 $| = 1;
+my $keep = Keep->new($out);
 my ($address, $port, $transport) = $local =~ /^(.*):(\d+)(?:;transport=(\w+))?$/;
 my $ua = Net::SIP::Simple->new(from => "sip:perl\@$address:$port", leg => {
     addr => $address, port => $port, proto => $transport || 'udp',
@@ -16,9 +20,12 @@ my $ua = Net::SIP::Simple->new(from => "sip:perl\@$address:$port", leg => {
 my ($over, $enough);
 my $call = $ua->invite(
     $uri,
-    init_media => $ua->rtp('media_send_recv', $in, 1, $out),
+    init_media => $ua->rtp('media_send_recv', $in, 1, $keep->to),
     recv_bye => \$over,
-    cb_dtmf => sub { print "heard $_[0]\n"; $enough = 1 if $_[0] eq '#' },
+    cb_dtmf => sub {
+        print "heard $_[0] for $keep->{lasted}\n";
+        $enough = 1 if $_[0] eq '#';
+    },
     dtmf_methods => 'rfc2833',
 ) or die "no call: " . $ua->error . "\n";
 die "failed: " . $call->error . "\n" if $call->error;
