@@ -28,7 +28,7 @@ local CHAPTERS = {
       "^app/indialog",
     },
   },
-  { title = "Requests", modules = { "^app/request", "^app/proxy" } },
+  { title = "Requests", modules = { "^app/request", "^app/guarded", "^app/proxy" } },
   { title = "Registrations", modules = { "^app/registration" } },
   {
     title = "Location and registrar",
@@ -42,7 +42,7 @@ local CHAPTERS = {
 -- Below app, but nothing that a script holds.
 local INNER = {
   "^app/digits", "^app/inbox", "^app/intake", "^app/options", "^app/outgoing",
-  "^app/runtime", "^app/settings", "^app/tracer", "^app/wait", "^store/",
+  "^app/runtime", "^app/settings", "^app/tracer", "^app/users", "^app/wait", "^store/",
 }
 
 -- Classes that stand in the files above and are not for scripts.

@@ -32,8 +32,8 @@ describe("misuse", function()
     local function new(options, text)
       fails(text, sip_a.new, options)
     end
-    new({ users = {} }, 'sip.new: unknown option "users"')
-    new({ trusted = {} }, 'sip.new: unknown option "trusted"')
+    new({ user = {} }, 'sip.new: unknown option "user"')
+    new({ trust = {} }, 'sip.new: unknown option "trust"')
     new({ listen = {} }, "sip.new: listen names no address")
     new({ listen = { 5060 } }, 'cannot listen at "5060"')
     new({ listen = { "udp:192.0.2.1:6000", "udp:192.0.2.1:99999" } },

@@ -5,6 +5,7 @@ local call_of = require "sip.app.call"
 local dial = require "sip.app.dial"
 local dialogs = require "sip.ua.dialogs"
 local inbox = require "sip.app.inbox"
+local guarded = require "sip.app.guarded"
 local address = require "sip.msg.address"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
@@ -28,6 +29,8 @@ local PATIENCE, TIMER_C = 64, 181
 ---@field state "open"|"closing"|"closed"
 ---@field registrations sip.Registration[]  those that are kept alive
 ---@field log any
+---@field guard? sip.Guard
+---@field peers? sip.Networks
 ---@field package handler? fun(call: sip.Call)
 ---@field package servers table<any, sip.Call>  by server transaction
 local Endpoint = {}
@@ -56,6 +59,12 @@ end
 ---   and descriptions name, behind a NAT
 ---@field max_calls? integer       503 to more
 ---@field location? sip.Location    where registered users are; see sip.location
+---@field users? sip.Users         who is known, see Request:trusted: passwords by name,
+---   or a function that finds them, and may wait
+---@field realm? string            what passwords are for, as phones show it: the domain
+---@field algorithms? string[]     of challenges, the best first: SHA-256 and MD5
+---@field trusted? string[]        networks whose requests need no password:
+---   "192.0.2.0/24", "2001:db8::1"
 ---@field secret? string          16 bytes and more, of which the keys of nonces and of
 ---   Record-Route are made: with the same after a restart, calls go on. Random
 ---@field trace? boolean|integer   keeps what passes, for `ladder`; so many records
@@ -115,6 +124,7 @@ function M.new(runtime, options)
     advertise = settings.advertise,
     domain = settings.domains[1],
     domains = set_of(settings.domains),
+    peers = settings.peers,
     call_set = {},
     registrations = {},
     clients = {},
@@ -126,6 +136,7 @@ function M.new(runtime, options)
     faces = {},
     contacts = {},
   }, endpoint_mt)
+  self.guard = guarded.guard(self, options, settings.stack_limits)
   local traced = options.trace or runtime.tracing
   self.tracer = traced and runtime:tracer_for(self, options.trace) or nil
   self.stack = runtime.driver:stack {

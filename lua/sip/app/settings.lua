@@ -3,6 +3,7 @@
 local address = require "sip.msg.address"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
+local users_of = require "sip.app.users"
 
 local M = {}
 
@@ -13,6 +14,7 @@ local schema = {
   max_calls = "count", auth = "table", from = "line",
   t1 = "span", t2 = "span", t4 = "span", timer_c = "span",
   location = "table", secret = "secret",
+  users = "table|function", realm = "line", algorithms = "table", trusted = "table",
   limits = "table", log = "string|function", trace = "boolean|count",
 }
 
@@ -113,6 +115,7 @@ end
 ---@field advertise { sip?: string, media?: string }
 ---@field limits { cleanup?: number, slice?: number, drain: number }
 ---@field stack_limits table<string, integer>
+---@field peers? sip.Networks
 
 --- What `sip.new` was given.
 ---@param options? table
@@ -135,6 +138,7 @@ function M.read(options)
     limits = own_part(limits, true),
     stack_limits = own_part(limits, false),
   }
+  settings.peers = users_of.check(options, settings.domains[1])
   settings.limits.drain = settings.limits.drain or DRAIN
   return options, settings
 end

@@ -211,6 +211,15 @@ function Guard:proof(header, params, request)
   }
 end
 
+--- Whether a line of credentials is for a realm.
+---@param value string
+---@param realm string
+---@return boolean
+function M.is_for(value, realm)
+  local parsed = digest.parse(value)
+  return parsed ~= nil and parsed[1].params.realm == realm
+end
+
 local rank = { good = 3, stale = 2, forged = 1 }
 local headers = { "Proxy-Authorization", "Authorization" }
 
