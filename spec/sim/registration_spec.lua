@@ -465,6 +465,19 @@ describe("a registration", function()
       assert.equal(1, #server.seen)
     end)
 
+    it("without trouble when its REGISTER fails meanwhile", function()
+      net.world:link { delay = 0.5 }
+      local server = registrar(function()
+        return 503
+      end)
+      local reg = register()
+      local results = spawn(reg.remove, reg)
+      net:run(60)
+      assert.same({ true, n = 1 }, results.values)
+      assert.same({ 1, 1, nil }, { results.at, #server.seen, reg.err })
+      net.world:link { delay = 0 }
+    end)
+
     it("at the end of its block", function()
       local server = registrar()
       spawn(function()

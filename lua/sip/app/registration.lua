@@ -212,7 +212,7 @@ end
 -- No more refreshes; the binding is removed. Never waits.
 local function retire(self)
   if not self.leaving then
-    self.leaving = true
+    self.leaving, self.err = true, nil
     disarm(self, "timer")
     if not self.exchange then
       leave(self)
@@ -267,7 +267,9 @@ end
 ---@private
 function Registration:failure(e, res)
   self.exchange = nil
-  self.err = e
+  if self.removing or not self.leaving then
+    self.err = e
+  end
   if self.leaving then
     return leave(self)
   elseif self.ua.state == "closed" then
@@ -353,9 +355,6 @@ end
 function Registration:remove(timeout)
   option.argument(timeout, "seconds", "remove: timeout", math.huge)
   local sched = self.ua.sched
-  if not self.leaving then
-    self.err = nil
-  end
   retire(self)
   if not sched:running() then
     return true
