@@ -29,3 +29,10 @@ struct sip_limits {
 
 #define SIP_LIMIT_VALUE(name, value) .name = (value),
 #define SIP_LIMITS_DEFAULT ((struct sip_limits){ SIP_LIMIT_MAP(SIP_LIMIT_VALUE) })
+
+/* Of what we wrote ourselves and read again: what may come in, with a Via and edits. */
+#define SIP_LIMITS_OWN                                                                 \
+	((struct sip_limits){ .message_bytes = 131072,                                 \
+	                      .header_count = 384,                                     \
+	                      .header_bytes = 131072,                                  \
+	                      .uri_bytes = 131072 })

@@ -474,6 +474,22 @@ static int l_bytes(lua_State *L)
 	return 1;
 }
 
+/* msg:source() -> ip, port, transport: where it came from | nil */
+static int l_source(lua_State *L)
+{
+	const struct sip_msg *msg = self(L);
+	char text[SIP_ADDR_TEXT_MAX];
+
+	if (!msg)
+		return gone(L);
+	if (msg->path.transport == SIP_TRANSPORT_NONE)
+		return 0;
+	lua_pushlstring(L, text, sip_addr_write_host(&msg->path.remote, text, false));
+	lua_pushinteger(L, msg->path.remote.port);
+	l_push_str(L, sip_transport_info(msg->path.transport)->uri);
+	return 3;
+}
+
 static int l_check(lua_State *L)
 {
 	struct sip_msg *msg = self(L);
@@ -600,6 +616,7 @@ static const luaL_Reg methods[] = {
 	{ "name_addr", l_name_addr },
 	{ "body", l_body },
 	{ "bytes", l_bytes },
+	{ "source", l_source },
 	{ "check", l_check },
 	{ "keep", l_keep },
 	{ "kept", l_kept },

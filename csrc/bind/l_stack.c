@@ -1,11 +1,11 @@
 #include "bind/l_stack.h"
 
 #include "bind/l_class.h"
+#include "bind/l_forward.h"
 #include "bind/l_msg.h"
+#include "bind/l_request.h"
 #include "bind/l_tx.h"
 #include "bind/l_write.h"
-
-#define L_SENT "sip.Sent"
 
 /* The Lua table of a stack, its uservalue 1: the dispatch function and the weak table
  * of transaction boxes. */
@@ -19,6 +19,16 @@ struct l_stack *l_check_stack(lua_State *L, int arg)
 		return NULL;
 	sip_stack_at(box->stack, box->driver->ops->now_ms(box->driver));
 	return box;
+}
+
+void l_push_client(lua_State *L, struct l_stack *box, struct sip_tx *tx)
+{
+	lua_getiuservalue(L, 1, 1);
+	lua_rawgeti(L, -1, T_OBJECTS);
+	/* A box that cannot be made raises; the transaction lives on in its layer, and
+	 * its reference here is the one to give up. */
+	sip_tx_unref(tx);
+	l_push_tx(L, lua_gettop(L), box, tx);
 }
 
 int l_outcome(lua_State *L, sip_err err, const char *why)
@@ -308,9 +318,9 @@ static void read_limits(lua_State *L, int index, struct sip_limits *limits)
 	lua_pop(L, 1);
 }
 
-/* driver:stack{ dispatch, t1, t2, t4, timer_c, trying, limits, advertise, watch }:
- * times in seconds, limits by the names of base/limits.h.  Raises when memory is short.
- */
+/* driver:stack{ dispatch, t1, t2, t4, timer_c, trying, limits, advertise, watch,
+ * relay, secret }: times in seconds, limits by the names of base/limits.h.  Raises when
+ * memory is short. */
 int l_stack_new(lua_State *L, struct l_driver *driver)
 {
 	struct sip_stack_opts opts = { .alloc = driver->alloc,
@@ -329,9 +339,12 @@ int l_stack_new(lua_State *L, struct l_driver *driver)
 	luaL_argcheck(L, opts.timing.t1_ms > 0, 2, "t1 must be positive");
 	read_limits(L, 2, &opts.limits);
 	opts.advertise = l_opt_field(L, 2, "advertise");
+	opts.secret = l_opt_field(L, 2, "secret");
 	lua_getfield(L, 2, "watch");
 	opts.watched = lua_toboolean(L, -1);
-	lua_pop(L, 1);
+	lua_getfield(L, 2, "relay");
+	opts.relay = lua_toboolean(L, -1);
+	lua_pop(L, 2);
 
 	box = lua_newuserdatauv(L, sizeof *box, 1); /* 3 */
 	memset(box, 0, sizeof *box);
@@ -366,130 +379,7 @@ int l_stack_new(lua_State *L, struct l_driver *driver)
 	return 1;
 }
 
-/* ---- sending ---- */
-
-static enum sip_transport check_transport(lua_State *L, int index)
-{
-	const sip_str name = l_opt_field(L, index, "transport");
-	enum sip_transport transport = SIP_UDP;
-
-	if (name.len > 0)
-		transport = sip_transport_find(name);
-	if (transport == SIP_TRANSPORT_NONE)
-		luaL_error(L, "transport: %s is none", name.p);
-	return transport;
-}
-
-static struct sip_addr check_address(lua_State *L, int index)
-{
-	const sip_str host = l_opt_field(L, index, "host");
-	struct sip_addr addr = { 0 };
-	lua_Integer port;
-
-	if (!sip_addr_parse(host, &addr))
-		luaL_error(L, "host: an IP address expected, got '%s'", host.p);
-	lua_getfield(L, index, "port");
-	port = luaL_optinteger(L, -1, 0);
-	if (port < 0 || port > 65535)
-		luaL_error(L, "port: 0 to 65535 expected");
-	lua_pop(L, 1);
-	addr.port = (uint16_t)port;
-	return addr;
-}
-
-static struct sip_target check_target(lua_State *L, int index)
-{
-	struct sip_target target = { .transport = check_transport(L, index),
-		                     .remote = check_address(L, index) };
-
-	if (target.remote.port == 0)
-		target.remote.port = sip_transport_info(target.transport)->port;
-	return target;
-}
-
-/* The request of the table at index 2; what owns its headers stays on the Lua stack. */
-static struct sip_request_spec check_request(lua_State *L)
-{
-	struct sip_request_spec spec;
-
-	luaL_checktype(L, 2, LUA_TTABLE);
-	lua_settop(L, 2);
-	spec.method = l_check_field(L, 2, "method");
-	spec.uri = l_check_field(L, 2, "uri");
-	spec.raw = l_opt_field(L, 2, "raw");
-	spec.body = l_opt_field(L, 2, "body");
-	spec.field_count = l_check_fields(L, 2, "headers", &spec.fields);
-	return spec;
-}
-
-/* stack:request{ method, uri, raw, headers, body, transport, host, port }
- * -> ClientTx | nil, name, why */
-static int l_stack_request(lua_State *L)
-{
-	struct l_stack *box = l_check_stack(L, 1);
-	const struct sip_request_spec spec = check_request(L);
-	const struct sip_target target = check_target(L, 2);
-	const char *why = NULL;
-	struct sip_tx *tx;
-	sip_err err;
-
-	if (!box)
-		return l_outcome(L, SIP_EGONE, "the stack is closed");
-	err = sip_stack_request(box->stack, &spec, &target, &tx, &why);
-	if (err != SIP_OK)
-		return l_outcome(L, err, why);
-	lua_getiuservalue(L, 1, 1);
-	lua_rawgeti(L, -1, T_OBJECTS);
-	/* A box that cannot be made raises; the transaction lives on in its layer, and
-	 * its reference here is the one to give up. */
-	sip_tx_unref(tx);
-	l_push_tx(L, lua_gettop(L), box, tx);
-	return 1;
-}
-
-/* stack:send{ as request } -> Sent | nil, name, why */
-static int l_stack_send(lua_State *L)
-{
-	struct l_stack *box = l_check_stack(L, 1);
-	const struct sip_request_spec spec = check_request(L);
-	const struct sip_target target = check_target(L, 2);
-	const char *why = NULL;
-	struct sip_sent *sent;
-	sip_err err;
-
-	if (!box)
-		return l_outcome(L, SIP_EGONE, "the stack is closed");
-	sent = lua_newuserdatauv(L, sizeof *sent, 1);
-	memset(sent, 0, sizeof *sent);
-	luaL_setmetatable(L, L_SENT);
-	lua_pushvalue(L, 1);
-	lua_setiuservalue(L, -2, 1);
-	err = sip_stack_send(box->stack, &spec, &target, sent, &why);
-	return err == SIP_OK ? 1 : l_outcome(L, err, why);
-}
-
-/* sent:again() -> true | nil, name, why */
-static int l_sent_again(lua_State *L)
-{
-	struct sip_sent *sent = luaL_checkudata(L, 1, L_SENT);
-	struct l_stack *box;
-
-	lua_getiuservalue(L, 1, 1);
-	box = l_check_stack(L, 2);
-	if (!box || !sent->bytes)
-		return l_outcome(L, SIP_EGONE, "the stack is closed");
-	return l_outcome(L, sip_stack_send_again(box->stack, sent), "not sent");
-}
-
-static int l_sent_release(lua_State *L)
-{
-	struct sip_sent *sent = luaL_checkudata(L, 1, L_SENT);
-	struct sip_buf *bytes = sent->bytes;
-
-	sent->bytes = NULL;
-	sip_buf_unref(bytes);
-	return 0;
-}
+/* ---- what it does ---- */
 
 /* stack:listen{ transport, host, port } -> port | nil, name, why */
 static int l_stack_listen(lua_State *L)
@@ -501,8 +391,8 @@ static int l_stack_listen(lua_State *L)
 	sip_err err;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
-	transport = check_transport(L, 2);
-	at = check_address(L, 2);
+	transport = l_check_transport(L, 2);
+	at = l_check_address(L, 2);
 	if (!box)
 		return l_outcome(L, SIP_EGONE, "the stack is closed");
 	err = sip_stack_listen(box->stack, transport, &at, &why);
@@ -582,10 +472,18 @@ static int l_stack_stats(lua_State *L)
 }
 
 static const luaL_Reg stack_methods[] = {
-	{ "request", l_stack_request }, { "send", l_stack_send },
-	{ "listen", l_stack_listen },   { "local_for", l_stack_local_for },
-	{ "resolve", l_stack_resolve }, { "stats", l_stack_stats },
-	{ "close", l_stack_close },     { NULL, NULL },
+	{ "request", l_stack_request },
+	{ "send", l_stack_send },
+	{ "forward", l_stack_forward },
+	{ "pass", l_stack_pass },
+	{ "seal", l_stack_seal },
+	{ "stateless_branch", l_stack_stateless_branch },
+	{ "listen", l_stack_listen },
+	{ "local_for", l_stack_local_for },
+	{ "resolve", l_stack_resolve },
+	{ "stats", l_stack_stats },
+	{ "close", l_stack_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg stack_meta[] = {
@@ -595,21 +493,10 @@ static const luaL_Reg stack_meta[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg sent_methods[] = {
-	{ "again", l_sent_again },
-	{ NULL, NULL },
-};
-
-static const luaL_Reg sent_meta[] = {
-	{ "__gc", l_sent_release },
-	{ "__close", l_sent_release },
-	{ NULL, NULL },
-};
-
 void l_stack_open(lua_State *L)
 {
 	l_new_class(L, L_STACK, stack_meta, stack_methods);
-	l_new_class(L, L_SENT, sent_meta, sent_methods);
+	l_request_open(L);
 	luaL_newmetatable(L, "sip.weak");
 	lua_pushliteral(L, "v");
 	lua_setfield(L, -2, "__mode");

@@ -33,3 +33,7 @@ struct l_stack *l_check_stack(lua_State *L, int arg);
 
 /* Push `nil, name, why` and give 3, or `true` and give 1. */
 int l_outcome(lua_State *L, sip_err err, const char *why);
+
+/* Push the box of a client transaction that was made; takes the reference.  The stack
+ * is at index 1.  May raise. */
+void l_push_client(lua_State *L, struct l_stack *box, struct sip_tx *tx);

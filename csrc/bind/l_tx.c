@@ -1,6 +1,8 @@
 #include "bind/l_tx.h"
 
 #include "bind/l_class.h"
+#include "bind/l_forward.h"
+#include "bind/l_msg.h"
 #include "bind/l_write.h"
 
 #define L_SERVER "sip.ServerTx"
@@ -128,6 +130,42 @@ static int l_tx_respond(lua_State *L)
 	return l_outcome(L, err, why);
 }
 
+/* tx:forward(response, edits) -> true | nil, name, why */
+static int l_tx_forward(lua_State *L)
+{
+	const struct l_tx *box = check_server(L);
+	const struct sip_msg *response = l_check_msg(L, 2);
+	const struct sip_edit *edits;
+	struct sip_stack *stack;
+	const char *why = NULL;
+	unsigned count;
+	sip_err err;
+
+	lua_settop(L, 3);
+	count = l_check_edits(L, 3, &edits);
+	stack = stack_of(box);
+	if (!stack)
+		return l_outcome(L, SIP_EGONE, "the transaction has ended");
+	err = sip_stack_relay(stack, box->tx, response, edits, count, &why);
+	if (err == SIP_ENOMEM) { /* the collector may hold what is wanted here */
+		lua_gc(L, LUA_GCCOLLECT);
+		err = sip_stack_relay(stack, box->tx, response, edits, count, &why);
+	}
+	return l_outcome(L, err, why);
+}
+
+/* tx:drop() -> true | nil, name, why: it ends without a word */
+static int l_tx_drop(lua_State *L)
+{
+	const struct l_tx *box = check_server(L);
+	struct sip_stack *stack = stack_of(box);
+
+	if (!stack)
+		return l_outcome(L, SIP_EGONE, "the transaction has ended");
+	return l_outcome(L, sip_stack_drop(stack, box->tx),
+	                 "the transaction has had its final response");
+}
+
 /* tx:acked(): the ACK to the repeated 2xx has come */
 static int l_tx_acked(lua_State *L)
 {
@@ -229,6 +267,8 @@ static int l_tx_state(lua_State *L)
 
 static const luaL_Reg server_methods[] = {
 	{ "respond", l_tx_respond },
+	{ "forward", l_tx_forward },
+	{ "drop", l_tx_drop },
 	{ "acked", l_tx_acked },
 	{ "source", l_tx_source },
 	{ "local_address", l_tx_local_address },

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "base/wire.h"
 #include "msg/header.h"
 #include "msg/method.h"
 #include "msg/name_addr.h"
@@ -50,7 +51,9 @@ struct sip_msg {
 	uint16_t repeated; /* index of a second one of kind ONE + 1, 0: none */
 	uint16_t skipped;  /* bytes of leading CRLFs that were left out */
 	uint16_t known,
-		bad; /* typed headers that are remembered below, a bit for each */
+		bad;  /* typed headers that are remembered below, a bit for each */
+	bool refused; /* it came with a refusal: good for an answer, no more */
+	struct sip_path path; /* how it came, set by the stack; no transport: unknown */
 	struct sip_uri request_uri;
 	struct sip_via via;
 	struct sip_name_addr from, to, contact;

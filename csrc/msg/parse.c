@@ -8,7 +8,7 @@
 #include "msg/message.h"
 #include "msg/scan.h"
 
-enum { HEADERS_MAX = 256 }; /* of the index; limits may ask for less, not for more */
+enum { HEADERS_MAX = 384 }; /* of the index; limits may ask for less, not for more */
 
 struct parse {
 	const char *p; /* without leading CRLFs */
@@ -329,6 +329,7 @@ static struct sip_msg *make(const struct parse *parse, struct sip_alloc *alloc)
 	msg->bytes = bytes;
 	msg->headers = headers;
 	msg->header_count = (uint16_t)parse->header_count;
+	msg->refused = parse->err != SIP_OK;
 	msg->skipped =
 		(uint16_t)(parse->skipped < UINT16_MAX ? parse->skipped : UINT16_MAX);
 	move(&msg->method_name, parse->p, bytes);

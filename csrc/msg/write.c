@@ -78,7 +78,7 @@ static bool is_token(sip_str s)
 	return s.len > 0 && sip_scan(s.p, s.p + s.len, SIP_C_TOKEN) == s.p + s.len;
 }
 
-static void write_field(struct sip_out *out, const struct sip_field *field)
+void sip_write_field(struct sip_out *out, const struct sip_field *field)
 {
 	if (!is_token(field->name))
 		refuse(out, "a header name is not a token");
@@ -160,23 +160,25 @@ static void copy_all(struct sip_out *out, const struct sip_msg *msg,
 /* --- responses ---------------------------------------------------------------------
  */
 
-static void write_via_mark(struct sip_out *out, const struct sip_response_spec *spec)
+/* A name in sent-by, another address than the source's (18.2.1), or one that the
+ * request claims itself; always with rport (RFC 3581 4). */
+bool sip_via_mark_init(struct sip_via_mark *mark, const struct sip_via *via,
+                       const struct sip_addr *source)
 {
-	if (spec->received.len > 0) {
-		sip_out_lit(out, ";received=");
-		sip_out_value(out, spec->received, "received with CR, LF or NUL");
-	}
-	if (spec->rport) {
-		sip_out_lit(out, ";rport=");
-		sip_out_u64(out, spec->rport);
-	}
+	struct sip_addr host;
+
+	*mark = (struct sip_via_mark){ .rport = via->has_rport ? source->port : 0 };
+	if (!via->has_rport && via->received.len == 0 &&
+	    sip_addr_parse(via->host, &host) && sip_addr_same_host(&host, source))
+		return false;
+	mark->received =
+		sip_str_of(mark->text, sip_addr_write_host(source, mark->text, false));
+	return true;
 }
 
-/* The topmost Via with received and rport of the path (RFC 3261 18.2.1, RFC 3581 4):
- * what the request claimed under these names is left out. */
-static void write_marked_via(struct sip_out *out, const struct sip_msg *req,
-                             const struct sip_via *via,
-                             const struct sip_response_spec *spec)
+/* What the request claimed under these names is left out. */
+void sip_write_marked_via(struct sip_out *out, const struct sip_msg *req,
+                          const struct sip_via *via, sip_str received, uint16_t rport)
 {
 	const struct sip_header *header = &req->headers[req->first[SIP_H_VIA] - 1];
 	const char *const line_end = req->bytes + header->value_at + header->value_len;
@@ -189,9 +191,8 @@ static void write_marked_via(struct sip_out *out, const struct sip_msg *req,
 	} else {
 		sip_out_bytes(out, via->text.p, (size_t)(params.p - 1 - via->text.p));
 		while (sip_param_next(&params, &name, &value)) {
-			if ((spec->rport && sip_str_ieq(name, SIP_STR("rport"))) ||
-			    (spec->received.len &&
-			     sip_str_ieq(name, SIP_STR("received"))))
+			if ((rport && sip_str_ieq(name, SIP_STR("rport"))) ||
+			    (received.len && sip_str_ieq(name, SIP_STR("received"))))
 				continue;
 			sip_out_lit(out, ";");
 			sip_out_str(out, name);
@@ -201,7 +202,14 @@ static void write_marked_via(struct sip_out *out, const struct sip_msg *req,
 			}
 		}
 	}
-	write_via_mark(out, spec);
+	if (received.len > 0) {
+		sip_out_lit(out, ";received=");
+		sip_out_value(out, received, "received with CR, LF or NUL");
+	}
+	if (rport) {
+		sip_out_lit(out, ";rport=");
+		sip_out_u64(out, rport);
+	}
 	sip_out_bytes(out, text_end, (size_t)(line_end - text_end));
 	sip_out_lit(out, "\r\n");
 }
@@ -210,15 +218,13 @@ static void write_vias(struct sip_out *out, struct sip_msg *req,
                        const struct sip_response_spec *spec)
 {
 	const struct sip_via *via = sip_msg_via(req);
-	const bool rport = spec->rport && via && via->has_rport;
-	struct sip_response_spec marks = { .received = spec->received,
-		                           .rport = rport ? spec->rport : 0 };
+	const uint16_t rport = via && via->has_rport ? spec->rport : 0;
 
 	if (!via || (!rport && spec->received.len == 0)) {
 		copy_all(out, req, SIP_H_VIA);
 		return;
 	}
-	write_marked_via(out, req, via, &marks);
+	sip_write_marked_via(out, req, via, spec->received, rport);
 	for (unsigned i = req->first[SIP_H_VIA]; i < req->header_count; i++) {
 		if (req->headers[i].id == SIP_H_VIA)
 			copy_header(out, req, &req->headers[i]);
@@ -291,14 +297,14 @@ void sip_write_response(struct sip_out *out, struct sip_msg *req,
 	if (spec->status == 100)
 		write_timestamp(out, req, spec->delay_ms);
 	for (unsigned i = 0; i < spec->field_count; i++)
-		write_field(out, &spec->fields[i]);
+		sip_write_field(out, &spec->fields[i]);
 	write_body(out, has_length, length, spec->body);
 }
 
 /* --- requests ------------------------------------------------------------------------
  */
 
-static void write_request_line(struct sip_out *out, sip_str method, sip_str uri)
+void sip_write_request_line(struct sip_out *out, sip_str method, sip_str uri)
 {
 	if (!is_token(method))
 		refuse(out, "a method is not a token");
@@ -339,7 +345,7 @@ void sip_write_request(struct sip_out *out, const struct sip_request_spec *spec,
 	sip_str value = { 0 };
 	bool has_length;
 
-	write_request_line(out, spec->method, spec->uri);
+	sip_write_request_line(out, spec->method, spec->uri);
 	*via_at = out->len;
 	if (!find_field(fields, count, SIP_H_MAX_FORWARDS, &value) &&
 	    !find_raw(spec->raw, SIP_H_MAX_FORWARDS, &value))
@@ -348,7 +354,7 @@ void sip_write_request(struct sip_out *out, const struct sip_request_spec *spec,
 		refuse(out, "raw header lines do not end in CRLF");
 	sip_out_str(out, spec->raw);
 	for (unsigned i = 0; i < count; i++)
-		write_field(out, &fields[i]);
+		sip_write_field(out, &fields[i]);
 	has_length = find_field(fields, count, SIP_H_CONTENT_LENGTH, &value) ||
 	             find_raw(spec->raw, SIP_H_CONTENT_LENGTH, &value);
 	write_body(out, has_length, value, spec->body);
@@ -378,7 +384,7 @@ static void write_follower(struct sip_out *out, struct sip_msg *invite,
 	const struct sip_via *via = sip_msg_via(invite);
 	const struct sip_cseq *cseq = sip_msg_cseq(invite);
 
-	write_request_line(out, method, invite->uri);
+	sip_write_request_line(out, method, invite->uri);
 	if (!via || !cseq) {
 		refuse(out, "the INVITE has no Via or CSeq");
 		return;

@@ -26,6 +26,19 @@ struct sip_response_spec {
 void sip_write_response(struct sip_out *out, struct sip_msg *req,
                         const struct sip_response_spec *spec);
 
+/* What the topmost Via of a request is marked with (RFC 3261 18.2.1, RFC 3581 4). */
+struct sip_via_mark {
+	sip_str received; /* empty: none */
+	uint16_t rport;   /* 0: none */
+	char text[SIP_ADDR_TEXT_MAX];
+};
+/* For a request that came from `source`.  False: nothing to mark. */
+bool sip_via_mark_init(struct sip_via_mark *mark, const struct sip_via *via,
+                       const struct sip_addr *source);
+/* The line of the topmost Via with these marks; `via` is its first value. */
+void sip_write_marked_via(struct sip_out *out, const struct sip_msg *req,
+                          const struct sip_via *via, sip_str received, uint16_t rport);
+
 /* A request without its top Via, which depends on the path it takes; `via_at` is
  * where one belongs.  Max-Forwards and Content-Length are added when no field
  * has them. */
@@ -48,5 +61,9 @@ void sip_write_via(struct sip_out *out, enum sip_transport transport, sip_str se
 void sip_write_ack(struct sip_out *out, struct sip_msg *invite,
                    struct sip_msg *response);
 void sip_write_cancel(struct sip_out *out, struct sip_msg *invite);
+
+/* Pieces: refusals are left in `out`. */
+void sip_write_request_line(struct sip_out *out, sip_str method, sip_str uri);
+void sip_write_field(struct sip_out *out, const struct sip_field *field);
 
 sip_str sip_reason_phrase(unsigned status); /* "Busy Here"; of x00 when unknown */

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-enum { HEAD_TIMER = 1, IDLE_TIMER = 2, UNREAD_MIN = 2048 };
+enum { HEAD_TIMER = 1, IDLE_TIMER = 2, UNREAD_MIN = 2048, HELD_MAX = 32 };
 
 static uint64_t id_hash(uint32_t id)
 {
@@ -57,6 +57,7 @@ static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path 
 	flow->path = *path;
 	flow->last_ms = stack->now_ms;
 	sip_list_init(&flow->waiting);
+	sip_list_init(&flow->held);
 	if (sip_map_insert(&stack->flows, &flow->by_id, id_hash(path->id)) != SIP_OK) {
 		sip_free(stack->alloc, flow, sizeof *flow);
 		return NULL;
@@ -71,8 +72,47 @@ static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path 
 	return flow;
 }
 
+/* ---- what may yet go by UDP ---- */
+
+struct held {
+	struct sip_link link;
+	struct sip_path path;
+	struct sip_buf *bytes;
+};
+
+void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
+                   const struct sip_path *path, struct sip_buf *bytes)
+{
+	struct held *held = flow->held_count < HELD_MAX
+	                            ? sip_alloc0(stack->alloc, sizeof *held)
+	                            : NULL;
+
+	if (!held)
+		return; /* then it is lost with the connection */
+	held->path = *path;
+	held->bytes = sip_buf_ref(bytes);
+	sip_list_insert(&flow->held, &held->link);
+	flow->held_count++;
+}
+
+static void let_go_held(struct sip_stack *stack, struct sip_flow *flow, bool put)
+{
+	while (!sip_list_empty(&flow->held)) {
+		struct held *held = SIP_CONTAINER(flow->held.next, struct held, link);
+
+		sip_list_remove(&held->link);
+		if (put) /* as good as any datagram */
+			(void)sip_stack_put(stack, &held->path,
+			                    sip_buf_str(held->bytes), 0);
+		sip_buf_unref(held->bytes);
+		sip_free(stack->alloc, held, sizeof *held);
+	}
+	flow->held_count = 0;
+}
+
 static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 {
+	let_go_held(stack, flow, false);
 	sip_timer_stop(&stack->timers, &flow->timer);
 	sip_map_remove(&stack->flows, &flow->by_id);
 	sip_map_remove(&stack->remotes, &flow->by_remote);
@@ -134,6 +174,7 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_path *path)
 		return;
 	}
 	flow->open = true;
+	let_go_held(stack, flow, false);
 	flow->path.local = path->local;
 	flow->last_ms = stack->now_ms;
 	arm(stack, flow, IDLE_TIMER);
@@ -148,6 +189,7 @@ void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event
 
 	if (!flow)
 		return;
+	let_go_held(stack, flow, !flow->open);
 	while (!sip_list_empty(&flow->waiting)) {
 		struct sip_tx *tx =
 			SIP_CONTAINER(flow->waiting.next, struct sip_tx, on_flow);

@@ -87,9 +87,9 @@ static void refuse(struct sip_stack *stack, struct sip_msg *request,
  * 481 is also the answer when the INVITE was refused without a transaction: nothing
  * tells it from one that never came, and this CANCEL has a transaction. */
 static void receive_cancel(struct sip_stack *stack, const struct sip_path *path,
-                           const struct sip_addr *reply, struct sip_msg *cancel)
+                           const struct sip_addr *reply, struct sip_msg *cancel,
+                           struct sip_tx *found)
 {
-	struct sip_tx *found = sip_tx_find_cancelled(&stack->layer, cancel);
 	struct sip_tx *invite = found && found->kind == SIP_IST ? found : NULL;
 	struct sip_response_spec spec = { .status = found ? 200 : 481 };
 	const char *why;
@@ -114,6 +114,12 @@ static void receive_cancel(struct sip_stack *stack, const struct sip_path *path,
 	event->msg = sip_msg_ref(cancel);
 }
 
+/* Have scripts as much before them as they may? */
+static bool is_full(const struct sip_stack *stack)
+{
+	return stack->queue.count >= stack->limits.events;
+}
+
 static void receive_new(struct sip_stack *stack, const struct sip_path *path,
                         struct sip_msg *request)
 {
@@ -127,16 +133,22 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 	if (request->method == SIP_M_ACK) { /* to a 2xx whose transaction is gone */
 		if (is_stateless_ack(stack, request))
 			return;
+		if (is_full(stack)) {
+			stack->stats.refused++; /* it comes again, with the 2xx */
+			return;
+		}
 		event = sip_stack_push(stack, SIP_EVENT_ACK);
 		event->msg = sip_msg_ref(request);
 		event->path = *path;
 		return;
 	}
 	/* One that ends something is worth its transaction when there are too many. */
-	if (request->method == SIP_M_CANCEL &&
-	    (!full || sip_tx_find_cancelled(&stack->layer, request))) {
-		receive_cancel(stack, path, &reply, request);
-		return;
+	if (request->method == SIP_M_CANCEL) {
+		tx = sip_tx_find_cancelled(&stack->layer, request);
+		if (tx || !(full || stack->relay)) {
+			receive_cancel(stack, path, &reply, request, tx);
+			return;
+		}
 	}
 	if (full) {
 		stack->stats.refused++;
@@ -158,10 +170,13 @@ static void receive_request(struct sip_stack *stack, const struct sip_path *path
 {
 	struct sip_tx *tx = sip_tx_find_server(&stack->layer, request);
 
-	if (tx)
-		sip_tx_receive_request(tx, request);
-	else
+	if (!tx)
 		receive_new(stack, path, request);
+	else if (request->method == SIP_M_ACK && tx->last_status < 300 &&
+	         is_full(stack))
+		stack->stats.refused++;
+	else
+		sip_tx_receive_request(tx, request);
 }
 
 static void receive_response(struct sip_stack *stack, struct sip_msg *response)
@@ -169,13 +184,21 @@ static void receive_response(struct sip_stack *stack, struct sip_msg *response)
 	struct sip_tx *tx = sip_tx_find_client(&stack->layer, response);
 	const struct sip_cseq *cseq = sip_msg_cseq(response);
 
+	if (tx && tx->final && response->status / 100 == 2 && is_full(stack)) {
+		stack->stats.refused++; /* a 2xx is repeated until it has its ACK */
+		return;
+	}
 	if (tx) {
 		sip_tx_receive_response(tx, response);
 		return;
 	}
+	if (sip_stack_pass_response(stack, response))
+		return;
 	stack->stats.stray++;
-	if (response->status / 100 == 2 && cseq && cseq->method == SIP_M_INVITE &&
-	    sip_msg_via_count(response) == 1)
+	if (is_full(stack))
+		stack->stats.refused++;
+	else if (response->status / 100 == 2 && cseq && cseq->method == SIP_M_INVITE &&
+	         sip_msg_via_count(response) == 1)
 		sip_stack_push(stack, SIP_EVENT_STRAY)->msg = sip_msg_ref(response);
 }
 
@@ -190,6 +213,8 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 	sip_stack_watch(stack, false, path, bytes);
 	err = sip_msg_parse(stack->alloc, &stack->limits, bytes, datagram, &msg,
 	                    &refusal);
+	if (msg)
+		msg->path = *path;
 	if (err == SIP_OK)
 		err = sip_msg_check(msg, &refusal);
 	if (err != SIP_OK) {

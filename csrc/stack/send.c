@@ -4,8 +4,7 @@
 
 #include <assert.h>
 
-static const char cookie[] = "z9hG4bK";
-enum { BRANCH_RANDOM = 20, BRANCH_LEN = sizeof cookie - 1 + BRANCH_RANDOM };
+enum { BRANCH_RANDOM = 20, VIA_MAX = SIP_STACK_HOST_MAX + SIP_BRANCH_MAX + 64 };
 
 /* A request as it would go by UDP after all: everything but its top Via. */
 struct fallback {
@@ -92,30 +91,51 @@ sip_err sip_stack_local(struct sip_stack *stack, const struct sip_target *target
 
 /* ---- bytes for a path ---- */
 
-struct draft {
-	struct sip_stack *stack;
-	size_t len, via_at; /* of the request in the stack's scratch, without Via */
-};
-
-static sip_err write_draft(struct draft *draft, const struct sip_request_spec *spec,
-                           const char **why)
+sip_err sip_draft_end(struct sip_stack *stack, struct sip_draft *draft,
+                      const struct sip_out *out, const char **why)
 {
-	struct sip_stack *stack = draft->stack;
-	struct sip_out out;
-	sip_err err;
+	sip_err err = sip_out_end(out);
 
-	sip_out_init(&out, stack->scratch, sizeof stack->scratch - 1024);
-	sip_write_request(&out, spec, &draft->via_at);
-	draft->len = out.len;
-	err = sip_out_end(&out);
-	if (err == SIP_OK && out.len > stack->limits.message_bytes)
+	draft->len = out->len;
+	if (err == SIP_OK && out->len > stack->limits.message_bytes)
 		err = SIP_ELIMIT;
 	if (err != SIP_OK)
-		*why = out.why ? out.why : "the message is too large";
+		*why = out->why ? out->why : "the message is too large";
 	return err;
 }
 
-enum { VIA_MAX = SIP_STACK_HOST_MAX + 128 };
+void sip_draft_begin(struct sip_stack *stack, struct sip_out *out)
+{
+	sip_out_init(out, stack->scratch, sizeof stack->scratch - VIA_MAX);
+}
+
+static sip_err write_draft(struct sip_stack *stack, struct sip_draft *draft,
+                           const struct sip_request_spec *spec, const char **why)
+{
+	struct sip_out out;
+
+	*draft = (struct sip_draft){ .method = spec->method, .via_count = 1 };
+	sip_draft_begin(stack, &out);
+	sip_write_request(&out, spec, &draft->via_at);
+	draft->branch = sip_draft_branch(stack, draft, SIP_STR(""));
+	return sip_draft_end(stack, draft, &out, why);
+}
+
+sip_str sip_draft_branch(struct sip_stack *stack, struct sip_draft *draft, sip_str tail)
+{
+	struct sip_out out;
+
+	sip_out_init(&out, draft->branch_text, sizeof draft->branch_text);
+	sip_out_lit(&out, "z9hG4bK");
+	sip_random_token(stack->random, out.p + out.len, BRANCH_RANDOM);
+	out.len += BRANCH_RANDOM;
+	if (tail.len > 0) {
+		sip_out_lit(&out, ".");
+		sip_out_str(&out, tail);
+	}
+	assert(sip_out_end(&out) == SIP_OK); /* its caller bounds the tail */
+	return sip_str_of(out.p, out.len);
+}
 
 /* The Via line for this path; gives its length. */
 static size_t write_via_line(struct sip_stack *stack, const struct sip_path *path,
@@ -153,29 +173,22 @@ static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t v
 
 /* Would a draft be too large for UDP (18.1.1)?  It goes there all the same when we do
  * not listen on TCP, where nobody could reach us. */
-static bool too_large(struct sip_stack *stack, const struct draft *draft,
-                      const struct sip_target *target, sip_str branch)
+static bool too_large(struct sip_stack *stack, const struct sip_draft *draft,
+                      const struct sip_target *target)
 {
 	struct sip_path path = { 0 };
 	char line[VIA_MAX];
 
-	if (draft->len + VIA_MAX <= SIP_UDP_BYTES_MAX ||
+	if (target->transport != SIP_UDP || draft->len + VIA_MAX <= SIP_UDP_BYTES_MAX ||
+	    !sip_stack_listener(stack, SIP_TCP, target->remote.family) ||
 	    local_towards(stack, target, &path) != SIP_OK)
 		return false;
-	return draft->len + write_via_line(stack, &path, branch, line) >
+	return draft->len + write_via_line(stack, &path, draft->branch, line) >
 	       SIP_UDP_BYTES_MAX;
 }
 
-static void make_branch(struct sip_stack *stack, char branch[BRANCH_LEN])
-{
-	memcpy(branch, cookie, sizeof cookie - 1);
-	sip_random_token(stack->random, branch + sizeof cookie - 1, BRANCH_RANDOM);
-}
-
-/* The path to a target, its connection opened if need be. */
-static sip_err choose_path(struct sip_stack *stack, const struct sip_target *target,
-                           struct sip_path *path, struct sip_flow **flow,
-                           const char **why)
+sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target,
+                        struct sip_path *path, struct sip_flow **flow, const char **why)
 {
 	sip_err err = local_towards(stack, target, path);
 
@@ -236,7 +249,6 @@ bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx)
 	struct fallback *fallback = tx->fallback;
 	struct sip_client_spec spec = { .branch = SIP_STR("") };
 	struct sip_target target = { .transport = SIP_UDP };
-	sip_str branch = sip_str_of(tx->key, BRANCH_LEN);
 
 	if (!fallback || tx->last_status != 0)
 		return false;
@@ -244,7 +256,7 @@ bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx)
 	if (local_towards(stack, &target, &spec.path) != SIP_OK)
 		return false;
 	spec.request = with_via(stack, sip_buf_str(fallback->plain), fallback->via_at,
-	                        &spec.path, branch);
+	                        &spec.path, sip_tx_branch(tx));
 	if (!spec.request)
 		return false;
 	spec.via_at = fallback->via_at;
@@ -254,32 +266,27 @@ bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx)
 	return true;
 }
 
-sip_err sip_stack_request(struct sip_stack *stack, const struct sip_request_spec *spec,
-                          const struct sip_target *target, struct sip_tx **out,
-                          const char **why)
+sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
+                        const struct sip_target *target, struct sip_tx **out,
+                        const char **why)
 {
-	char branch[BRANCH_LEN];
-	struct draft draft = { .stack = stack };
-	struct sip_client_spec client = { .method = spec->method };
+	const sip_str plain = sip_str_of(stack->scratch, draft->len);
+	struct sip_client_spec client = { .method = draft->method,
+		                          .branch = draft->branch,
+		                          .via_at = draft->via_at,
+		                          .via_count = draft->via_count };
 	struct sip_target by = *target;
 	struct sip_flow *flow;
 	struct sip_tx *tx;
-	sip_err err = write_draft(&draft, spec, why);
+	sip_err err;
 
-	if (err != SIP_OK)
-		return err;
-	make_branch(stack, branch);
-	client.branch = sip_str_of(branch, sizeof branch);
-	if (target->transport == SIP_UDP &&
-	    sip_stack_listener(stack, SIP_TCP, target->remote.family) &&
-	    too_large(stack, &draft, target, client.branch))
+	if (too_large(stack, draft, target))
 		by.transport = SIP_TCP;
-	err = choose_path(stack, &by, &client.path, &flow, why);
+	err = sip_path_choose(stack, &by, &client.path, &flow, why);
 	if (err != SIP_OK)
 		return err;
-	client.via_at = draft.via_at;
-	client.request = with_via(stack, sip_str_of(stack->scratch, draft.len),
-	                          draft.via_at, &client.path, client.branch);
+	client.request =
+		with_via(stack, plain, draft->via_at, &client.path, client.branch);
 	*why = "out of memory";
 	if (!client.request)
 		return SIP_ENOMEM;
@@ -292,10 +299,60 @@ sip_err sip_stack_request(struct sip_stack *stack, const struct sip_request_spec
 		sip_list_insert(&flow->waiting, &tx->on_flow);
 	}
 	if (by.transport != target->transport)
-		keep_fallback(stack, tx, sip_str_of(stack->scratch, draft.len),
-		              draft.via_at, &target->remote);
+		keep_fallback(stack, tx, plain, draft->via_at, &target->remote);
 	sip_tx_start(tx);
 	*out = tx;
+	return SIP_OK;
+}
+
+sip_err sip_stack_request(struct sip_stack *stack, const struct sip_request_spec *spec,
+                          const struct sip_target *target, struct sip_tx **out,
+                          const char **why)
+{
+	struct sip_draft draft;
+	const sip_err err = write_draft(stack, &draft, spec, why);
+
+	return err == SIP_OK ? sip_draft_start(stack, &draft, target, out, why) : err;
+}
+
+/* ---- requests without a transaction ---- */
+
+/* Bytes for a stream that may yet be refused are kept as they would go by UDP, and go
+ * there then (18.1.1). */
+static void put_first(struct sip_stack *stack, struct sip_sent *sent)
+{
+	struct sip_flow *flow =
+		sent->by_udp ? sip_flow_find(stack, sent->path.id) : NULL;
+
+	if (flow && !flow->open)
+		sip_flow_hold(stack, flow, &sent->udp_path, sent->by_udp);
+}
+
+sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
+                       const struct sip_target *target, struct sip_sent *sent,
+                       const char **why)
+{
+	const sip_str plain = sip_str_of(stack->scratch, draft->len);
+	struct sip_flow *flow;
+	sip_err err;
+
+	sent->target = *target;
+	if (too_large(stack, draft, target))
+		sent->target.transport = SIP_TCP;
+	err = sip_path_choose(stack, &sent->target, &sent->path, &flow, why);
+	if (err != SIP_OK)
+		return err;
+	*why = "out of memory";
+	sent->bytes = with_via(stack, plain, draft->via_at, &sent->path, draft->branch);
+	if (!sent->bytes)
+		return SIP_ENOMEM;
+	if (sent->target.transport != target->transport &&
+	    local_towards(stack, target, &sent->udp_path) == SIP_OK)
+		sent->by_udp = with_via(stack, plain, draft->via_at, &sent->udp_path,
+		                        draft->branch);
+	put_first(stack, sent);
+	/* Lost or not: the user sends again when it must (13.3.1.4, 16.11). */
+	(void)sip_stack_put(stack, &sent->path, sip_buf_str(sent->bytes), 0);
 	return SIP_OK;
 }
 
@@ -303,26 +360,10 @@ sip_err sip_stack_send(struct sip_stack *stack, const struct sip_request_spec *s
                        const struct sip_target *target, struct sip_sent *sent,
                        const char **why)
 {
-	char branch[BRANCH_LEN];
-	struct draft draft = { .stack = stack };
-	struct sip_flow *flow;
-	sip_err err = write_draft(&draft, spec, why);
+	struct sip_draft draft;
+	const sip_err err = write_draft(stack, &draft, spec, why);
 
-	if (err == SIP_OK)
-		err = choose_path(stack, target, &sent->path, &flow, why);
-	if (err != SIP_OK)
-		return err;
-	make_branch(stack, branch);
-	sent->target = *target;
-	sent->bytes =
-		with_via(stack, sip_str_of(stack->scratch, draft.len), draft.via_at,
-	                 &sent->path, sip_str_of(branch, sizeof branch));
-	*why = "out of memory";
-	if (!sent->bytes)
-		return SIP_ENOMEM;
-	/* Lost or not, the 2xx that it answers is repeated (13.3.1.4). */
-	(void)sip_stack_put(stack, &sent->path, sip_buf_str(sent->bytes), 0);
-	return SIP_OK;
+	return err == SIP_OK ? sip_draft_send(stack, &draft, target, sent, why) : err;
 }
 
 sip_err sip_stack_send_again(struct sip_stack *stack, struct sip_sent *sent)
@@ -333,19 +374,27 @@ sip_err sip_stack_send_again(struct sip_stack *stack, struct sip_sent *sent)
 
 	if (path.transport != SIP_UDP) { /* its connection may have been replaced */
 		const sip_err err =
-			choose_path(stack, &sent->target, &path, &flow, &why);
+			sip_path_choose(stack, &sent->target, &path, &flow, &why);
 		if (err != SIP_OK)
 			return err;
 		sent->path.id = path.id;
 	}
+	put_first(stack, sent);
 	return sip_stack_put(stack, &sent->path, sip_buf_str(sent->bytes), 0);
+}
+
+void sip_sent_fini(struct sip_sent *sent)
+{
+	sip_buf_unref(sent->bytes);
+	sip_buf_unref(sent->by_udp);
+	memset(sent, 0, sizeof *sent);
 }
 
 /* ---- CANCEL ---- */
 
 sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite)
 {
-	static const struct sip_limits limits = { SIP_LIMIT_MAP(SIP_LIMIT_VALUE) };
+	const struct sip_limits limits = SIP_LIMITS_OWN;
 	const sip_str bytes = sip_buf_str(invite->sent);
 	struct sip_client_spec spec = { .path = invite->path,
 		                        .method = sip_method_name(SIP_M_CANCEL) };
@@ -372,7 +421,8 @@ sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite)
 	spec.request = sip_buf_new(stack->alloc, stack->scratch, out.len);
 	if (!spec.request)
 		return SIP_ENOMEM;
-	spec.branch = sip_str_of(invite->key, BRANCH_LEN);
+	spec.branch = sip_tx_branch(invite);
+	spec.via_count = 1;           /* its own, whatever the INVITE came by */
 	spec.via_at = invite->via_at; /* both method names have six letters */
 	err = sip_tx_client(&stack->layer, &spec, &tx);
 	sip_buf_unref(spec.request);

@@ -193,6 +193,7 @@ sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
 	stack->random = opts->random;
 	stack->limits = opts->limits;
 	stack->watched = opts->watched;
+	stack->relay = opts->relay;
 	stack->now_ms = now_ms;
 	stack->host = (struct sip_tx_host){ host_send, host_report, host_reserve };
 	if (opts->advertise.len > 0)
@@ -206,6 +207,7 @@ sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
 	sip_map_init(&stack->flows, opts->alloc);
 	sip_map_init(&stack->remotes, opts->alloc);
 	opts->random->fill(opts->random, &stack->tag_key, sizeof stack->tag_key);
+	sip_stack_seal_init(stack, opts->secret);
 	*out = stack;
 	return SIP_OK;
 }

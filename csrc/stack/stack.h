@@ -10,8 +10,7 @@
 #include "base/limits.h"
 #include "base/random.h"
 #include "base/wire.h"
-#include "msg/message.h"
-#include "msg/write.h"
+#include "msg/forward.h"
 #include "tx/tx.h"
 
 struct sip_stack;
@@ -52,7 +51,9 @@ struct sip_stack_opts {
 	struct sip_timing timing;
 	struct sip_limits limits;
 	bool watched;      /* SIP_EVENT_MESSAGE for everything that passes */
+	bool relay;        /* a CANCEL of nothing we know goes up like any request */
 	sip_str advertise; /* the host that Via and Contact name; empty: the address */
+	sip_str secret;    /* what seals are made with; empty: random */
 };
 
 sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
@@ -99,13 +100,15 @@ sip_err sip_stack_request(struct sip_stack *stack, const struct sip_request_spec
 /* Send a request without a transaction: the ACK to a 2xx (13.2.2.4). */
 struct sip_sent {
 	struct sip_target target;
-	struct sip_path path;
+	struct sip_path path, udp_path;
 	struct sip_buf *bytes;
+	struct sip_buf *by_udp; /* the same for UDP, when only its size forbids that */
 };
 sip_err sip_stack_send(struct sip_stack *stack, const struct sip_request_spec *spec,
                        const struct sip_target *target, struct sip_sent *sent,
                        const char **why);
 sip_err sip_stack_send_again(struct sip_stack *stack, struct sip_sent *sent);
+void sip_sent_fini(struct sip_sent *sent);
 
 /* Answer (see sip_tx_respond).  `why` says what was refused. */
 sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
@@ -116,6 +119,37 @@ sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
  * when it has had its final. */
 sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite);
 
+/* ---- passing on (16) ---- */
+
+/* Send a received request on, in a transaction of its own: as sip_stack_request, with
+ * `tail` (of a token, at most 64 bytes) behind the branch. */
+sip_err sip_stack_forward(struct sip_stack *stack, struct sip_msg *request,
+                          const struct sip_forward_spec *spec, sip_str tail,
+                          const struct sip_target *target, struct sip_tx **tx,
+                          const char **why);
+/* The same without a transaction, with this branch: an ACK to a 2xx, or stateless. */
+sip_err sip_stack_pass(struct sip_stack *stack, struct sip_msg *request,
+                       const struct sip_forward_spec *spec, sip_str branch,
+                       const struct sip_target *target, const char **why);
+/* Send a received response on through a server transaction: without its topmost Via,
+ * with these edits.  Another 2xx after a 2xx too (RFC 6026 7.1). */
+sip_err sip_stack_relay(struct sip_stack *stack, struct sip_tx *tx,
+                        const struct sip_msg *response, const struct sip_edit *edits,
+                        unsigned edit_count, const char **why);
+/* End a server transaction without a word: its request is passed on without one. */
+sip_err sip_stack_drop(struct sip_stack *stack, struct sip_tx *tx);
+
+/* What only who knows the secret can make of these bytes: 13 characters. */
+enum { SIP_SEAL_LEN = 13 };
+void sip_stack_seal(const struct sip_stack *stack, sip_str text,
+                    char seal[SIP_SEAL_LEN]);
+/* The branch of a request that is passed on without a transaction: the same for its
+ * repetitions, its CANCEL and its ACK to a failure (16.11).  Responses that bring it
+ * back are sent on by the stack.  False: the request has no Via that says where to. */
+enum { SIP_STATELESS_BRANCH_LEN = 9 + SIP_SEAL_LEN };
+bool sip_stack_stateless_branch(const struct sip_stack *stack, struct sip_msg *request,
+                                char branch[SIP_STATELESS_BRANCH_LEN]);
+
 /* Ask for records of a name; SIP_EVENT_RECORDS follows. */
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
                          enum sip_record_type type, uint64_t token);
@@ -125,6 +159,7 @@ sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
 	X(received) X(sent)      /* messages */                                   \
 	X(malformed)             /* not parsed; requests among them were answered */ \
 	X(stray)                 /* responses to nobody */                        \
+	X(passed)                /* requests and responses, without a transaction */ \
 	X(refused)               /* by a limit */                                 \
 	X(unsent)                                                                 \
 	X(repeats_sent) X(repeats_received)                                       \

@@ -27,6 +27,8 @@ struct sip_flow {
 	uint64_t last_ms; /* of the last traffic */
 	struct sip_timer timer;
 	struct sip_link waiting; /* client transactions that go by it */
+	struct sip_link held;    /* what goes by UDP if it cannot be opened */
+	unsigned held_count;
 };
 
 struct sip_event_queue {
@@ -50,6 +52,8 @@ struct sip_stack {
 	struct sip_listener listeners[SIP_STACK_LISTENERS];
 	unsigned listener_count;
 	struct sip_hash_key tag_key; /* To tags of answers without a transaction */
+	struct sip_hash_key seal_keys[2];
+	bool relay;
 	char advertise[256];
 	struct sip_stack_stats stats;
 	char scratch[SIP_STACK_SCRATCH];
@@ -78,6 +82,10 @@ void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow);
 void sip_flow_advance(struct sip_stack *stack);
 void sip_flow_free_all(struct sip_stack *stack);
 
+/* Keeps `bytes`, to be put on `path` when the connection cannot be opened. */
+void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
+                   const struct sip_path *path, struct sip_buf *bytes);
+
 /* receive.c */
 void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
                        sip_str bytes, bool datagram);
@@ -85,7 +93,38 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 void sip_stack_refuse_head(struct sip_stack *stack, const struct sip_path *path,
                            sip_str head, const struct sip_refusal *refusal);
 
-/* send.c */
+/* send.c: the path to a target, its connection opened if need be. */
+sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target,
+                        struct sip_path *path, struct sip_flow **flow,
+                        const char **why);
+/* A request is drafted in the scratch, without its Via, and then sent. */
+enum { SIP_TAIL_MAX = 64, SIP_BRANCH_MAX = 96 };
+
+struct sip_draft {
+	size_t len, via_at;
+	uint16_t via_count; /* with the one that is added */
+	sip_str method, branch;
+	char branch_text[SIP_BRANCH_MAX];
+};
+void sip_draft_begin(struct sip_stack *stack, struct sip_out *out);
+sip_err sip_draft_end(struct sip_stack *stack, struct sip_draft *draft,
+                      const struct sip_out *out, const char **why);
+/* A branch of its own, with ".tail" of at most SIP_TAIL_MAX bytes behind it. */
+sip_str sip_draft_branch(struct sip_stack *stack, struct sip_draft *draft,
+                         sip_str tail);
+sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
+                        const struct sip_target *target, struct sip_tx **tx,
+                        const char **why);
+sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
+                       const struct sip_target *target, struct sip_sent *sent,
+                       const char **why);
+
+/* forward.c */
+void sip_stack_seal_init(struct sip_stack *stack, sip_str secret);
+/* A response that belongs to no transaction: was its request passed on without one?
+ * Then so is it (16.11). */
+bool sip_stack_pass_response(struct sip_stack *stack, struct sip_msg *response);
+
 /* The listener of this transport and family; NULL when there is none. */
 const struct sip_listener *sip_stack_listener(const struct sip_stack *stack,
                                               enum sip_transport transport,

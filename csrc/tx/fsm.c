@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-enum { SCRATCH = 16384 }; /* for a 100 or an ACK: headers of one request, no body */
+enum { SCRATCH = 40960 }; /* for a 100 or an ACK: headers of one request, no body */
 
 static bool reliable(const struct sip_tx *tx)
 {
@@ -158,7 +158,7 @@ static void send_100(struct sip_tx *tx)
  * a lingering transaction holds only bytes (17.1.1.3). */
 static void send_ack(struct sip_tx *tx, struct sip_msg *response)
 {
-	static const struct sip_limits limits = { SIP_LIMIT_MAP(SIP_LIMIT_VALUE) };
+	const struct sip_limits limits = SIP_LIMITS_OWN;
 	char scratch[SCRATCH];
 	struct sip_msg *invite;
 	struct sip_refusal refusal;

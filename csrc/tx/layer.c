@@ -138,7 +138,7 @@ sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_client_spec *
 	err = new_tx(layer, invite ? SIP_ICT : SIP_NICT, &key, &spec->path, &tx);
 	if (err != SIP_OK)
 		return err;
-	tx->via_count = 1;
+	tx->via_count = spec->via_count;
 	tx->via_at = (uint16_t)spec->via_at;
 	tx->sent = sip_buf_ref(spec->request);
 	sip_list_insert(&layer->active, &tx->active);
@@ -359,19 +359,14 @@ void sip_tx_write_response(struct sip_tx *tx, const struct sip_response_spec *gi
 {
 	struct sip_response_spec spec = *given;
 	const struct sip_via *via = sip_msg_via(tx->request);
-	struct sip_addr host;
-	char text[SIP_ADDR_TEXT_MAX];
+	struct sip_via_mark mark;
 
 	if (spec.to_tag.len == 0 && spec.status > 100)
 		spec.to_tag = sip_buf_str(tx->tag);
 	spec.delay_ms = (uint32_t)(tx->layer->now_ms - tx->born_ms);
-	/* A name in sent-by, or another address than the source's (18.2.1); always
-	 * with rport (RFC 3581 4). */
-	if (via && (via->has_rport || !sip_addr_parse(via->host, &host) ||
-	            !sip_addr_same_host(&host, &tx->path.remote))) {
-		spec.received = sip_str_of(
-			text, sip_addr_write_host(&tx->path.remote, text, false));
-		spec.rport = tx->path.remote.port;
+	if (via && sip_via_mark_init(&mark, via, &tx->path.remote)) {
+		spec.received = mark.received;
+		spec.rport = mark.rport;
 	}
 	sip_write_response(out, tx->request, &spec);
 }
@@ -444,6 +439,14 @@ void sip_tx_terminate(struct sip_tx *tx)
 	if (layer->host)
 		layer->host->report(layer->host, tx, SIP_TX_TERMINATED, NULL);
 	sip_tx_unref(tx);
+}
+
+sip_str sip_tx_branch(const struct sip_tx *tx)
+{
+	const char *bar = memchr(tx->key, '|', tx->key_len); /* in no token */
+
+	assert(sip_tx_is_client(tx) && bar);
+	return sip_str_of(tx->key, (size_t)(bar - tx->key));
 }
 
 bool sip_tx_is_over(const struct sip_tx *tx)

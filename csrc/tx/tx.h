@@ -116,6 +116,7 @@ struct sip_client_spec {
 	struct sip_buf *request;
 	sip_str method, branch;
 	size_t via_at;
+	uint16_t via_count;
 };
 sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_client_spec *spec,
                       struct sip_tx **tx);
@@ -168,5 +169,7 @@ static inline bool sip_tx_is_client(const struct sip_tx *tx)
 {
 	return tx->kind <= SIP_NICT;
 }
+/* The branch of a client transaction. */
+sip_str sip_tx_branch(const struct sip_tx *tx);
 bool sip_tx_is_over(const struct sip_tx *tx);           /* terminated */
 const char *sip_tx_state_name(const struct sip_tx *tx); /* "proceeding" */

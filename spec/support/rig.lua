@@ -19,7 +19,8 @@ local Rig = {}
 local rig_mt = { __index = Rig }
 
 ---@param options? { t1?: number, t2?: number, t4?: number, stream?: boolean,
----  limits?: table, advertise?: string, delay?: number, seed?: integer }
+---  limits?: table, advertise?: string, delay?: number, seed?: integer,
+---  relay?: boolean, secret?: string }
 ---@return spec.Rig
 function M.new(options)
   options = options or {}
@@ -34,7 +35,7 @@ function M.new(options)
   self.host:set_dispatch(function() end)
   self.stack = self.host:stack {
     t1 = options.t1, t2 = options.t2, t4 = options.t4, limits = options.limits,
-    advertise = options.advertise,
+    advertise = options.advertise, relay = options.relay, secret = options.secret,
     dispatch = function(kind, object, message, ...)
       if message then
         message:keep()

@@ -129,6 +129,12 @@ function Message:body() end
 ---@return string
 function Message:bytes() end
 
+--- Where a message that a stack received came from; nil for any other.
+---@return string? ip
+---@return integer|string|nil port
+---@return sip.Transport? transport
+function Message:source() end
+
 --- Is everything there that an element needs, and well formed?
 ---@return true?
 ---@return sip.Refusal?

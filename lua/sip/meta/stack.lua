@@ -29,8 +29,60 @@
 ---@field host string         an IP address
 ---@field port? integer       the transport's own when left out
 
+--- A request that is passed on: the bytes that came, with edits. The Via on top of
+--- them gets received and rport (18.2.1, RFC 3581); Content-Length is added when it is
+--- missing.
+---@class sip.ForwardSpec
+---@field message sip.Message
+---@field uri? string             the Request-URI, as it came when left out
+---@field max_forwards? integer   one less than came when left out, 70 when none came
+---@field edits? string[]         operation, name, value, operation, name, value ...
+---@field tail? string            token behind what is random of the branch, 64 bytes
+---@field branch? string          for pass: the whole branch
+---@field transport? sip.Transport  "udp" when left out
+---@field host string             an IP address
+---@field port? integer           the transport's own when left out
+
+-- Operations of edits, one after the other: "set" leaves one line where the first was
+-- (at the end if there was none); "add" puts one behind the last of that name; "first"
+-- before the first, on top behind Via if there is none; "remove" (its value is "").
+-- Long and compact names are equal. Via, Content-Length and Max-Forwards cannot be
+-- edited.
+
 ---@class sip.Stack
 local Stack = {}
+
+--- Pass a request on in a transaction of its own, with a Via of ours on top. By TCP
+--- and by UDP as `request`. Not for ACK and CANCEL.
+---@param spec sip.ForwardSpec
+---@return sip.ClientTx? tx
+---@return string? name
+---@return string? why
+function Stack:forward(spec) end
+
+--- Pass a request on without a transaction: an ACK to a 2xx, or what is forwarded
+--- statelessly (16.11).
+---@param spec sip.ForwardSpec
+---@return true? ok
+---@return string? name
+---@return string? why
+function Stack:pass(spec) end
+
+--- What only who knows the stack's secret can make of this text.
+---@param text string
+---@return string? seal  13 characters of 0-9 and a-v
+---@return string? name
+---@return string? why
+function Stack:seal(text) end
+
+--- The branch with which a request is passed on statelessly: the same for its
+--- repetitions, its CANCEL and its ACK to a failure (16.11). Responses that bring it
+--- back are sent on by the stack.
+---@param request sip.Message
+---@return string? branch
+---@return string? name  "invalid" when it did not come by a stack
+---@return string? why
+function Stack:stateless_branch(request) end
 
 --- Send a request in a transaction of its own. Via, and when no header gives them
 --- Max-Forwards and Content-Length, are added. More than 1300 bytes meant for UDP go by
@@ -106,6 +158,21 @@ local ServerTx = {}
 ---@return string? name  "state" after a final, "invalid", "gone"
 ---@return string? why
 function ServerTx:respond(status, spec) end
+
+--- Send a response on that answers what was forwarded: without its topmost Via, with
+--- these edits. Provisional ones, the final one, and further 2xx to an INVITE.
+---@param response sip.Message
+---@param edits? string[]  as those of sip.ForwardSpec
+---@return true? ok
+---@return string? name  "state" after a final, "invalid", "gone"
+---@return string? why
+function ServerTx:forward(response, edits) end
+
+--- End it without a word: its request is forwarded statelessly.
+---@return true? ok
+---@return string? name  "state" after a final, "gone"
+---@return string? why
+function ServerTx:drop() end
 
 --- The ACK to the repeated 2xx has come.
 function ServerTx:acked() end

@@ -1,0 +1,148 @@
+#include "bind/l_forward.h"
+
+#include "bind/l_msg.h"
+#include "bind/l_request.h"
+#include "bind/l_write.h"
+
+/* ---- edits ---- */
+
+static const char *const ops[] = {
+#define NAME_OF(op, name) name,
+	SIP_EDIT_MAP(NAME_OF)
+#undef NAME_OF
+};
+
+static enum sip_edit_op op_of(lua_State *L, sip_str name)
+{
+	for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+		if (sip_str_eq(name, sip_str_of(ops[i], strlen(ops[i]))))
+			return (enum sip_edit_op)i;
+	}
+	luaL_error(L, "edits: '%s' is no operation", name.p);
+	return SIP_EDIT_REMOVE;
+}
+
+unsigned l_check_edits(lua_State *L, int index, const struct sip_edit **edits)
+{
+	struct sip_edit *list;
+	size_t count;
+
+	*edits = NULL;
+	if (lua_isnil(L, index)) {
+		lua_pushnil(L);
+		return 0;
+	}
+	if (!lua_istable(L, index))
+		luaL_error(L, "edits: a list expected");
+	count = lua_rawlen(L, index);
+	if (count % 3 != 0 || count / 3 > SIP_EDITS_MAX)
+		luaL_error(L, "edits: operation, name, value ... expected, at most %d",
+		           (int)SIP_EDITS_MAX);
+	list = lua_newuserdatauv(L, (count / 3 + 1) * sizeof *list, 0);
+	for (size_t i = 0; i < count; i++) {
+		struct sip_edit *edit = &list[i / 3];
+		sip_str s;
+
+		if (lua_rawgeti(L, index, (lua_Integer)i + 1) != LUA_TSTRING)
+			luaL_error(L, "edits: something in it is not a string");
+		s.p = lua_tolstring(L, -1, &s.len); /* the list keeps it */
+		lua_pop(L, 1);
+		if (i % 3 == 0)
+			edit->op = op_of(L, s);
+		else if (i % 3 == 1)
+			edit->name = s;
+		else
+			edit->value = s;
+	}
+	*edits = list;
+	return (unsigned)(count / 3);
+}
+
+struct sip_msg *l_check_forward(lua_State *L, int index, struct sip_forward_spec *spec)
+{
+	struct sip_msg *msg;
+	lua_Integer hops;
+
+	luaL_checktype(L, index, LUA_TTABLE);
+	lua_getfield(L, index, "message");
+	msg = l_check_msg(L, -1);
+	lua_getfield(L, index, "max_forwards");
+	hops = luaL_optinteger(L, -1, -1);
+	if (hops < -1 || hops > 255)
+		luaL_error(L, "max_forwards: 0 to 255 expected");
+	spec->max_forwards = (int)hops;
+	spec->uri = l_opt_field(L, index, "uri");
+	lua_getfield(L, index, "edits");
+	spec->edit_count = l_check_edits(L, lua_gettop(L), &spec->edits);
+	return msg;
+}
+
+/* ---- methods of a stack ---- */
+
+/* stack:forward{ message, uri, max_forwards, edits, tail, transport, host, port }
+ * -> ClientTx | nil, name, why */
+int l_stack_forward(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_forward_spec spec;
+	struct sip_msg *msg = l_check_forward(L, 2, &spec);
+	const struct sip_target target = l_check_target(L, 2);
+	const sip_str tail = l_opt_field(L, 2, "tail");
+	const char *why = NULL;
+	struct sip_tx *tx;
+	sip_err err;
+
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	err = sip_stack_forward(box->stack, msg, &spec, tail, &target, &tx, &why);
+	if (err != SIP_OK)
+		return l_outcome(L, err, why);
+	l_push_client(L, box, tx);
+	return 1;
+}
+
+/* stack:pass{ as forward, branch } -> true | nil, name, why */
+int l_stack_pass(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_forward_spec spec;
+	struct sip_msg *msg = l_check_forward(L, 2, &spec);
+	const struct sip_target target = l_check_target(L, 2);
+	const sip_str branch = l_check_field(L, 2, "branch");
+	const char *why = NULL;
+
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	return l_outcome(
+		L, sip_stack_pass(box->stack, msg, &spec, branch, &target, &why), why);
+}
+
+/* stack:seal(text) -> 13 characters | nil, name, why */
+int l_stack_seal(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	char seal[SIP_SEAL_LEN];
+	sip_str text;
+
+	text.p = luaL_checklstring(L, 2, &text.len);
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	sip_stack_seal(box->stack, text, seal);
+	lua_pushlstring(L, seal, sizeof seal);
+	return 1;
+}
+
+/* stack:stateless_branch(request) -> branch | nil, name, why */
+int l_stack_stateless_branch(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_msg *msg = l_check_msg(L, 2);
+	char branch[SIP_STATELESS_BRANCH_LEN];
+
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	if (!sip_stack_stateless_branch(box->stack, msg, branch))
+		return l_outcome(L, SIP_EINVAL, "no Via says where responses go");
+	lua_pushlstring(L, branch, sizeof branch);
+	return 1;
+}
