@@ -286,7 +286,7 @@ static int l_loop_new(lua_State *L)
 	loop->driver.ops = &loop_ops;
 	loop->driver.alloc = l_alloc(L);
 	loop->driver.random = &loop->random.random;
-	if (net_loop_new(l_alloc(L), &loop->net, &why) != SIP_OK)
+	if (net_loop_new(l_alloc(L), NULL, &loop->net, &why) != SIP_OK)
 		return luaL_error(L, "no loop: %s", why);
 	loop->driver.files = net_loop_files(loop->net);
 	l_driver_init(L, -1, &loop->driver);

@@ -559,7 +559,7 @@ static int l_new(lua_State *L)
 	net->file_last = &net->file_first;
 	sip_alloc_init(&net->heap);
 	sip_failing_alloc_init(&net->alloc, &net->heap);
-	if (net_loop_new(&net->alloc.alloc, &net->loop, &why) != SIP_OK)
+	if (net_loop_new(&net->alloc.alloc, NULL, &net->loop, &why) != SIP_OK)
 		return luaL_error(L, "no loop: %s", why);
 	if (net_wire_new(net->loop, &limits, &net->sink, &net->wire) != SIP_OK) {
 		net_loop_free(net->loop);

@@ -36,6 +36,7 @@ struct net_files {
 
 struct net_loop {
 	struct sip_alloc *alloc;
+	const struct net_clock *clock; /* NULL: the machine's */
 	uv_loop_t uv;
 	uv_timer_t alarm;
 	uv_async_t wake;

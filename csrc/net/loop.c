@@ -34,6 +34,11 @@ uint64_t net_cpu_us(void)
 	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
+uint64_t net_loop_now_ms(const struct net_loop *loop)
+{
+	return loop->clock ? loop->clock->now_ms(loop->clock) : net_now_ms();
+}
+
 static void on_alarm(uv_timer_t *timer)
 {
 	(void)timer; /* it only ends the wait */
@@ -75,7 +80,8 @@ static int handles_init(struct net_loop *loop)
 	return status;
 }
 
-sip_err net_loop_new(struct sip_alloc *alloc, struct net_loop **out, const char **why)
+sip_err net_loop_new(struct sip_alloc *alloc, const struct net_clock *clock,
+                     struct net_loop **out, const char **why)
 {
 	struct net_loop *loop = sip_alloc0(alloc, sizeof *loop);
 	int status;
@@ -84,6 +90,7 @@ sip_err net_loop_new(struct sip_alloc *alloc, struct net_loop **out, const char 
 	if (!loop)
 		return SIP_ENOMEM;
 	loop->alloc = alloc;
+	loop->clock = clock;
 	status = handles_init(loop);
 	if (status != 0) {
 		sip_free(alloc, loop, sizeof *loop);
@@ -146,7 +153,7 @@ void net_loop_poll(struct net_loop *loop, uint64_t wait_ms)
 	owed = net_files_owed(&loop->files) || owed;
 	net_files_deliver(&loop->files);
 	if (deadline_ms != SIP_NEVER) {
-		const uint64_t now_ms = net_now_ms();
+		const uint64_t now_ms = net_loop_now_ms(loop);
 		const uint64_t left_ms =
 			deadline_ms > now_ms ? deadline_ms - now_ms : 0;
 
@@ -165,7 +172,7 @@ void net_loop_poll(struct net_loop *loop, uint64_t wait_ms)
 		(void)uv_run(&loop->uv, UV_RUN_ONCE); /* likewise */
 		(void)uv_timer_stop(&loop->alarm);    /* may have fired */
 	}
-	net_tcp_expire(loop, net_now_ms());
+	net_tcp_expire(loop, net_loop_now_ms(loop));
 	(void)deliver_later(loop); /* names found meanwhile; nobody waits after this */
 }
 
@@ -194,7 +201,7 @@ uint64_t net_loop_wait_ms(const struct net_loop *loop)
 	    net_files_owed(&loop->files))
 		return 0;
 	if (deadline_ms != SIP_NEVER) {
-		const uint64_t now_ms = net_now_ms();
+		const uint64_t now_ms = net_loop_now_ms(loop);
 		const uint64_t left_ms =
 			deadline_ms > now_ms ? deadline_ms - now_ms : 0;
 

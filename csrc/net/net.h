@@ -14,10 +14,17 @@
 
 struct net_loop;
 
+/* Where a loop has its time from, when that is not the machine's clock: it is polled
+ * without waiting then, and asked for its deadline (net_loop_wait_ms) instead. */
+struct net_clock {
+	uint64_t (*now_ms)(const struct net_clock *clock);
+};
+
 /* `why` is readable when it fails (too many open files, say).  SIGPIPE is ignored
  * from then on, unless the program has a handler: a peer that resets a connection
- * must not end the process. */
-sip_err net_loop_new(struct sip_alloc *alloc, struct net_loop **loop, const char **why);
+ * must not end the process.  `clock` is NULL for the machine's, and lives as long. */
+sip_err net_loop_new(struct sip_alloc *alloc, const struct net_clock *clock,
+                     struct net_loop **loop, const char **why);
 /* Closes everything without events, except that file requests still out are
  * finished (their owners must be alive); wires that remain answer SIP_EGONE. */
 void net_loop_free(struct net_loop *loop);
@@ -25,6 +32,8 @@ void net_loop_free(struct net_loop *loop);
 /* A monotonic clock, the same for all loops of a process. */
 uint64_t net_now_ms(void);
 uint64_t net_unix_ms(void); /* since 1970; 0: not known */
+/* What the clock of this loop says. */
+uint64_t net_loop_now_ms(const struct net_loop *loop);
 /* The processor time of the calling thread. */
 uint64_t net_cpu_us(void);
 

@@ -104,8 +104,8 @@ static void conn_finish(struct net_conn *conn, int status)
 
 static void linger(struct net_conn *conn, uint64_t delay_ms)
 {
-	if (sip_timer_arm(&conn->loop->timers, &conn->linger, net_now_ms(), delay_ms) !=
-	    SIP_OK)
+	if (sip_timer_arm(&conn->loop->timers, &conn->linger,
+	                  net_loop_now_ms(conn->loop), delay_ms) != SIP_OK)
 		conn_finish(conn, UV_ENOMEM);
 }
 

@@ -158,7 +158,7 @@ int main(void)
 	const char *why = NULL;
 
 	sip_alloc_init(&alloc);
-	if (net_loop_new(&alloc, &loop, &why) != SIP_OK ||
+	if (net_loop_new(&alloc, NULL, &loop, &why) != SIP_OK ||
 	    net_media_new(loop, &config, &media, &why) != SIP_OK) {
 		printf("media thread: %s\n", why);
 		return 1;
