@@ -34,13 +34,14 @@ static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *ev
 	const sip_str text = event->bytes.len > 0 ? event->bytes
 	                     : event->why ? sip_str_of(event->why, strlen(event->why))
 	                                  : SIP_STR("");
-	struct note *note = sip_alloc0(raw->place.alloc, sizeof *note + text.len);
+	struct note *note =
+		sip_alloc0(raw->place.driver->alloc, sizeof *note + text.len);
 
 	if (!note)
 		return; /* as if the network had lost it */
 	note->kind = event->kind;
 	note->path = event->path;
-	note->at_us = sim_world_now_us(raw->place.world);
+	note->at_us = raw->place.now_us(raw->place.driver);
 	note->len = text.len;
 	if (text.len > 0)
 		memcpy(note->bytes, text.p, text.len);
@@ -55,7 +56,7 @@ static void drop_first(struct l_raw *raw)
 	raw->first = note->next;
 	if (!raw->first)
 		raw->last = &raw->first;
-	sip_free(raw->place.alloc, note, sizeof *note + note->len);
+	sip_free(raw->place.driver->alloc, note, sizeof *note + note->len);
 }
 
 static void close_raw(struct l_raw *raw)
@@ -63,7 +64,7 @@ static void close_raw(struct l_raw *raw)
 	if (!raw->wire)
 		return;
 	sip_list_remove(&raw->link);
-	sim_wire_free(raw->wire);
+	raw->place.driver->ops->wire_free(raw->place.driver, raw->wire);
 	raw->wire = NULL;
 	while (raw->first)
 		drop_first(raw);
@@ -126,7 +127,8 @@ int l_raw_new(lua_State *L, const struct l_raw_place *place)
 	raw->transport = name.len > 0 ? sip_transport_find(name) : SIP_UDP;
 	luaL_argcheck(L, raw->transport != SIP_TRANSPORT_NONE, 2,
 	              "transport: none of this name");
-	if (sim_wire_new(place->host, &limits, &raw->sink, &raw->wire) != SIP_OK) {
+	if (place->driver->ops->wire_new(place->driver, &limits, &raw->sink,
+	                                 &raw->wire) != SIP_OK) {
 		raw->wire = NULL;
 		return luaL_error(L, "out of memory");
 	}

@@ -40,9 +40,14 @@ static struct l_host *host_of(struct l_driver *driver)
 	return SIP_CONTAINER(driver, struct l_host, driver);
 }
 
+static uint64_t now_us(struct l_driver *driver)
+{
+	return sim_world_now_us(host_of(driver)->world->world);
+}
+
 static uint64_t op_now_ms(struct l_driver *driver)
 {
-	return sim_world_now_us(host_of(driver)->world->world) / 1000;
+	return now_us(driver) / 1000;
 }
 
 static uint64_t op_unix_ms(struct l_driver *driver)
@@ -434,8 +439,7 @@ static int l_host_disk(lua_State *L)
 static int l_host_raw(lua_State *L)
 {
 	struct l_host *box = check_host(L);
-	const struct l_raw_place place = { box->driver.alloc, box->world->world,
-		                           box->host, &box->raws };
+	const struct l_raw_place place = { &box->driver, now_us, &box->raws };
 
 	return l_raw_new(L, &place);
 }
