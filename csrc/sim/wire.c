@@ -2,8 +2,14 @@
 #include "sim/state.h"
 
 #include <assert.h>
+#include <stdio.h>
 
-enum { CONNECT_TIMEOUT_US = 20000000, REPAIR_US = 200000, REPAIRS_MAX = 8 };
+enum {
+	CONNECT_TIMEOUT_US = 20000000,
+	REPAIR_US = 200000,
+	REPAIRS_MAX = 8,
+	WHY_MAX = 128
+};
 
 enum item_kind { ITEM_SOCKET, ITEM_LISTENER, ITEM_CONN };
 
@@ -14,6 +20,7 @@ struct sim_wire {
 	uint32_t id;
 	struct sip_node node; /* by id, so that a late packet finds nobody */
 	struct sip_link items;
+	char why[WHY_MAX];
 };
 
 /* Bytes that wait for their connection. */
@@ -39,6 +46,16 @@ struct item {
 	struct sim_place places[SIM_ADDRESSES];
 	unsigned place_count;
 };
+
+/* The same words as the real wire has: scripts show them. */
+static void set_why(char why[WHY_MAX], const char *head, const struct sip_addr *addr,
+                    const char *tail)
+{
+	char text[SIP_ADDR_TEXT_MAX];
+
+	text[sip_addr_write(addr, text)] = '\0';
+	(void)snprintf(why, WHY_MAX, "%s%s%s", head, text, tail); /* it fits */
+}
 
 static uint64_t id_hash(uint32_t id)
 {
@@ -166,9 +183,12 @@ static sip_err op_listen(struct sip_wire *w, enum sip_transport transport,
 			sip_addr_is_any(at) ? &wire->host->addrs[0] : at);
 	err = bind_item(item, at);
 	if (err != SIP_OK) {
-		*why = err == SIP_EINVAL  ? "this host has no such address"
-		       : err == SIP_EWIRE ? "the address is in use"
-		                          : "out of memory";
+		if (err == SIP_EWIRE) {
+			set_why(wire->why, "", at, " is in use already");
+			*why = wire->why;
+		} else if (err == SIP_EINVAL) {
+			*why = "this host has no such address";
+		}
 		item_free(item);
 		return SIP_EWIRE;
 	}
@@ -191,7 +211,7 @@ struct step {
 	void (*then)(struct item *item, struct step *step);
 	uint32_t id; /* of the item it is about; it may be gone by then */
 	sip_err err;
-	char why[96];
+	char why[WHY_MAX];
 	size_t len;
 	char bytes[];
 };
@@ -221,16 +241,6 @@ static struct step *later(struct item *item, uint64_t delay_us, size_t len,
 	step->then = then;
 	step->id = item->id;
 	return step;
-}
-
-static void set_why(struct step *step, const char *what, const struct sip_addr *addr)
-{
-	char text[SIP_ADDR_TEXT_MAX];
-	const size_t len = sip_addr_write(addr, text), head = strlen(what);
-
-	memcpy(step->why, what, head);
-	memcpy(step->why + head, text, len);
-	step->why[head + len] = '\0';
 }
 
 static sip_err send_stream(struct item *item, sip_str bytes);
@@ -305,7 +315,7 @@ static void end_later(struct item *item, uint64_t delay_us, sip_err err,
 	if (!step)
 		return;
 	step->err = err;
-	set_why(step, what, &item->path.remote);
+	set_why(step->why, what, &item->path.remote, "");
 }
 
 static struct item *conn_new(struct sim_wire *wire, enum sip_transport transport,
@@ -472,12 +482,13 @@ void sim_wire_refused(struct sim_world *world, uint32_t wire_id,
                       const struct sip_addr *local, const struct sip_addr *remote)
 {
 	struct item *item = item_find(world, wire_id);
-	struct sip_wire_event event = { .kind = SIP_WIRE_FAILED,
-		                        .err = SIP_EWIRE,
-		                        .why = "port unreachable" };
+	struct sip_wire_event event = { .kind = SIP_WIRE_FAILED, .err = SIP_EWIRE };
+	char why[WHY_MAX];
 
 	if (!item || item->wire->host->down)
 		return;
+	set_why(why, "connection refused by ", remote, "");
+	event.why = why;
 	event.path = (struct sip_path){ SIP_UDP, item->id, *local, *remote };
 	emit(item, &event);
 }

@@ -39,7 +39,7 @@ describe("misuse", function()
     new({ listen = { "udp:192.0.2.1:6000", "udp:192.0.2.1:99999" } },
       'cannot listen at "udp:192.0.2.1:99999"')
     new({ listen = { "udp:192.0.2.1:6000", "udp:192.0.2.1:6000" } },
-      "cannot listen at udp:192.0.2.1:6000: the address is in use")
+      "cannot listen at udp:192.0.2.1:6000: 192.0.2.1:6000 is in use already")
     new({ domain = { 1 } }, 'sip.new: domain: "1" is no host')
     new({ advertise = { spi = "x" } }, 'sip.new: advertise: unknown option "spi"')
     new({ advertise = "not a host" }, 'sip.new: advertise: "not a host" is no host')
