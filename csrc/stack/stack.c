@@ -260,12 +260,16 @@ void sip_stack_at(struct sip_stack *stack, uint64_t now_ms)
 static void input_failed(struct sip_stack *stack, const struct sip_wire_event *event)
 {
 	struct sip_link *link, *next, *head = &stack->layer.active;
+	const struct sip_flow *flow;
 	struct sip_tx *tx;
 
 	stack->stats.unsent++;
 	if (event->token != 0) {
 		tx = sip_tx_find_serial(&stack->layer, event->token);
-		if (tx)
+		flow = tx ? tx->flow : NULL;
+		/* What waits for a connection hears of its end, and may then go
+		 * another way (18.1.1). */
+		if (tx && (!flow || flow->open))
 			sip_tx_send_failed(tx, event->why);
 		return;
 	}
