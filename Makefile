@@ -135,7 +135,19 @@ $(1):
 	@SIP_RUN=$(1) $$(RUN) $$(ARGS) spec/$(1)
 endif
 endef
-$(foreach s,wire interop oom soak,$(eval $(call suite,$(s))))
+$(foreach s,interop oom soak,$(eval $(call suite,$(s))))
+
+# The real wire: its own specs, and then those of clauses and calls once more, with
+# the same instants, on real sockets in virtual time (spec/support/wire_world.lua).
+CLAUSES := spec/rfc spec/sim spec/examples_spec.lua
+ifneq ($(wildcard spec/wire/*_spec.lua),)
+SUITES += wire
+wire:
+	@sh tools/deps.sh wire
+	@$(SUB) -s -j$(JOBS) libs
+	@SIP_RUN=wire $(RUN) $(ARGS) spec/wire
+	@SIP_RUN=sockets SIP_WIRE=real $(RUN) $(ARGS) $(CLAUSES)
+endif
 
 # The sanitizers: an interpreter of our own is linked with them, because one that is
 # preloaded is handed on to every program that a spec starts.
@@ -154,6 +166,7 @@ asan:
 	@sh tools/deps.sh test
 	@$(SUB) -s -j$(JOBS) MODE=asan libs build/asan/lua
 	@SIP_ALSO=wire $(SUB) MODE=asan run-san
+	@SIP_WIRE=real $(SUB) MODE=asan run-san ARGS="$(ARGS) $(CLAUSES)"
 
 gc:
 	@sh tools/deps.sh test

@@ -20,3 +20,4 @@ int l_test_rtcp(lua_State *L);
 int l_test_rtp(lua_State *L);
 int l_test_msg(lua_State *L);
 int l_test_tx(lua_State *L);
+int l_test_world(lua_State *L);

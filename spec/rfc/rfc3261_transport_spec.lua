@@ -257,7 +257,8 @@ describe("a stream", function()
     rig:request { method = "INVITE", transport = "tcp" }
     rig:run(1)
     rig:told()
-    rig.stream:close()
+    rig:request { transport = "tcp", number = 2 }
+    rig.stream:close() -- with something unread: the peer has crashed
     rig:run(2)
     local told = table.concat(rig:told(), ", ")
     assert.truthy(told:find("1.000 failed wire", 1, true), told)

@@ -87,16 +87,46 @@ local function summary(bytes)
   return status and status .. " " .. method or bytes:match "^(%u+) "
 end
 
---- What the peer has heard since this was last asked: events with `bytes`.
+-- Where the first message of a stream ends; nil: not all of it has come, or it is none.
+local function message_end(bytes)
+  local head = select(2, bytes:find("\r\n\r\n", 1, true))
+  local length = head and bytes:sub(1, head):match "\r\n[Cc]ontent%-[Ll]ength: *(%d+)"
+  local last = length and head + tonumber(length)
+  return last and last <= #bytes and last or nil
+end
+
+-- A stream has no borders between messages: one read may bring several, or a part.
+local function framed(event, rest, list)
+  local bytes = (rest[event.id] or "") .. event.bytes
+  local last = message_end(bytes)
+  while last do
+    list[#list + 1] = { what = "bytes", at = event.at, id = event.id, from = event.from,
+      to = event.to, bytes = bytes:sub(1, last) }
+    bytes = bytes:sub(last + 1)
+    last = message_end(bytes)
+  end
+  rest[event.id] = bytes ~= "" and bytes or nil
+end
+
+--- What the peer has heard since this was last asked: events with `bytes`, on a stream
+--- message by message; last, what is none on its connection.
 ---@param socket? sip.SimRaw
 ---@return table[]
 function Rig:take(socket)
-  local list = {}
+  local list, rest, last = {}, {}, {}
   for _, event in ipairs((socket or self.peer):take()) do
-    if event.what == "bytes" then
-      event.message = core.parse(event.bytes)
+    if event.what == "bytes" and socket and socket == self.stream then
+      framed(event, rest, list)
+      last[event.id] = event
+    elseif event.what == "bytes" then
       list[#list + 1] = event
     end
+  end
+  for id, bytes in pairs(rest) do
+    list[#list + 1] = { what = "bytes", at = last[id].at, id = id, bytes = bytes }
+  end
+  for _, event in ipairs(list) do
+    event.message = core.parse(event.bytes)
   end
   return list
 end

@@ -1,0 +1,410 @@
+/* l_test_ether_wire.c - a wire that renames addresses on their way down and up. */
+#include "bind/l_test_book.h"
+
+#include <string.h>
+
+enum { RECORDS_MAX = 16, WHY_MAX = 200 };
+
+static const char STREAM_DOWN[] = "a stream of a host that is down";
+
+static struct ether_wire *wire_of(struct sip_wire *wire)
+{
+	return SIP_CONTAINER(wire, struct ether_wire, wire);
+}
+
+/* --- coming up ------------------------------------------------------------------- */
+
+static void note_connection(struct ether_wire *wire, const struct sip_wire_event *event)
+{
+	struct conn *conn = l_conn_find(wire, event->path.id);
+
+	if (event->kind == SIP_WIRE_OPENED && !conn)
+		conn = l_conn_new(wire, event->path.id); /* accepted */
+	if (!conn)
+		return;
+	if (event->kind == SIP_WIRE_CLOSED) {
+		l_conn_free(conn);
+		return;
+	}
+	if (event->kind == SIP_WIRE_OPENED) {
+		conn->open = true;
+		conn->local = event->path.local;
+		conn->remote = event->path.remote;
+	}
+	conn->read += event->bytes.len;
+}
+
+static void note_datagram(struct ether_wire *wire, const struct sip_wire_event *event,
+                          const struct sip_addr *remote)
+{
+	const struct l_ether *ether = wire->host->ether;
+	struct place *place;
+
+	if (event->kind == SIP_WIRE_FAILED) {
+		place = l_place_at(ether, SIP_UDP, remote);
+		if (place)
+			l_take_one(&place->expected, &place->queued);
+		else
+			l_take_one(&wire->refusals, &wire->queued);
+		return;
+	}
+	for (struct sip_link *l = ether->places.next; l != &ether->places;
+	     l = l->next) {
+		place = SIP_CONTAINER(l, struct place, link);
+		if (place->wire == wire && place->id == event->path.id)
+			l_take_one(&place->expected, &place->queued);
+	}
+}
+
+/* The address in a reason, by the name that the spec knows. */
+static const char *rename_why(const struct l_ether *ether, const char *why,
+                              const struct sip_addr *real, char *out, size_t size)
+{
+	const struct sip_addr virt = l_to_virt(ether, real);
+	char text[SIP_ADDR_TEXT_MAX];
+	const char *at;
+
+	text[sip_addr_write(real, text)] = '\0';
+	at = why ? strstr(why, text) : NULL;
+	if (!at || (size_t)(at - why) + SIP_ADDR_TEXT_MAX >= size)
+		return why;
+	memcpy(out, why, (size_t)(at - why));
+	out[(size_t)(at - why) + sip_addr_write(&virt, out + (at - why))] = '\0';
+	strncat(out, at + strlen(text), size - strlen(out) - 1);
+	return out;
+}
+
+static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *event)
+{
+	struct ether_wire *wire = SIP_CONTAINER(sink, struct ether_wire, sink);
+	const struct l_ether *ether = wire->host->ether;
+	struct sip_wire_event renamed = *event;
+	char why[WHY_MAX];
+
+	renamed.path.local = l_to_virt(ether, &event->path.local);
+	renamed.path.remote = l_to_virt(ether, &event->path.remote);
+	renamed.why =
+		rename_why(ether, event->why, &event->path.remote, why, sizeof why);
+	if (event->path.transport == SIP_UDP)
+		note_datagram(wire, event, &renamed.path.remote);
+	else
+		note_connection(wire, event);
+	wire->host->touched = true;
+	wire->above->event(wire->above, &renamed);
+}
+
+void l_wire_answer(struct ether_wire *wire)
+{
+	const struct l_ether *ether = wire->host->ether;
+	struct sip_record records[RECORDS_MAX];
+
+	while (!sip_list_empty(&wire->answers)) {
+		struct answer *answer =
+			SIP_CONTAINER(wire->answers.next, struct answer, link);
+		const unsigned family = answer->type == SIP_RECORD_A ? 4 : 6;
+		struct sip_wire_event event = { .kind = SIP_WIRE_RECORDS,
+			                        .token = answer->token,
+			                        .records = records,
+			                        .err = SIP_EWIRE,
+			                        .why = "no such host" };
+
+		for (unsigned i = 0; i < ether->name_count; i++) {
+			const sip_str name =
+				sip_str_of(answer->name, strlen(answer->name));
+			const sip_str known = sip_str_of(ether->names[i].name,
+			                                 strlen(ether->names[i].name));
+
+			if (!sip_str_ieq(name, known))
+				continue;
+			event.err = SIP_OK;
+			event.why = NULL;
+			if (ether->names[i].addr.family == family &&
+			    event.record_count < RECORDS_MAX)
+				records[event.record_count++] =
+					(struct sip_record){ answer->type, 60,
+					                     ether->names[i].addr };
+		}
+		sip_list_remove(&answer->link);
+		sip_free(ether->alloc, answer, sizeof *answer);
+		wire->host->touched = true;
+		wire->above->event(wire->above, &event);
+	}
+}
+
+/* --- going down ------------------------------------------------------------------ */
+
+static sip_err op_listen(struct sip_wire *w, enum sip_transport transport,
+                         struct sip_addr *at, uint32_t *id, const char **why)
+{
+	struct ether_wire *wire = wire_of(w);
+	struct l_ether *ether = wire->host->ether;
+	const bool any = sip_addr_is_any(at);
+	struct place *place;
+	struct sip_addr real = *at;
+	sip_err err;
+
+	*why = any ? "out of memory" : "this host has no such address";
+	if (any)
+		real.port = 0;
+	else if (!l_host_has(wire->host, at) || !l_to_real(ether, transport, at, &real))
+		return SIP_EWIRE;
+	place = l_place_new(ether, at);
+	if (!place)
+		return SIP_ENOMEM;
+	err = wire->below->ops->listen(wire->below, transport, &real, id, why);
+	if (err != SIP_OK) {
+		*why = rename_why(ether, *why, &real, wire->why, sizeof wire->why);
+		l_place_free(ether, place);
+		return err;
+	}
+	place->wire = wire;
+	place->host = wire->host;
+	place->transport = transport;
+	place->id = *id;
+	place->any = any;
+	place->real = real;
+	if (at->port == 0)
+		at->port = any ? real.port : l_to_virt(ether, &real).port;
+	place->virt = *at;
+	return SIP_OK;
+}
+
+static void op_unlisten(struct sip_wire *w, uint32_t id)
+{
+	struct ether_wire *wire = wire_of(w);
+	struct l_ether *ether = wire->host->ether;
+	struct sip_link *l, *next;
+
+	for (l = ether->places.next; l != &ether->places; l = next) {
+		struct place *place = SIP_CONTAINER(l, struct place, link);
+
+		next = l->next;
+		if (place->wire != wire || place->id != id)
+			continue;
+		if (place->transport == SIP_UDP)
+			wire->refusals = wire->queued = 0; /* nobody will be told */
+		l_place_free(ether, place);
+	}
+	wire->below->ops->unlisten(wire->below, id);
+}
+
+static sip_err op_route(struct sip_wire *w, const struct sip_addr *remote,
+                        struct sip_addr *local)
+{
+	const struct l_ether_host *host = wire_of(w)->host;
+
+	for (unsigned i = 0; i < host->addr_count; i++) {
+		if (host->addrs[i].family == remote->family) {
+			*local = host->addrs[i];
+			return SIP_OK;
+		}
+	}
+	return SIP_EWIRE;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): the seam has six parameters */
+static sip_err op_open(struct sip_wire *w, enum sip_transport transport,
+                       const struct sip_addr *local, const struct sip_addr *remote,
+                       sip_str server_name, uint32_t *id)
+{
+	struct ether_wire *wire = wire_of(w);
+	struct l_ether *ether = wire->host->ether;
+	const struct l_ether_host *there = l_host_at(ether, remote);
+	struct sip_addr from = *local, real_from, real_to;
+	sip_err err;
+
+	if (from.family == 0 && op_route(w, remote, &from) != SIP_OK)
+		return SIP_EWIRE;
+	from.port = 0;
+	if (!l_to_real(ether, transport, &from, &real_from) ||
+	    !l_to_real(ether, transport, remote, &real_to))
+		return SIP_EWIRE;
+	err = wire->below->ops->open(wire->below, transport, &real_from, &real_to,
+	                             server_name, id);
+	if (err != SIP_OK)
+		return err;
+	if (wire->host->down || (there && there->down))
+		ether->wanted = STREAM_DOWN;
+	return l_conn_new(wire, *id) ? SIP_OK : SIP_ENOMEM;
+}
+
+/* A host that is down is silent.  The kernel would answer for its streams. */
+static bool is_cut_off(struct ether_wire *wire, const struct conn *conn,
+                       const struct sip_addr *remote)
+{
+	struct l_ether *ether = wire->host->ether;
+	const struct sip_addr to = conn ? l_to_virt(ether, &conn->remote) : *remote;
+	const struct l_ether_host *there = l_host_at(ether, &to);
+	const bool cut_off = wire->host->down || (there && there->down);
+
+	if (cut_off && conn)
+		ether->wanted = STREAM_DOWN;
+	return cut_off;
+}
+
+sip_err l_wire_send(struct ether_wire *wire, const struct sip_path *path, sip_str bytes,
+                    uint64_t token)
+{
+	struct l_ether *ether = wire->host->ether;
+	struct conn *conn = l_conn_find(wire, path->id);
+	struct sip_path real = *path;
+	sip_err err;
+
+	if (is_cut_off(wire, conn, &path->remote))
+		return SIP_OK;
+	if (!conn && !l_place_at(ether, SIP_UDP, &path->remote) &&
+	    !l_host_at(ether, &path->remote))
+		l_dig_hole(ether, &path->remote);
+	if (!l_to_real(ether, path->transport, &path->local, &real.local) ||
+	    !l_to_real(ether, path->transport, &path->remote, &real.remote))
+		return SIP_EWIRE;
+	err = wire->below->ops->send(wire->below, &real, bytes, token);
+	if (err != SIP_OK)
+		return err;
+	if (conn)
+		conn->written += bytes.len;
+	else
+		l_expect(ether, wire, &path->remote);
+	return SIP_OK;
+}
+
+void l_wire_close(struct ether_wire *wire, uint32_t id)
+{
+	struct conn *conn = l_conn_find(wire, id);
+
+	if (conn)
+		conn->closing = true;
+	wire->below->ops->close(wire->below, id);
+}
+
+/* Streams repair what is lost and keep their order: they are delayed, no more. */
+static bool conn_delay(struct ether_wire *wire, uint32_t id, uint64_t *delay_ms)
+{
+	struct l_ether *ether = wire->host->ether;
+	const struct conn *conn = l_conn_find(wire, id);
+	struct sip_addr from, to;
+	bool again;
+
+	if (!conn || !conn->open)
+		return false;
+	from = l_to_virt(ether, &conn->local);
+	to = l_to_virt(ether, &conn->remote);
+	(void)l_link_draw(ether, &from, &to, delay_ms, &again);
+	return *delay_ms > 0;
+}
+
+static sip_err op_send(struct sip_wire *w, const struct sip_path *path, sip_str bytes,
+                       uint64_t token)
+{
+	struct ether_wire *wire = wire_of(w);
+	const struct held held = { .path = *path, .token = token };
+	sip_err err = SIP_OK;
+	uint64_t delay_ms;
+	bool again = true;
+
+	if (l_conn_find(wire, path->id))
+		return conn_delay(wire, path->id, &delay_ms)
+		               ? l_hold(wire, &held, delay_ms, bytes)
+		               : l_wire_send(wire, path, bytes, token);
+	for (int copy = 0; err == SIP_OK && again && copy < 2; copy++) {
+		if (!l_link_draw(wire->host->ether, &path->local, &path->remote,
+		                 &delay_ms, &again))
+			break;
+		err = delay_ms > 0 ? l_hold(wire, &held, delay_ms, bytes)
+		                   : l_wire_send(wire, path, bytes, token);
+	}
+	return err;
+}
+
+static void op_close(struct sip_wire *w, uint32_t id)
+{
+	struct ether_wire *wire = wire_of(w);
+	const struct held held = { .path.id = id, .close = true };
+	uint64_t delay_ms;
+
+	if (!conn_delay(wire, id, &delay_ms) ||
+	    l_hold(wire, &held, delay_ms, SIP_STR("")) != SIP_OK)
+		l_wire_close(wire, id);
+}
+
+static sip_err op_lookup(struct sip_wire *w, sip_str name, enum sip_record_type type,
+                         uint64_t token)
+{
+	struct ether_wire *wire = wire_of(w);
+	struct answer *answer;
+
+	if (name.len == 0 || name.len >= sizeof answer->name)
+		return SIP_EINVAL;
+	answer = sip_alloc0(wire->host->ether->alloc, sizeof *answer);
+	if (!answer)
+		return SIP_ENOMEM;
+	answer->token = token;
+	answer->type = type;
+	memcpy(answer->name, name.p, name.len);
+	sip_list_insert(&wire->answers, &answer->link);
+	return SIP_OK;
+}
+
+static const struct sip_wire_ops ether_ops = {
+	.listen = op_listen,
+	.unlisten = op_unlisten,
+	.open = op_open,
+	.send = op_send,
+	.close = op_close,
+	.lookup = op_lookup,
+	.route = op_route,
+};
+
+/* --- wires ----------------------------------------------------------------------- */
+
+sip_err l_ether_wire_new(struct l_ether_host *host, const struct sip_limits *limits,
+                         struct sip_wire_sink *sink, struct sip_wire **out)
+{
+	struct ether_wire *wire = sip_alloc0(host->ether->alloc, sizeof *wire);
+	sip_err err;
+
+	if (!wire)
+		return SIP_ENOMEM;
+	wire->wire.ops = &ether_ops;
+	wire->sink.event = on_event;
+	wire->above = sink;
+	wire->host = host;
+	sip_list_init(&wire->answers);
+	err = net_wire_new(host->loop, limits, &wire->sink, &wire->below);
+	if (err != SIP_OK) {
+		sip_free(host->ether->alloc, wire, sizeof *wire);
+		return err;
+	}
+	sip_list_insert(&host->wires, &wire->link);
+	*out = &wire->wire;
+	return SIP_OK;
+}
+
+void l_ether_wire_free(struct sip_wire *w)
+{
+	struct ether_wire *wire = wire_of(w);
+	struct l_ether *ether = wire->host->ether;
+	struct sip_link *l, *next;
+
+	for (l = ether->places.next; l != &ether->places; l = next) {
+		next = l->next;
+		if (SIP_CONTAINER(l, struct place, link)->wire == wire)
+			l_place_free(ether, SIP_CONTAINER(l, struct place, link));
+	}
+	for (l = ether->conns.next; l != &ether->conns; l = next) {
+		next = l->next;
+		if (SIP_CONTAINER(l, struct conn, link)->wire == wire)
+			l_conn_free(SIP_CONTAINER(l, struct conn, link));
+	}
+	while (!sip_list_empty(&wire->answers)) {
+		struct answer *answer =
+			SIP_CONTAINER(wire->answers.next, struct answer, link);
+
+		sip_list_remove(&answer->link);
+		sip_free(ether->alloc, answer, sizeof *answer);
+	}
+	l_held_forget(wire);
+	net_wire_free(wire->below);
+	sip_list_remove(&wire->link);
+	sip_free(ether->alloc, wire, sizeof *wire);
+}
