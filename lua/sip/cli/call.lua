@@ -1,7 +1,6 @@
 --- `luasip call`: a phone on the command line. It places one call, plays, presses and
 --- records as it was told, and prints what passed.
 
-local options = require "sip.cli.options"
 local phone = require "sip.cli.phone"
 
 local M = { summary = "call someone: play, press digits, record" }
@@ -152,17 +151,9 @@ end
 ---@param ctx sip.cli.Context
 ---@return integer status
 function M.main(argv, ctx)
-  local args, why = options.parse(spec, argv)
-  why = why or not args.help and complaint(args) or nil
-  if why then
-    return ctx:misuse("call", why, spec)
-  elseif args.help then
-    return ctx:help(spec)
-  end
-  local ua
-  ua, why = phone.open(ctx, args)
+  local ua, args = phone.begin(ctx, "call", spec, argv, complaint)
   if not ua then
-    return ctx:fail("call", why)
+    return args
   end
   local result = {}
   ctx.sip.run(function()

@@ -2,6 +2,7 @@
 --- and where they listen.
 
 local address = require "sip.msg.address"
+local options = require "sip.cli.options"
 
 local M = {}
 
@@ -16,9 +17,7 @@ M.TRACE = { "--trace", "", "print the message flow too" }
 ---@param args sip.cli.Arguments
 ---@return string?
 function M.complaint(args)
-  if args.help then
-    return nil
-  elseif args.password and not args.user then
+  if args.password and not args.user then
     return "--password wants --user"
   elseif not address.target(args[1]) then
     return ("'%s' is no URI, such as sip:name@192.0.2.1:5060"):format(args[1])
@@ -45,12 +44,8 @@ function M.from(args)
   return ("sip:%s@%s"):format(args.user, uri.host)
 end
 
---- An endpoint that is traced.
----@param ctx sip.cli.Context
----@param args sip.cli.Arguments
----@return sip.Endpoint? ua
----@return string? why       it cannot listen
-function M.open(ctx, args)
+-- An endpoint that is traced; nil and why it cannot listen.
+local function open(ctx, args)
   local any = args[1]:find("[", 1, true) and "[::]" or "0.0.0.0"
   local ok, ua = pcall(ctx.sip.new, {
     listen = args.listen or { "udp:" .. any .. ":0", "tcp:" .. any .. ":0" },
@@ -60,6 +55,31 @@ function M.open(ctx, args)
     return nil, (tostring(ua):gsub("^.-sip%.new: ", ""))
   end
   return ua
+end
+
+--- What all of them begin with. Without an endpoint the command has ended.
+---@param ctx sip.cli.Context
+---@param name string      the command
+---@param spec sip.cli.Spec
+---@param argv string[]
+---@param complaint fun(args: sip.cli.Arguments): string?  what makes no sense
+---@return sip.Endpoint? ua
+---@return sip.cli.Arguments|integer args  or the status to end with
+function M.begin(ctx, name, spec, argv, complaint)
+  local args, why = options.parse(spec, argv)
+  if args and args.help then
+    return nil, ctx:help(spec)
+  end
+  why = why or complaint(args)
+  if why then
+    return nil, ctx:misuse(name, why, spec)
+  end
+  local ua
+  ua, why = open(ctx, args)
+  if not ua then
+    return nil, ctx:fail(name, why)
+  end
+  return ua, args
 end
 
 return M

@@ -1,6 +1,5 @@
 --- `luasip ping`: is somebody there, and how far away?
 
-local options = require "sip.cli.options"
 local phone = require "sip.cli.phone"
 
 local M = { summary = "ask a server or a phone whether it is there (OPTIONS)" }
@@ -47,17 +46,9 @@ end
 ---@param ctx sip.cli.Context
 ---@return integer status
 function M.main(argv, ctx)
-  local args, why = options.parse(spec, argv)
-  why = why or phone.complaint(args)
-  if why then
-    return ctx:misuse("ping", why, spec)
-  elseif args.help then
-    return ctx:help(spec)
-  end
-  local ua
-  ua, why = phone.open(ctx, args)
+  local ua, args = phone.begin(ctx, "ping", spec, argv, phone.complaint)
   if not ua then
-    return ctx:fail("ping", why)
+    return args
   end
   local result
   ctx.sip.run(function()

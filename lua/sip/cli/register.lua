@@ -1,7 +1,6 @@
 --- `luasip register`: stay registered at a provider, until ^C removes it.
 
 local address = require "sip.msg.address"
-local options = require "sip.cli.options"
 local phone = require "sip.cli.phone"
 
 local M = { summary = "register at a provider or a PBX, until ^C" }
@@ -52,7 +51,7 @@ end
 
 -- What makes no sense before anybody is asked.
 local function complaint(args)
-  local target = not args.help and address.target(args[1])
+  local target = address.target(args[1])
   local uri = target and address.uri(target)
   if uri then
     args.user = args.user or uri.user_text
@@ -148,17 +147,9 @@ end
 ---@param ctx sip.cli.Context
 ---@return integer status
 function M.main(argv, ctx)
-  local args, why = options.parse(spec, argv)
-  why = why or complaint(args)
-  if why then
-    return ctx:misuse("register", why, spec)
-  elseif args.help then
-    return ctx:help(spec)
-  end
-  local ua
-  ua, why = phone.open(ctx, args)
+  local ua, args = phone.begin(ctx, "register", spec, argv, complaint)
   if not ua then
-    return ctx:fail("register", why)
+    return args
   end
   local result = {}
   ctx.sip.run(function()
