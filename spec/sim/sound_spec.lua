@@ -392,6 +392,50 @@ describe("a call with sound", function()
     assert.equal("5", got)
   end)
 
+  for verb, args in pairs {
+    digit = { 60 },
+    gather = { { timeout = 60 } },
+    ["gather with a digit"] = { { timeout = 60 } },
+    press = { ("1"):rep(60), { duration = 0.5 } },
+    wait = { 60 },
+    play = { { "tone:us", loop = true } },
+    record = { "leg.wav" },
+  } do
+    it("a leg that has ended ends " .. verb .. " on it at once (rule 1)", function()
+      local carol, sip_c = net:endpoint(C)
+      carol:on_call(function(call)
+        call:answer()
+        sip_c.sleep(1)
+        if verb == "gather with a digit" then
+          call:press "1"
+        end
+        sip_c.sleep(2)
+      end)
+      local results, lasted, left
+      bob:on_call(function(call)
+        call:answer()
+        local peer = assert(call:dial("sip:carol@" .. C))
+        local began = sip_b.now()
+        peer:finally(function()
+          left = sip_b.now()
+        end)
+        results = table.pack(peer[verb:match "%a+"](peer, table.unpack(args)))
+        lasted = sip_b.now() - left
+        assert.is_true(left - began > 2)
+      end)
+      call_bob(function(peer)
+        peer:wait()
+      end)
+      net:run(100)
+      assert.is_true(lasted >= 0 and lasted < 0.05, tostring(lasted))
+      if verb == "record" then
+        assert.equal("closed", results[1].why)
+      elseif verb ~= "wait" then
+        assert.same({ nil, "ended" }, { results[1], results[2].name })
+      end
+    end)
+  end
+
   it("one recording follows another that was broken off", function()
     local first, second
     bob:on_call(function(call)

@@ -206,6 +206,9 @@ function Call:finish(why)
   if self.sound then
     self.sound:close()
   end
+  if self.pressed then
+    self.pressed.mailbox:close("ended")
+  end
   self.legs = nil
   for _, leg in ipairs(legs or {}) do
     leg:hangup()

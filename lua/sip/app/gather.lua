@@ -54,7 +54,7 @@ local function collect(self, options, player)
     else
       digit = mailbox:receive(digits == "" and first or interdigit)
       if not digit then
-        return digits, "silence"
+        return digits, self.state == "ended" and "ended" or "silence"
       end
     end
     if digit then
@@ -104,6 +104,9 @@ local function round(self, options)
   local digits, why = collect(self, options, guard)
   if player and player.why == "failed" and digits == "" then
     return nil, err.new("rejected", { op = "gather", message = player.message })
+  end
+  if why == "ended" then
+    return false
   end
   local least = options.min or why == "silence" and options.digits or 1
   return #digits >= least and digits ~= "" and digits

@@ -65,7 +65,20 @@ function M:press(digits, options)
   if not ok then
     return nil, err.new("rejected", { op = "press", message = e })
   end
-  self.ua.sched:sleep(#digits * (duration + gap))
+  return self:lasts(#digits * (duration + gap))
+end
+
+--- Let time pass, as long as the call is there.
+---@param seconds number
+---@return true? ok
+---@return sip.Error? err  ended
+---@private
+function M:lasts(seconds)
+  local sched = self.ua.sched
+  local over, changed = sched:now() + seconds, true
+  while changed and self.state ~= "ended" do
+    changed = self:await_change(math.max(0, over - sched:now()))
+  end
   return self:enter()
 end
 
