@@ -278,6 +278,42 @@ describe("a request", function()
       peer.response:header "Contact")
   end)
 
+  -- Of one who listens on TCP alone: many a Contact does not name the transport that
+  -- it came over.
+  it("goes by what we have, when the URI names no transport (RFC 3263 4.1)", function()
+    local carol, sip_c = net:endpoint("192.0.2.4", { listen = "tcp:192.0.2.4:5060" })
+    local invite
+    local stranger = net:stranger(S, { request = function(tx, req)
+      if req:method() == "INVITE" then
+        invite = tx
+        tx:respond(200, { tag = "t", body = SDP, until_ack = true,
+          headers = { "Contact", "<sip:" .. S .. ">" } })
+      else
+        tx:respond(200)
+      end
+    end, ack = function()
+      invite:acked()
+    end })
+    assert(stranger.stack:listen { transport = "tcp", host = S, port = 5060 })
+    net.world:name("open.example", S)
+    local peer, named
+    sip_c.spawn(function()
+      peer = assert(carol:dial("sip:b@" .. S .. ";transport=tcp", { sdp = SDP }))
+      peer:hangup()
+      named = carol:request { method = "OPTIONS", uri = "sip:open.example" }
+    end)
+    net:run(net.world:now() + 1)
+    assert.equal(200, named:status())
+    local got = {}
+    for _, event in ipairs(stranger.got) do
+      if event.kind == "request" or event.kind == "ack" then
+        got[#got + 1] = event.message:method()
+        assert.equal("TCP", event.message:via(1).transport)
+      end
+    end
+    assert.same({ "INVITE", "ACK", "BYE", "OPTIONS" }, got)
+  end)
+
   it("to a scheme or transport that is not there is unreachable", function()
     for _, uri in ipairs { "sip:b@192.0.2.9;transport=tls", "sips:b@192.0.2.9",
       "tel:+491234" } do

@@ -1,5 +1,7 @@
 --- From a hop to addresses (RFC 3263). A numeric host is its own answer; a name
---- is asked for by A and AAAA at once, and both families are given (RFC 7984 4).
+--- is asked for by A and AAAA at once, and both families are given (RFC 7984 4). A
+--- URI that names no transport means UDP, or what we have when that is not UDP (RFC
+--- 3263 4.1): many a Contact that came over TCP does not say so.
 --- NAPTR and SRV belong in `start`, before that.
 ---
 --- The line keeps who waits for records, by the token of the query.
@@ -28,15 +30,19 @@ local families = { "AAAA", "A" }
 
 -- What we have no socket or no route for is left out; the rest is in the order
 -- of RFC 6724: IPv6 first.
-local function usable(self)
-  local hop, line, list = self.hop, self.line, {}
-  local port = M.port(hop)
+local function usable(line, hop, found)
+  local list, port = {}, M.port(hop)
   for _, family in ipairs(families) do
-    for _, address in ipairs(self.found[family] or {}) do
+    for _, address in ipairs(found[family] or {}) do
       if line.stack:local_for(hop.transport, address, port) then
         list[#list + 1] = address
       end
     end
+  end
+  if not list[1] and hop.open and hop.transport == "udp" then
+    hop.transport = "tcp"
+    list = usable(line, hop, found)
+    hop.transport = list[1] and "tcp" or "udp"
   end
   return list
 end
@@ -50,7 +56,7 @@ function Query:records(token, records)
   self.found[family] = records
   self.pending = self.pending - 1
   if self.pending == 0 and not self.cancelled then
-    self.done(usable(self))
+    self.done(usable(self.line, self.hop, self.found))
   end
 end
 
@@ -77,7 +83,8 @@ end
 ---@return sip.Query?
 function M.start(line, hop, done)
   if hop.numeric then
-    done { hop.host }
+    local list = hop.open and usable(line, hop, { A = { hop.host } })
+    done(list and list[1] and list or { hop.host })
     return nil
   end
   local self = setmetatable({
