@@ -71,6 +71,16 @@ void l_driver_fini(lua_State *L, struct l_driver *driver)
 
 /* ---- a turn ---- */
 
+enum { SHUT_MS = 100 };
+
+bool l_driver_opens(lua_State *L, struct l_driver *driver)
+{
+	if (!l_reserve_is_low(driver->door.reserve, L))
+		return true;
+	driver->shut_until_ms = driver->ops->now_ms(driver) + SHUT_MS;
+	return false;
+}
+
 struct driver_entry {
 	struct l_entry entry;
 	struct l_driver *driver;
@@ -95,8 +105,7 @@ static void enter(lua_State *L, struct l_driver *driver, const char *kind,
 {
 	struct driver_entry e = { { run_driver_entry }, driver, kind, id };
 
-	/* Without memory a timer or a turn is lost to its script; the next one finds
-	 * the scheduler as it was. */
+	/* Without memory, beyond all reserve, a timer or a turn is lost. */
 	(void)l_enter(&driver->door, L, &e.entry);
 }
 
@@ -104,7 +113,8 @@ static void fire_timers(lua_State *L, struct l_driver *driver, uint64_t now_ms)
 {
 	struct sip_timer *timer;
 
-	while ((timer = sip_timers_pop(&driver->timers, now_ms))) {
+	while (l_driver_opens(L, driver) &&
+	       (timer = sip_timers_pop(&driver->timers, now_ms))) {
 		struct l_timer *mine = SIP_CONTAINER(timer, struct l_timer, timer);
 		const lua_Integer id = mine->id;
 
@@ -136,9 +146,11 @@ static void drain_media(lua_State *L, struct l_driver *driver, uint64_t now_ms)
 {
 	struct media_event event;
 
-	if (!driver->desk || !driver->ops->desk_ready(driver))
+	if (!driver->desk || !l_driver_opens(L, driver) ||
+	    !driver->ops->desk_ready(driver))
 		return;
-	while (media_desk_next(driver->desk, now_ms, &event)) {
+	while (l_driver_opens(L, driver) &&
+	       media_desk_next(driver->desk, now_ms, &event)) {
 		struct media_entry e = { { run_media_entry }, driver, &event };
 		(void)l_enter(&driver->door, L, &e.entry);
 	}
@@ -149,11 +161,12 @@ void l_driver_turn(lua_State *L, struct l_driver *driver)
 	const uint64_t now_ms = driver->ops->now_ms(driver);
 
 	driver->in_turn = true;
+	driver->shut_until_ms = 0;
 	l_stack_advance_all(driver, now_ms);
 	fire_timers(L, driver, now_ms);
 	l_stack_drain_all(L, driver);
 	drain_media(L, driver, now_ms);
-	if (driver->woken) {
+	if (driver->woken && l_driver_opens(L, driver)) {
 		driver->woken = false;
 		enter(L, driver, "turn", 0);
 	}
@@ -161,21 +174,29 @@ void l_driver_turn(lua_State *L, struct l_driver *driver)
 	l_stack_free_closed(L, driver);
 }
 
-uint64_t l_driver_deadline(const struct l_driver *driver)
+/* When Lua has something to do. */
+static uint64_t deadline_of_lua(const struct l_driver *driver)
 {
 	uint64_t best = sip_timers_deadline(&driver->timers);
-	const uint64_t stacks = l_stack_deadline_all(driver);
 
+	if (driver->shut_until_ms)
+		return driver->shut_until_ms;
 	if (driver->woken)
 		return 0;
-	if (stacks < best)
-		best = stacks;
 	if (driver->desk) {
 		const uint64_t media = driver->ops->desk_deadline_ms(driver);
 		if (media < best)
 			best = media;
 	}
 	return best;
+}
+
+uint64_t l_driver_deadline(const struct l_driver *driver)
+{
+	const uint64_t lua = deadline_of_lua(driver);
+	const uint64_t stacks = l_stack_deadline_all(driver);
+
+	return lua < stacks ? lua : stacks;
 }
 
 /* ---- methods ---- */

@@ -47,6 +47,7 @@ struct l_driver {
 	struct sip_link stacks;
 	struct media_desk *desk; /* once its Lua face has been made */
 	lua_Integer last_id;
+	uint64_t shut_until_ms; /* 0: the door is not shut */
 	bool woken, in_turn;
 };
 
@@ -55,6 +56,11 @@ struct l_driver {
 void l_driver_init(lua_State *L, int index, struct l_driver *driver);
 /* Closes what is left, stacks included; never raises. */
 void l_driver_fini(lua_State *L, struct l_driver *driver);
+
+/* May something go through the door?  While Lua's reserve of memory is low it stays
+ * where it is: timers armed, events queued (their bound is limits.events); a later turn
+ * asks again. */
+bool l_driver_opens(lua_State *L, struct l_driver *driver);
 
 /* One turn at this instant. */
 void l_driver_turn(lua_State *L, struct l_driver *driver);

@@ -153,7 +153,7 @@ static int l_loop_step(lua_State *L)
 		wait = wait < wait_max ? wait : wait_max;
 	}
 	net_loop_poll(loop->net, wait);
-	if (loop->signal) {
+	if (loop->signal && l_driver_opens(L, &loop->driver)) {
 		struct signal_entry e = { { run_signal_entry },
 			                  &loop->driver,
 			                  loop->signal };

@@ -6,13 +6,13 @@
 
 /* How much of which size: most of what Lua asks for are small tables and strings, some
  * are stacks, a few are big tables that grow. */
-enum { SMALL = 256, MIDDLE = 4096, LARGE = 65536, HUGE_TABLE = 1048576 };
-enum { BLOCKS = 256 + 32 + 4 + 1 };
+enum { SMALL = 128, MIDDLE = 1024, LARGE = 16384, HUGE_TABLE = 1048576 };
+enum { BLOCKS = 1024 + 128 + 16 + 1 };
 
 static const struct size {
 	size_t bytes;
 	unsigned count;
-} sizes[] = { { SMALL, 256 }, { MIDDLE, 32 }, { LARGE, 4 }, { HUGE_TABLE, 1 } };
+} sizes[] = { { SMALL, 1024 }, { MIDDLE, 128 }, { LARGE, 16 }, { HUGE_TABLE, 1 } };
 
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
@@ -52,6 +52,16 @@ static void fill(struct l_reserve *reserve, lua_Alloc allocate, void *ud)
 	}
 }
 
+/* Of what is asked for most, is less there than so many quarters? */
+static bool is_below(const struct l_reserve *reserve, unsigned quarters)
+{
+	for (unsigned i = 0; sizes[i].bytes <= MIDDLE; i++) {
+		if (reserve->have[i] * 4 < sizes[i].count * quarters)
+			return true;
+	}
+	return false;
+}
+
 /* The smallest block that is large enough, shrunk to what is wanted. */
 static void *take(struct l_reserve *reserve, size_t bytes)
 {
@@ -80,7 +90,7 @@ static void *resize(void *ud, void *old, size_t old_size, size_t size)
 
 	if (block || size == 0)
 		return block;
-	if (reserve->missing > BLOCKS / 2 && reserve->refused != size) {
+	if (reserve->refused != size && is_below(reserve, 2)) {
 		reserve->refused = size;
 		return NULL;
 	}
@@ -125,12 +135,26 @@ void l_reserve_end(struct l_reserve *reserve, lua_State *L)
 	reserve->taken = false;
 	if (reserve->missing > 0)
 		fill(reserve, reserve->under, reserve->under_ud);
-	reserve->is_short = reserve->missing > 0;
+	reserve->is_short = is_below(reserve, 3);
 }
 
 bool l_reserve_is_short(const struct l_reserve *reserve)
 {
 	return !reserve->closed && reserve->is_short;
+}
+
+bool l_reserve_is_low(struct l_reserve *reserve, lua_State *L)
+{
+	lua_Alloc allocate;
+	void *ud;
+
+	if (reserve->closed || !is_below(reserve, 2))
+		return false;
+	if (reserve->depth == 0) {
+		allocate = lua_getallocf(L, &ud);
+		fill(reserve, allocate, ud);
+	}
+	return is_below(reserve, 2);
 }
 
 static int l_reserve_release(lua_State *L) /* __gc */

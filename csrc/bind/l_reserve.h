@@ -11,8 +11,9 @@
  * A block is handed out by letting the state's own allocator shrink it, which Lua
  * relies on never to fail; so it is that allocator's own, of the size Lua knows, and
  * may be freed when nothing is wrapped.  When the door closes Lua collects, and the
- * reserve is filled up again; until that succeeds the state is short, and endpoints
- * refuse new calls.
+ * reserve is filled up again.  Where that does not succeed, endpoints refuse new calls
+ * below three quarters of it; below half the door stays shut, so that nothing is begun
+ * that could not be ended.
  */
 #include <lua.h>
 #include <stdbool.h>
@@ -27,5 +28,8 @@ struct l_reserve *l_reserve_of(lua_State *L);
 void l_reserve_begin(struct l_reserve *reserve, lua_State *L);
 void l_reserve_end(struct l_reserve *reserve, lua_State *L);
 
-/* Something was taken from it, and it could not be filled up again. */
+/* Less than three quarters are left, and more could not be had. */
 bool l_reserve_is_short(const struct l_reserve *reserve);
+
+/* Less than half is left, and more cannot be had now: the door stays shut. */
+bool l_reserve_is_low(struct l_reserve *reserve, lua_State *L);

@@ -184,7 +184,8 @@ static void drain(lua_State *L, struct l_stack *box)
 {
 	struct sip_event event;
 
-	while (!box->closed && sip_stack_next_event(box->stack, &event)) {
+	while (!box->closed && l_driver_opens(L, box->driver) &&
+	       sip_stack_next_event(box->stack, &event)) {
 		struct stack_entry e = { { run_stack_entry }, box, &event };
 		const struct sip_response_spec sorry = { .status = 500 };
 		const char *why;

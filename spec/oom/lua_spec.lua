@@ -12,8 +12,8 @@ local heap = require("sip.test").heap
 local RUNS, SPELLS = 2000, 100
 
 -- What a fresh state runs: it gives what is to be done in short memory, and what looks
--- at the state of things afterwards. `spell`: several allocations fail in a row; then a
--- call may be refused with 503, and every script that has begun ends.
+-- at the state of things afterwards. `spell`: several allocations fail in a row; then
+-- calls may be refused or come too late, and every script that has begun ends.
 local FRAME = [[
 package.path, package.cpath = %q, %q
 local net_of = require "spec.support.net"
@@ -41,7 +41,7 @@ local function spawn(script)
   end)
 end
 local function got(value, e)
-  assert(value or spell and e.status == 503, e)
+  assert(value or spell, e)
   return value
 end
 bob:on_call(function() end)
@@ -50,7 +50,7 @@ local function go()
   while net.world:step(300) do end
 end
 local function look()
-  go()
+  net:run(net.world:now() + 400)
   assert(#net.errors == #errors, table.concat(net.errors, "\n"))
   for i, text in ipairs(errors) do
     assert(net.errors[i]:find(text, 1, true), net.errors[i])
@@ -66,7 +66,7 @@ local function look()
   for _, sip in ipairs(net.facades) do
     local driver = sip.runtime.driver
     assert(driver:stats().script_errors == 0, "an error in a handler")
-    assert(not driver:is_short(), "the reserve is not whole")
+    assert(not driver:is_short(), "the reserve is low")
   end
   net:clean()
 end
@@ -101,7 +101,7 @@ end)
 spawn(function()
   local peer, e = alice:dial(uri, { sdp = SDP, timeout = 3 })
   assert(not peer)
-  got(e.name == "no_answer", e)
+  assert(e.name == "no_answer" or spell and e.status == 503, e)
 end)
 ]]
 
@@ -132,8 +132,9 @@ on_call(carol, function(call)
 end)
 on_call(bob, function(call)
   call:answer()
-  assert(call:gather { play = "tone:beep", digits = 2, timeout = 5 } == "42")
-  assert(call:record("message.wav", { max = 1 }))
+  local digits = got(call:gather { play = "tone:beep", digits = 2, timeout = 5 })
+  assert(digits == "42" or spell)
+  got(call:record("message.wav", { max = 1 }))
   local peer = got(call:dial("sip:carol@" .. C))
   if peer then
     call:bridge(peer)
@@ -143,7 +144,7 @@ spawn(function()
   local peer <close> = got(alice:dial(uri))
   if peer then
     sip_a.sleep(1)
-    assert(peer:press "42")
+    got(peer:press "42")
     sip_a.sleep(4)
   end
 end)
@@ -192,7 +193,8 @@ describe("a call for which Lua has no memory,", function()
     it("one " .. name .. ", leaves nothing behind", function()
       series(name, code(calls[name]), 2, RUNS)
       series(name, code(calls[name], true), 50, SPELLS)
-      series(name, code(calls[name], true), 200, SPELLS)
+      series(name, code(calls[name], true), 500, SPELLS)
+      series(name, code(calls[name], true), 10000, SPELLS)
     end)
   end
 
@@ -206,12 +208,12 @@ describe("a call for which Lua has no memory,", function()
     end)
   end
 
-  it("is refused with 503 while the reserve is not whole", function()
+  it("is refused with 503 while the reserve is low", function()
     local _, why = heap.state(code [[
 spawn(function()
   local res, e = alice:request { method = "OPTIONS", uri = uri }
   assert(not res and e.status == 503, e)
-end)]], 1, 200)
+end)]], 1, 900)
     assert.is_nil(why)
   end)
 end)

@@ -105,8 +105,8 @@ function M.new(options)
   return self
 end
 
---- Whether Lua's memory is short: the driver has had to use its reserve, and could
---- not fill it up again. Until then nothing new is begun.
+--- Whether Lua's memory is short: a good part of its reserve is used, and could not be
+--- filled up again. Meanwhile nothing new is begun.
 ---@return boolean
 ---@private
 function Runtime:is_short()

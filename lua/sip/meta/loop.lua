@@ -68,7 +68,7 @@ function Loop:wake() end
 ---@return number
 function Loop:cpu() end
 
---- Whether Lua's memory is short: its reserve was used, and could not be filled again.
+--- Whether Lua's memory is short: much of its reserve is used, and no more was had.
 ---@return boolean
 function Loop:is_short() end
 

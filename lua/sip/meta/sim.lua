@@ -95,7 +95,7 @@ function SimHost:wake() end
 ---@return number?
 function SimHost:cpu() end
 
---- Whether Lua's memory is short: its reserve was used, and could not be filled again.
+--- Whether Lua's memory is short: much of its reserve is used, and no more was had.
 ---@return boolean
 function SimHost:is_short() end
 
