@@ -392,6 +392,41 @@ describe("a call with sound", function()
     assert.equal("5", got)
   end)
 
+  it("is bridged with who came last, also when who came first leaves", function()
+    local carol, sip_c = net:endpoint(C)
+    carol:on_call(function(call)
+      call:answer()
+      call:play { "tone:1000/1000*1", background = true }
+      sip_c.sleep(call.uri.user == "first" and 2 or 4)
+    end)
+    local seen, ended = {}, {}
+    bob:on_call(function(call)
+      call:answer()
+      local first = assert(call:dial("sip:first@" .. C))
+      local second = assert(call:dial("sip:second@" .. C))
+      call:spawn(function()
+        assert(call:bridge(first))
+        ended[#ended + 1] = "first"
+        seen[#seen + 1] = call.sound.joined == second.sound
+      end)
+      sip_b.sleep(1)
+      call:spawn(function()
+        assert(call:bridge(second))
+        ended[#ended + 1] = "second"
+        seen[#seen + 1] = call.sound.joined == nil
+      end)
+      sip_b.sleep(0.5)
+      seen[#seen + 1] = first.sound.joined == nil and second.sound.joined == call.sound
+      sip_b.sleep(5)
+    end)
+    call_bob(function(peer)
+      peer:wait()
+    end)
+    net:run(20)
+    assert.same({ "first", "second" }, ended)
+    assert.same({ true, true, true }, seen)
+  end)
+
   for verb, args in pairs {
     digit = { 60 },
     gather = { { timeout = 60 } },

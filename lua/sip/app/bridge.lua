@@ -7,7 +7,7 @@ local M = {}
 
 local parting_mt = {
   __close = function(self)
-    self.sound:part()
+    self.sound:part(self.other)
   end,
 }
 
@@ -31,13 +31,15 @@ function M:bridge(peer)
     misuse.raise("bridge: the media of both calls must be here")
   end
   self.ua:verb(self, "bridge")
-  self.sound:part()
-  self.sound:join(peer.sound)
-  local parting <close> = setmetatable({ sound = self.sound }, parting_mt)
+  local why
+  ok, why = self.sound:join(peer.sound)
+  if not ok then
+    return nil, err.new("rejected", { op = "bridge", message = why })
+  end
+  local _ <close> = setmetatable({ sound = self.sound, other = peer.sound }, parting_mt)
   while peer.state ~= "ended" and self.state ~= "ended" do
     M.either_change(self, peer)
   end
-  parting.done = true
   if peer.state == "ended" then
     return true
   end

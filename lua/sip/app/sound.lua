@@ -183,21 +183,36 @@ function Sound:event(kind, ...)
   on[kind](self, ...)
 end
 
---- Connect the audio of two calls; either may be connected elsewhere later.
----@param other sip.Sound
----@private
-function Sound:join(other)
-  self.joined = other
-  other.joined = self
-  self.session:bridge(other.session)
-end
-
---- Disconnect it.
----@private
-function Sound:part()
+local function forget_joined(self)
   local other = self.joined
   if other then
     self.joined, other.joined = nil, nil
+  end
+  return other
+end
+
+--- Connect the audio of two calls; whatever either was connected with is not any more.
+---@param other sip.Sound
+---@return true? ok
+---@return string? why
+---@private
+function Sound:join(other)
+  local ok, why = self.session:bridge(other.session)
+  if not ok then
+    return nil, why
+  end
+  forget_joined(self)
+  forget_joined(other)
+  self.joined, other.joined = other, self
+  return true
+end
+
+--- Disconnect it; from this one, when one is given.
+---@param other? sip.Sound
+---@private
+function Sound:part(other)
+  if self.joined and (not other or self.joined == other) then
+    forget_joined(self)
     self.session:unbridge()
   end
 end
