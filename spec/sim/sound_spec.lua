@@ -427,6 +427,30 @@ describe("a call with sound", function()
     assert.same({ true, true, true }, seen)
   end)
 
+  it("an unanswered caller is told of a 183 without a description (rule 5)", function()
+    local carol, sip_c = net:endpoint(C)
+    carol:on_call(function(call)
+      for _, status in ipairs { 183, 180, 183 } do
+        call:ring { status = status }
+        sip_c.sleep(1)
+      end
+      call:reject()
+    end)
+    bob:on_call(function(call)
+      call:dial("sip:carol@" .. C)
+      call:reject(486)
+    end)
+    sip_a.spawn(function()
+      alice:dial("sip:bob@" .. B)
+    end)
+    net:run(20)
+    local told = {}
+    for _, line in ipairs(net:flow(B)) do
+      told[#told + 1] = line:match "(%d%d%d) INVITE$"
+    end
+    assert.same({ "183", "180", "486" }, told)
+  end)
+
   for verb, args in pairs {
     digit = { 60 },
     gather = { { timeout = 60 } },

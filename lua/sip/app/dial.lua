@@ -146,8 +146,8 @@ function Dialling:relay(leg, res)
       self.early = true
       caller.sound:join(leg.sound)
     end
-  elseif not self.early and res:status() ~= 183 and (caller.state == "new"
-    or caller.last and caller.last.status ~= res:status()) then
+  elseif not self.early and (caller.state == "new" or res:status() ~= 183
+    and caller.last and caller.last.status ~= res:status()) then
     caller:ring { status = res:status() }
   end
 end
