@@ -47,7 +47,8 @@ local INNER = {
 
 -- Classes that stand in the files above and are not for scripts.
 local HIDDEN = {
-  ["sip.Dialling"] = true, ["sip.Recording"] = true, ["sip.Sound"] = true,
+  ["sip.Dialling"] = true, ["sip.Recording"] = true, ["sip.Registrant"] = true,
+  ["sip.Sound"] = true,
 }
 
 local function below(module)

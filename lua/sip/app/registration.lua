@@ -10,33 +10,13 @@ local err = require "sip.rt.err"
 local exchange_of = require "sip.ua.exchange"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
+local options_of = require "sip.app.registration_options"
 
 local M = {}
 
-local EXPIRES = 3600 -- seconds that we ask for when the script does not say
-local REDIRECTS = 3  -- of one REGISTER
+local REDIRECTS = 3 -- of one REGISTER
 
----@class sip.RegisterOptions
----@field aor string            who is registered: "sip:2001@pbx.example"
----@field registrar? string     the domain of the AOR when left out
----@field user? string          for authentication; the user of the AOR when left out
----@field password? string      without one: the `auth` of the endpoint
----@field realm? string         that may be told; any when left out
----@field expires? integer      seconds that are asked for: 3600
----@field contact? string       a URI; our own address towards the registrar
----@field q? number             which contact is to be preferred: 0 to 1
----@field headers? table        of every REGISTER
----@field via? string           an outbound proxy
----@field on_change? fun(reg: sip.Registration, state: string)  is called, in a task of
----   its own, whenever the state has changed, or what is wrong (`reg.err`)
-
-local schema = {
-  aor = "line", registrar = "line", user = "string", password = "string",
-  realm = "string", expires = "count", contact = "line", q = "number",
-  headers = "headers", via = "line", on_change = "function",
-}
-
----@class sip.Binding
+---@class sip.ListedBinding
 ---@field uri string
 ---@field expires_in number   seconds
 ---@field q? number
@@ -65,37 +45,6 @@ end
 
 function registration_mt:__close()
   self:remove()
-end
-
-local function uri_of(ua, text, name)
-  local uri, display = ua:target(text)
-  local parsed = uri and address.uri(uri)
-  if not parsed or parsed.scheme ~= "sip" and parsed.scheme ~= "sips"
-    or parsed.headers and parsed.headers[1] then
-    misuse.raise("register: %s: %q is no SIP URI", name, text)
-  end
-  return uri, parsed, display
-end
-
--- The URI of the registrar has no user (10.2).
-local function registrar_of(ua, options, aor, parsed)
-  if not options.registrar then
-    return parsed.user and aor:gsub("^(%a+:)[^@]*@", "%1") or aor
-  end
-  local uri, registrar = uri_of(ua, options.registrar, "registrar")
-  misuse.unless(not registrar.user, "register: registrar: %q names a user", uri)
-  return uri
-end
-
-local function credentials_of(options, parsed)
-  if not options.password then
-    misuse.unless(not (options.user or options.realm),
-      "register: user and realm want a password")
-    return nil
-  end
-  local user = options.user or parsed.user_text or parsed.user
-  misuse.unless(user, "register: a password wants a user")
-  return { user = user, password = options.password, realm = options.realm }
 end
 
 -- The same binding twice would be refreshed twice, and removed under the other's feet.
@@ -342,7 +291,7 @@ end
 
 --- All bindings of the AOR, those of other phones too, as the registrar has listed
 --- them in its last answer.
----@return sip.Binding[]
+---@return sip.ListedBinding[]
 function Registration:bindings()
   return self.binding:bindings(self.ua.sched:now())
 end
@@ -380,24 +329,21 @@ end
 ---@return sip.Error? err
 ---@private
 function M.start(ua, options)
-  options = option.check(options, schema, "register")
-  misuse.unless(options.aor, "register: an aor, such as \"sip:2001@pbx.example\"")
-  misuse.unless(not options.q or options.q >= 0 and options.q <= 1,
-    "register: q is a number from 0 to 1")
-  local aor, parsed, display = uri_of(ua, options.aor, "aor")
+  local who
+  options, who = options_of.read(ua, options)
   local self = setmetatable({
     ua = ua,
     options = options,
-    aor = aor,
-    registrar = registrar_of(ua, options, aor, parsed),
-    user = parsed.user and parsed.user .. "@" or "",
-    fixed = options.contact and uri_of(ua, options.contact, "contact"),
-    headers = option.headers(options.headers, "register"),
-    auth = ua:auth(credentials_of(options, parsed), "register"),
+    aor = who.aor,
+    registrar = who.registrar,
+    user = who.user,
+    fixed = who.contact,
+    headers = who.headers,
+    auth = ua:auth(who.credentials, "register"),
     state = "registering",
     changed = ua.sched:event(),
     binding = binding_of.new {
-      expires = options.expires or EXPIRES,
+      expires = who.expires,
       q = options.q,
       random = random_of(ua),
     },
@@ -407,7 +353,10 @@ function M.start(ua, options)
     return nil, err.new("ended", { message = "the endpoint is closed" })
   end
   local source, e = ua:opening(self.registrar, {
-    from = aor, display = display, to = address.write(aor, display), via = options.via,
+    from = who.aor,
+    display = who.display,
+    to = address.write(who.aor, who.display),
+    via = options.via,
   })
   if not source then
     return nil, e

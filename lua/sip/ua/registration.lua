@@ -192,7 +192,7 @@ end
 
 --- All bindings that the registrar had when it was last asked, and has still.
 ---@param now number
----@return sip.Binding[]
+---@return sip.ListedBinding[]
 function OwnBinding:bindings(now)
   local found = {}
   for _, one in ipairs(self.list) do
