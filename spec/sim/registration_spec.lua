@@ -1,83 +1,27 @@
 -- Registering as a client: RFC 3261 10.2, 8.1.3, 22.1; waiting after failures as in
 -- RFC 5626 4.5. The registrar is played by the spec. C-82, C-87, C-90, C-91, C-228.
 
-local net_of = require "spec.support.net"
+local provider = require "spec.support.provider"
 
-local A, S = "192.0.2.1", "192.0.2.9"
-local AOR, REGISTRAR = "sip:2001@192.0.2.9", "sip:192.0.2.9"
+local S, AOR, REGISTRAR = provider.REGISTRAR, provider.AOR, "sip:192.0.2.9"
 
 describe("a registration", function()
-  local net, ua, sip, driver, errors
+  local world, net, ua, sip
 
   before_each(function()
-    net = net_of.new()
-    ua, sip = net:endpoint(A)
-    driver = sip.runtime.driver
-    errors = {}
+    world = provider.new()
+    net, ua, sip = world.net, world.ua, world.sip
   end)
 
   after_each(function()
-    driver:set_down(false)
-    net:clean()
-    assert.same(errors, net.errors)
-    assert.same({}, ua.registrations)
+    world:clean()
   end)
 
-  -- A registrar that answers the n-th REGISTER with what `answer(n, req)` gives: a
-  -- status and headers; 200 with what was asked for when it gives nothing.
-  local function registrar(answer, ip)
-    local self = { seen = {} }
-    self.stranger = net:stranger(ip or S, { request = function(tx, req)
-      if req:method() ~= "REGISTER" then
-        return tx:respond(200)
-      end
-      local seen = self.seen
-      seen[#seen + 1] = req
-      local status, headers
-      if answer then
-        status, headers = answer(#seen, req)
-      end
-      if status ~= false then
-        tx:respond(status or 200, { headers = headers
-          or { "Contact", req:header "Contact" } })
-      end
-    end })
-    return self
-  end
-
-  local function register(options)
-    local all = { aor = AOR }
-    for key, value in pairs(options or {}) do
-      all[key] = value
-    end
-    return assert(ua:register(all))
-  end
-
-  -- Run a script in a task; its results as they come.
-  local function spawn(fn, ...)
-    local results = {}
-    sip.spawn(function(...)
-      results.values = table.pack(fn(...))
-      results.at = sip.now()
-    end, ...)
-    return results
-  end
-
-  -- The instants of the requests, first copies only.
-  local function instants(self)
-    local list, seen = {}, {}
-    for _, event in ipairs(self.stranger.got) do
-      if event.kind == "request" and not seen[event.message:branch()] then
-        seen[event.message:branch()] = true
-        list[#list + 1] = event.at
-      end
-    end
-    return list
-  end
-
   it("says what 10.2 wants of a REGISTER (C-82)", function()
-    local server = registrar()
-    local reg = register { expires = 600, q = 0.5, headers = { ["X-Site"] = "7" } }
+    local server = world:registrar()
+    local reg = world:register {
+      expires = 600, q = 0.5, headers = { ["X-Site"] = "7" },
+    }
     assert.equal("registering", reg.state)
     net:run(1)
     local req = server.seen[1]
@@ -93,10 +37,10 @@ describe("a registration", function()
   end)
 
   it("is refreshed before it ends, with one Call-ID and rising numbers", function()
-    local server = registrar()
-    local reg = register { expires = 600 }
+    local server = world:registrar()
+    local reg = world:register { expires = 600 }
     net:run(1200)
-    assert.same({ 0, 540, 1080 }, instants(server))
+    assert.same({ 0, 540, 1080 }, server.at)
     for i, req in ipairs(server.seen) do
       assert.equal(i, (req:cseq()))
       assert.equal(server.seen[1]:call_id(), req:call_id())
@@ -109,13 +53,13 @@ describe("a registration", function()
     for given, refresh in pairs {
       [3600] = 3240, [120] = 60, [60] = 30, [20] = 10, [8] = 5, [4] = 5,
     } do
-      local server = registrar(function(_, req)
+      local server = world:registrar(function(_, req)
         return 200, { "Contact", ("<%s>;expires=%d"):format(req:contact_uri(), given) }
       end, "192.0.2." .. 10 + given % 61)
       local began = net.world:now()
-      register { aor = "sip:a@" .. server.stranger.ip }
+      world:register { aor = "sip:a@" .. server.stranger.ip }
       net:run(began + refresh)
-      assert.same({ began, began + refresh }, instants(server))
+      assert.same({ began, began + refresh }, server.at)
     end
   end)
 
@@ -134,7 +78,7 @@ describe("a registration", function()
       }, 240 },
     } do
       it(name, function()
-        local server = registrar(function(_, req)
+        local server = world:registrar(function(_, req)
           local headers = table.move(case[1], 1, #case[1], 1, {})
           for i, value in ipairs(headers) do
             headers[i] = value:find "%%s" and value:format(req:contact_uri())
@@ -142,19 +86,19 @@ describe("a registration", function()
           end
           return 200, headers
         end)
-        register { expires = 600 }
+        world:register { expires = 600 }
         net:run(case[2])
-        assert.same({ 0, case[2] }, instants(server))
+        assert.same({ 0, case[2] }, server.at)
       end)
     end
   end)
 
   it("lists what the registrar has, with what is left of it", function()
-    registrar(function(_, req)
+    world:registrar(function(_, req)
       return 200, { "Contact", ("<sip:2001@198.51.100.7>;expires=20;q=0.3;+x=\"y\", "
         .. "<%s>;expires=600"):format(req:contact_uri()) }
     end)
-    local reg = register()
+    local reg = world:register()
     assert.same({}, reg:bindings())
     net:run(5)
     local other, own = table.unpack(reg:bindings())
@@ -171,24 +115,24 @@ describe("a registration", function()
     ua.log = { info = function() end, warn = function(_, text)
       warned[#warned + 1] = text
     end }
-    local server = registrar(function()
+    local server = world:registrar(function()
       return 200, { "Contact", "<sip:2001@203.0.113.4:1024>;expires=20",
         "Expires", "300" }
     end)
-    local reg = register()
+    local reg = world:register()
     net:run(240)
     assert.equal("registered", reg.state)
-    assert.same({ 0, 240 }, instants(server))
+    assert.same({ 0, 240 }, server.at)
     assert.equal("the registrar does not list our contact", warned[1])
     ua.log = sip.runtime.log
   end)
 
   it("is none when the 200 gives no time", function()
-    local server = registrar(function(n, req)
+    local server = world:registrar(function(n, req)
       return 200, { "Contact", ("<%s>;expires=%d"):format(req:contact_uri(),
         n == 1 and 0 or 300) }
     end)
-    local reg = register()
+    local reg = world:register()
     net:run(29)
     assert.same({ "registering", "rejected" }, { reg.state, reg.err.name })
     assert.is_nil(reg:expires_in())
@@ -198,14 +142,14 @@ describe("a registration", function()
   end)
 
   it("asks for longer when that was too brief (10.2.8)", function()
-    local server = registrar(function(n)
+    local server = world:registrar(function(n)
       if n == 1 then
         return 423, { "Min-Expires", "1800" }
       end
     end)
-    local reg = register { expires = 60 }
+    local reg = world:register { expires = 60 }
     net:run(1620)
-    assert.same({ 0, 0, 1620 }, instants(server))
+    assert.same({ 0, 0, 1620 }, server.at)
     assert.same({ "60", "1800", "1800" }, { server.seen[1]:header "Expires",
       server.seen[2]:header "Expires", server.seen[3]:header "Expires" })
     assert.equal(2, (server.seen[2]:cseq()))
@@ -215,14 +159,14 @@ describe("a registration", function()
 
   it("is not led on by a 423 that always wants more, nor by one without a time",
     function()
-      local server = registrar(function(n)
+      local server = world:registrar(function(n)
         return 423, { "Min-Expires", tostring(60 + n) }
       end)
-      local reg = register { expires = 60 }
-      local silent = registrar(function()
+      local reg = world:register { expires = 60 }
+      local silent = world:registrar(function()
         return 423, {}
       end, "192.0.2.8")
-      register { aor = "sip:a@192.0.2.8" }
+      world:register { aor = "sip:a@192.0.2.8" }
       net:run(29)
       assert.equal(3, #server.seen)
       assert.equal(1, #silent.seen)
@@ -237,14 +181,14 @@ describe("a registration", function()
     end
 
     it("answers the challenge, and remembers it (22.1, C-91)", function()
-      local server = registrar(function(_, req)
+      local server = world:registrar(function(_, req)
         if nonce_of(req) ~= "n1" then
           return 401, { "WWW-Authenticate", CHALLENGE:format("n1", "") }
         end
       end)
-      local reg = register { password = "secret", expires = 600 }
+      local reg = world:register { password = "secret", expires = 600 }
       net:run(1080)
-      assert.same({ 0, 0, 540, 1080 }, instants(server))
+      assert.same({ 0, 0, 540, 1080 }, server.at)
       for i = 2, 4 do
         local value = server.seen[i]:header "Authorization"
         assert.is_truthy(value:find('username="2001"', 1, true))
@@ -257,27 +201,27 @@ describe("a registration", function()
 
     it("takes a new nonce when the old one is stale (C-228)", function()
       local valid = "n1"
-      local server = registrar(function(_, req)
+      local server = world:registrar(function(_, req)
         local nonce = nonce_of(req)
         if nonce ~= valid then
           return 401, { "WWW-Authenticate", CHALLENGE:format(valid,
             nonce and ", stale=true" or "") }
         end
       end)
-      local reg = register { password = "secret", expires = 600 }
+      local reg = world:register { password = "secret", expires = 600 }
       net:run(1)
       valid = "n2"
       net:run(540)
-      assert.same({ 0, 0, 540, 540 }, instants(server))
+      assert.same({ 0, 0, 540, 540 }, server.at)
       assert.equal("registered", reg.state)
     end)
 
     it("that is wrong has failed, and is not sent for half an hour (C-228)", function()
-      local server = registrar(function(n)
+      local server = world:registrar(function(n)
         return 401, { "WWW-Authenticate", CHALLENGE:format("n" .. n, "") }
       end)
-      local reg = register { password = "wrong", user = "someone" }
-      local waiting = spawn(reg.wait, reg)
+      local reg = world:register { password = "wrong", user = "someone" }
+      local waiting = world:spawn(reg.wait, reg)
       net:run(1799)
       assert.equal(2, #server.seen)
       assert.same({ "failed", "refused", 401 },
@@ -289,7 +233,7 @@ describe("a registration", function()
 
     it("uses that of the endpoint when it has none of its own", function()
       local host = "192.0.2.5"
-      local server = registrar(function(_, req)
+      local server = world:registrar(function(_, req)
         if not nonce_of(req) then
           return 401, { "WWW-Authenticate", CHALLENGE:format("n", "") }
         end
@@ -304,17 +248,17 @@ describe("a registration", function()
 
   it("that is refused has failed, asks again slowly, and comes back", function()
     local refused = true
-    local server = registrar(function()
+    local server = world:registrar(function()
       if refused then
         return 403
       end
     end)
     local states = {}
-    local reg = register { on_change = function(_, state)
+    local reg = world:register { on_change = function(_, state)
       states[#states + 1] = { sip.now(), state }
     end }
     net:run(7200)
-    local times = instants(server)
+    local times = server.at
     assert.is_true(#times >= 3 and #times <= 5)
     for i = 2, #times do
       local wait = times[i] - times[i - 1]
@@ -324,43 +268,43 @@ describe("a registration", function()
     refused = false
     net:run(7200 + 3600)
     assert.same({ "registered" }, { reg.state, reg.err })
-    times = instants(server)
+    times = server.at
     assert.same({ { 0, "failed" }, { states[2][1], "registered" } }, states)
     assert.is_true(states[2][1] > 7200 and times[#times] >= states[2][1])
   end)
 
   it("waits as long as Retry-After says", function()
-    local server = registrar(function(n)
+    local server = world:registrar(function(n)
       if n <= 2 then
         return n == 1 and 503 or 404, { "Retry-After", "400 (maintenance);duration=9" }
       end
     end)
-    local reg = register()
+    local reg = world:register()
     net:run(399)
     assert.same({ "registering", "unreachable" }, { reg.state, reg.err.name })
     net:run(800)
-    assert.same({ 0, 400, 800 }, instants(server))
+    assert.same({ 0, 400, 800 }, server.at)
     assert.equal("registered", reg.state)
   end)
 
   it("follows a redirection, and begins anew the next time (C-90)", function()
-    local second = registrar(nil, "192.0.2.8")
-    local first = registrar(function()
+    local second = world:registrar(nil, "192.0.2.8")
+    local first = world:registrar(function()
       return 302, { "Contact", "<sip:192.0.2.8>" }
     end)
-    local reg = register { expires = 600 }
+    local reg = world:register { expires = 600 }
     net:run(540)
     assert.equal("registered", reg.state)
-    assert.same({ 0, 540 }, instants(first))
-    assert.same({ 0, 540 }, instants(second))
+    assert.same({ 0, 540 }, first.at)
+    assert.same({ 0, 540 }, second.at)
     assert.equal("sip:192.0.2.8", second.seen[2]:uri())
     assert.equal(4, (second.seen[2]:cseq()))
   end)
 
   it("outlives an hour without its registrar, and does not hammer (C-87)", function()
-    local server = registrar()
+    local server = world:registrar()
     local states = {}
-    local reg = register { expires = 600, on_change = function(one, state)
+    local reg = world:register { expires = 600, on_change = function(one, state)
       states[#states + 1] = state .. (one.err and " " .. one.err.name or "")
     end }
     net:run(1)
@@ -391,12 +335,12 @@ describe("a registration", function()
 
   it("waits longer with each failure, by chance between bounds (RFC 5626 4.5)",
     function()
-      local server = registrar(function()
+      local server = world:registrar(function()
         return 500
       end)
-      register()
+      world:register()
       net:run(4000)
-      local times, bounds = instants(server), { 60, 120, 240, 300, 300, 300, 300 }
+      local times, bounds = server.at, { 60, 120, 240, 300, 300, 300, 300 }
       local same = 0
       for i, bound in ipairs(bounds) do
         local wait = times[i + 1] - times[i]
@@ -409,8 +353,8 @@ describe("a registration", function()
   it("stays registered where a fifth of the packets is lost", function()
     net.world:link { loss = 0.2 }
     local states = {}
-    local server = registrar()
-    local reg = register { expires = 600, on_change = function(_, state)
+    local server = world:registrar()
+    local reg = world:register { expires = 600, on_change = function(_, state)
       states[#states + 1] = state
     end }
     net:run(86400)
@@ -420,181 +364,9 @@ describe("a registration", function()
     assert.equal("registered", reg.state)
   end)
 
-  describe("is removed", function()
-    it("by its script, which waits for that (10.2.2)", function()
-      local server = registrar()
-      local reg = register()
-      net:run(10)
-      local results = spawn(reg.remove, reg)
-      net:run(11)
-      assert.same({ true, n = 1 }, results.values)
-      local req = server.seen[2]
-      assert.equal("<sip:2001@192.0.2.1:5060>;expires=0", req:header "Contact")
-      assert.equal("0", req:header "Expires")
-      assert.equal(2, (req:cseq()))
-      assert.equal("removed", reg.state)
-      assert.same({}, reg:bindings())
-      assert.is_nil(reg:expires_in())
-      assert.same({}, ua.registrations)
-      net:run(7200)
-      assert.equal(2, #server.seen)
-      register() -- may be done again
-    end)
-
-    it("only after the REGISTER under way has its answer (10.2)", function()
-      net.world:link { delay = 0.5 }
-      local server = registrar()
-      local reg = register()
-      local results = spawn(reg.remove, reg)
-      net:run(10)
-      assert.same({ 0.5, 1.5 }, instants(server))
-      assert.equal(2, results.at)
-      assert.equal("removed", reg.state)
-      net.world:link { delay = 0 }
-    end)
-
-    it("without a word when it was never bound", function()
-      local server = registrar(function()
-        return 503
-      end)
-      local reg = register()
-      net:run(1)
-      local results = spawn(reg.remove, reg)
-      net:run(2)
-      assert.same({ true, n = 1 }, results.values)
-      assert.equal(1, #server.seen)
-    end)
-
-    it("without trouble when its REGISTER fails meanwhile", function()
-      net.world:link { delay = 0.5 }
-      local server = registrar(function()
-        return 503
-      end)
-      local reg = register()
-      local results = spawn(reg.remove, reg)
-      net:run(60)
-      assert.same({ true, n = 1 }, results.values)
-      assert.same({ 1, 1, nil }, { results.at, #server.seen, reg.err })
-      net.world:link { delay = 0 }
-    end)
-
-    it("at the end of its block", function()
-      local server = registrar()
-      spawn(function()
-        local reg <close> = register()
-        reg:wait()
-      end)
-      net:run(1)
-      assert.equal("0", server.seen[2]:header "Expires")
-    end)
-
-    it("though nobody answers, and says so", function()
-      local server = registrar(function(n)
-        return n == 1 and 200
-      end)
-      local reg = register()
-      net:run(1)
-      local hasty = spawn(reg.remove, reg, 3)
-      local patient = spawn(reg.remove, reg)
-      net:run(50)
-      assert.equal("timeout", hasty.values[2].name)
-      assert.equal("no_answer", patient.values[2].name)
-      assert.same({ 4, 33 }, { hasty.at, patient.at })
-      assert.equal(2, #server.seen)
-    end)
-
-    it("when the endpoint closes, which waits for the answer", function()
-      net.world:link { delay = 0.5 }
-      local server = registrar()
-      local reg = register()
-      net:run(10)
-      local closed = spawn(ua.close, ua)
-      net:run(20)
-      assert.equal("0", server.seen[2]:header "Expires")
-      assert.equal(11, closed.at)
-      assert.same({ "removed" }, { reg.state, reg.err })
-      net.world:link { delay = 0 }
-    end)
-
-    it("when the endpoint closes, which waits for no dead registrar", function()
-      local server = registrar(function(n)
-        return n == 1 and 200
-      end)
-      local reg = register()
-      net:run(10)
-      local closed = spawn(ua.close, ua)
-      net:run(20)
-      assert.equal(15, closed.at)
-      assert.equal(2, #server.seen)
-      assert.same({ "removed", "unreachable" }, { reg.state, reg.err.name })
-    end)
-
-    it("on SIGTERM, the other way round too: with its answer on the way", function()
-      net.world:link { delay = 0.5 }
-      local server = registrar()
-      local reg = register()
-      local waiting = spawn(reg.wait, reg)
-      net:run(0.2)
-      sip.stop "SIGTERM"
-      net:run(10)
-      assert.same({ 0.5, 1.5 }, instants(server))
-      assert.equal("removed", reg.state)
-      assert.same({ nil, "ended" }, { waiting.values[1], waiting.values[2].name })
-      assert.equal("closed", ua.state)
-      net.world:link { delay = 0 }
-    end)
-  end)
-
-  it("can be waited for, and tells what went wrong meanwhile", function()
-    registrar(function(n)
-      if n == 1 then
-        return 500
-      end
-    end)
-    local reg = register()
-    local hasty, patient = spawn(reg.wait, reg, 10), spawn(reg.wait, reg)
-    net:run(60)
-    assert.same({ nil, "timeout", 500 },
-      { hasty.values[1], hasty.values[2].name, hasty.values[2].cause.status })
-    assert.equal(10, hasty.at)
-    assert.same({ true, n = 1 }, patient.values)
-    assert.is_true(patient.at >= 30 and patient.at < 60)
-    local again = spawn(reg.wait, reg)
-    net:run(61)
-    assert.equal(60, again.at)
-  end)
-
-  it("is refreshed at once when its script says so", function()
-    local server = registrar()
-    local reg = register { expires = 600 }
-    net:run(100)
-    reg:refresh()
-    reg:refresh() -- one is under way
-    net:run(700)
-    assert.same({ 0, 100, 640 }, instants(server))
-  end)
-
-  it("tells of changes in a task of its own, whose failure harms nothing", function()
-    local server = registrar()
-    local states = {}
-    local reg = register { expires = 600, on_change = function(one, state)
-      sip.sleep(1)
-      states[#states + 1] = tostring(one) .. " " .. state
-      error "a mistake"
-    end }
-    net:run(550)
-    assert.same({ "sip.Registration{sip:2001@192.0.2.9 at sip:192.0.2.9; registered} "
-      .. "registered" }, states)
-    assert.same({ 0, 540 }, instants(server))
-    assert.equal("registered", reg.state)
-    assert.equal(1, #net.errors)
-    assert.is_truthy(net.errors[1]:find("a mistake", 1, true))
-    errors = net.errors
-  end)
-
   it("goes to a registrar and a proxy of its own, with a contact of its own", function()
-    local server = registrar()
-    local reg = register {
+    local server = world:registrar()
+    local reg = world:register {
       aor = '"Bob" <sip:bob@pbx.example>', registrar = "sip:pbx.example",
       contact = "sip:b@198.51.100.1:5070;transport=tcp", via = "sip:192.0.2.9",
     }
@@ -609,8 +381,8 @@ describe("a registration", function()
   end)
 
   it("names the address that is reached by way of TCP", function()
-    registrar()
-    register { aor = "sip:2001@192.0.2.8;transport=tcp" }
+    world:registrar()
+    world:register { aor = "sip:2001@192.0.2.8;transport=tcp" }
     net:run(1)
     local text = net.trace:list()[1].text
     assert.is_truthy(text:find("^REGISTER sip:192.0.2.8;transport=tcp SIP/2.0\r\n"))
@@ -619,8 +391,8 @@ describe("a registration", function()
   end)
 
   it("tries a name again that nobody knows", function()
-    local server = registrar()
-    local reg = register { registrar = "sip:pbx.example" }
+    local server = world:registrar()
+    local reg = world:register { registrar = "sip:pbx.example" }
     net:run(1)
     assert.same({ "registering", "unreachable" }, { reg.state, reg.err.name })
     net.world:name("pbx.example", S)
@@ -630,10 +402,14 @@ describe("a registration", function()
   end)
 
   it("is one of several, on one endpoint and on others", function()
-    local server = registrar()
+    local server = world:registrar()
     local other = net:endpoint "192.0.2.2"
-    local list = { register { expires = 600 }, register { aor = "sip:2002@192.0.2.9" },
-      register { contact = "sip:2001@198.51.100.1" }, other:register { aor = AOR } }
+    local list = {
+      world:register { expires = 600 },
+      world:register { aor = "sip:2002@192.0.2.9" },
+      world:register { contact = "sip:2001@198.51.100.1" },
+      other:register { aor = AOR },
+    }
     net:run(1)
     local ids = {}
     for i, req in ipairs(server.seen) do
@@ -642,7 +418,7 @@ describe("a registration", function()
       ids[req:call_id()] = true
     end
     assert.equal(4, #server.seen)
-    spawn(list[2].remove, list[2])
+    world:spawn(list[2].remove, list[2])
     net:run(541)
     assert.equal(6, #server.seen)
     assert.equal(3, #ua.registrations + #other.registrations)
@@ -650,15 +426,13 @@ describe("a registration", function()
 
   it("happens the same way twice with one seed", function()
     local function flow(seed)
-      local one = net_of.new { seed = seed, loss = 0.3 }
-      one:stranger(S, { request = function(tx, req)
-        tx:respond(one.world:now() < 1000 and 500 or 200,
-          { headers = { "Contact", req:header "Contact" } })
-      end })
-      assert(one:endpoint(A):register { aor = AOR })
-      one:run(5000)
-      local list = one:flow()
-      one.world:link { loss = 0 }
+      local one = provider.new { seed = seed, loss = 0.3 }
+      one:registrar(function()
+        return one.net.world:now() < 1000 and 500 or 200
+      end)
+      one:register()
+      one.net:run(5000)
+      local list = one.net:flow()
       one:clean()
       return list
     end
@@ -669,8 +443,8 @@ describe("a registration", function()
   end)
 
   it("that makes no sense raises", function()
-    registrar()
-    register()
+    world:registrar()
+    world:register()
     for text, options in pairs {
       ["is registered at sip:192.0.2.9 already"] = { aor = "sip:2001@192.0.2.9" },
       ["an aor, such as"] = { registrar = "sip:192.0.2.9" },
