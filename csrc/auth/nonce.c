@@ -3,9 +3,11 @@
 
 #include <assert.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/params.h>
 
 /* Six bytes of milliseconds last for 8900 years; 128 bits of MAC are what RFC 2104 5
  * allows to cut SHA-256 to, and more than anybody can guess in a nonce's lifetime. */
@@ -91,28 +93,47 @@ static uint64_t time_of(const unsigned char raw[RAW_BYTES])
 
 /* --- MAC -------------------------------------------------------------------------- */
 
-static bool hmac(const void *key, size_t key_len, const void *text, size_t len,
-                 unsigned char out[EVP_MAX_MD_SIZE])
+/* A key made of the secret, which may have other uses. */
+static bool derive_key(sip_str secret, unsigned char key[EVP_MAX_MD_SIZE],
+                       unsigned int *len)
 {
-	unsigned int out_len = 0;
+	static const unsigned char purpose[] = "luasip nonces";
 
-	return key_len <= INT32_MAX &&
-	       HMAC(EVP_sha256(), key, (int)key_len, text, len, out, &out_len) !=
-	               NULL &&
-	       out_len >= SIP_NONCE_KEY;
+	return secret.len <= INT32_MAX &&
+	       HMAC(EVP_sha256(), secret.p, (int)secret.len, purpose,
+	            sizeof purpose - 1, key, len) != NULL;
+}
+
+/* HMAC-SHA-256, keyed once: to begin again with the same key costs a seventh of HMAC(),
+ * and whoever is flooded with requests makes and judges a nonce for each. */
+static EVP_MAC_CTX *mac_new(const unsigned char *key, size_t len)
+{
+	char sha256[] = "SHA256";
+	const OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(
+					      OSSL_MAC_PARAM_DIGEST, sha256, 0),
+		                      OSSL_PARAM_construct_end() };
+	EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	EVP_MAC_CTX *mac = hmac ? EVP_MAC_CTX_new(hmac) : NULL;
+
+	EVP_MAC_free(hmac); /* the context keeps it */
+	if (mac && !EVP_MAC_init(mac, key, len, params)) {
+		EVP_MAC_CTX_free(mac);
+		mac = NULL;
+	}
+	return mac;
 }
 
 static sip_err seal(const struct sip_nonces *nonces, const unsigned char *raw,
                     sip_str realm, unsigned char mac[EVP_MAX_MD_SIZE])
 {
-	unsigned char text[SEEN_BYTES + REALM_MAX];
+	size_t len = 0;
 
 	if (realm.len > REALM_MAX)
 		return SIP_EINVAL;
-	memcpy(text, raw, SEEN_BYTES);
-	if (realm.len > 0)
-		memcpy(text + SEEN_BYTES, realm.p, realm.len);
-	if (!hmac(nonces->key, sizeof nonces->key, text, SEEN_BYTES + realm.len, mac))
+	if (!EVP_MAC_init(nonces->mac, NULL, 0, NULL) ||
+	    !EVP_MAC_update(nonces->mac, raw, SEEN_BYTES) ||
+	    !EVP_MAC_update(nonces->mac, (const unsigned char *)realm.p, realm.len) ||
+	    !EVP_MAC_final(nonces->mac, mac, &len, EVP_MAX_MD_SIZE) || len < MAC_BYTES)
 		return SIP_ENOMEM;
 	return SIP_OK;
 }
@@ -234,16 +255,17 @@ sip_err sip_nonces_init(struct sip_nonces *nonces, struct sip_alloc *alloc,
                         sip_str secret, uint64_t lifetime_ms, uint32_t limit,
                         uint64_t now_ms)
 {
-	static const char purpose[] = "luasip nonces"; /* one secret has several */
 	unsigned char key[EVP_MAX_MD_SIZE];
+	unsigned int key_len = 0;
 
 	memset(nonces, 0, sizeof *nonces);
 	sip_list_init(&nonces->in_use);
 	sip_map_init(&nonces->map, alloc);
-	if (!hmac(secret.p, secret.len, purpose, sizeof purpose - 1, key))
-		return SIP_ENOMEM;
-	memcpy(nonces->key, key, sizeof nonces->key);
+	if (derive_key(secret, key, &key_len))
+		nonces->mac = mac_new(key, key_len);
 	OPENSSL_cleanse(key, sizeof key);
+	if (!nonces->mac)
+		return SIP_ENOMEM;
 	nonces->alloc = alloc;
 	nonces->lifetime_ms = lifetime_ms;
 	nonces->limit = limit;
@@ -256,7 +278,8 @@ void sip_nonces_fini(struct sip_nonces *nonces)
 	while (!sip_list_empty(&nonces->in_use))
 		forget(nonces, SIP_CONTAINER(nonces->in_use.next, struct used, link));
 	sip_map_fini(&nonces->map);
-	OPENSSL_cleanse(nonces->key, sizeof nonces->key);
+	EVP_MAC_CTX_free(nonces->mac);
+	nonces->mac = NULL;
 }
 
 sip_err sip_nonces_issue(const struct sip_nonces *nonces, sip_str realm,

@@ -17,7 +17,9 @@
 #include "base/map.h"
 #include "base/str.h"
 
-enum { SIP_NONCE_LEN = 40, SIP_NONCE_SALT = 8, SIP_NONCE_KEY = 32 };
+enum { SIP_NONCE_LEN = 40, SIP_NONCE_SALT = 8 };
+
+struct evp_mac_ctx_st; /* OpenSSL's EVP_MAC_CTX */
 
 enum sip_nonce_verdict {
 	SIP_NONCE_GOOD,
@@ -29,8 +31,8 @@ enum sip_nonce_verdict {
 struct sip_nonces {
 	struct sip_alloc *alloc;
 	struct sip_map map;
-	struct sip_link in_use; /* by their first use, the oldest first */
-	unsigned char key[SIP_NONCE_KEY];
+	struct sip_link in_use;     /* by their first use, the oldest first */
+	struct evp_mac_ctx_st *mac; /* holds the key */
 	uint64_t lifetime_ms;
 	uint64_t horizon_ms; /* those issued before it are known, or stale */
 	uint32_t limit;
