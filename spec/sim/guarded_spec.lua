@@ -1,5 +1,5 @@
 -- Who sends a request: challenges and their answers between phones and a server, in
--- virtual time (RFC 3261 22, RFC 8760). C-181, C-226 to C-229, C-231, C-233, C-234,
+-- virtual time (RFC 3261 22, RFC 8760). C-226 to C-229, C-231, C-233, C-234,
 -- C-236.
 
 local new_sim = require "sip.sim"

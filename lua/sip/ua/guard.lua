@@ -127,8 +127,9 @@ local function qop_of(params)
 end
 
 ---@private
---- What is missing, or was not asked for. A response without qop (RFC 2069) is taken of
---- MD5 alone, whose clients may be as old as that; its nonce is good for one request.
+--- What is missing, or was not asked for. A response without qop (RFC 2069, which RFC
+--- 3261 22.4 wants understood) is taken of MD5 alone, whose clients may be as old as
+--- that; its nonce is good for one request.
 function Guard:malformed(params)
   local algorithm, qop = params.algorithm or "MD5", qop_of(params)
   for _, name in ipairs(needed) do
@@ -152,7 +153,8 @@ end
 ---@private
 --- The URI of credentials is that of the request, or a proxy on the way has put another
 --- in its place: then it must be one we accept requests for, so that credentials which
---- were meant for another place are not taken here (RFC 8760 2.6, point 6).
+--- were meant for another place are not taken here (RFC 8760 2.6, point 6). It is no
+--- syntax error, as RFC 7616 3.4.6 has it: that proxy has done nothing wrong.
 function Guard:accepts(uri, request)
   local is_ours = self.options.is_ours
   return address.equal(uri, request.message:uri())
