@@ -188,6 +188,18 @@ static int l_tx_cancel(lua_State *L)
 	                 "the transaction has had its final response");
 }
 
+/* tx:hand_over(server_tx): each 2xx goes back by itself, nothing is told any more */
+static int l_tx_hand_over(lua_State *L)
+{
+	const struct l_tx *box = luaL_checkudata(L, 1, L_CLIENT);
+	const struct l_tx *server = luaL_checkudata(L, 2, L_SERVER);
+
+	if (!stack_of(box) || !server->tx)
+		return l_outcome(L, SIP_EGONE, "the transaction has ended");
+	return l_outcome(L, sip_stack_hand_over(box->tx, server->tx),
+	                 "it has been handed over");
+}
+
 static void push_host(lua_State *L, const struct sip_addr *addr)
 {
 	char text[SIP_ADDR_TEXT_MAX];
@@ -280,6 +292,7 @@ static const luaL_Reg server_methods[] = {
 };
 
 static const luaL_Reg client_methods[] = {
+	{ "hand_over", l_tx_hand_over },
 	{ "cancel", l_tx_cancel },
 	{ "id", l_tx_id },
 	{ "state", l_tx_state },

@@ -96,6 +96,24 @@ sip_err sip_stack_relay(struct sip_stack *stack, struct sip_tx *tx,
 	return err;
 }
 
+sip_err sip_stack_hand_over(struct sip_tx *client, struct sip_tx *server)
+{
+	if (!sip_tx_is_client(client) || sip_tx_is_client(server) || client->upstream)
+		return SIP_EINVAL;
+	client->upstream = sip_tx_ref(server);
+	return SIP_OK;
+}
+
+void sip_stack_relay_late(struct sip_stack *stack, struct sip_tx *client,
+                          const struct sip_msg *response)
+{
+	const char *why;
+
+	/* Lost for want of memory, it comes again. */
+	if (response->status / 100 == 2)
+		(void)sip_stack_relay(stack, client->upstream, response, NULL, 0, &why);
+}
+
 sip_err sip_stack_drop(struct sip_stack *stack, struct sip_tx *tx)
 {
 	if (sip_tx_is_client(tx))

@@ -139,6 +139,10 @@ static void pass(struct sip_stack *stack, struct sip_tx *tx, struct sip_msg *msg
 	 * ends the INVITE when it cannot be sent. */
 	if (msg->status < 200 && tx->cancelled && !tx->cancel_sent)
 		(void)sip_stack_send_cancel(stack, tx); /* the next one tries again */
+	if (tx->upstream) {
+		sip_stack_relay_late(stack, tx, msg);
+		return;
+	}
 	/* A 100 says nothing to anybody above: it is not passed (against 17.1.1.2 and
 	 * 17.1.2.2). */
 	if (msg->status > 100)
@@ -153,7 +157,7 @@ static void host_report(struct sip_tx_host *host, struct sip_tx *tx,
 
 	if (report == SIP_TX_TERMINATED)
 		sip_stack_forget(stack, tx);
-	if (tx->internal)
+	if (tx->internal || (tx->upstream && report != SIP_TX_PASS))
 		return;
 	switch (report) {
 	case SIP_TX_PASS:

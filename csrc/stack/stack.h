@@ -136,6 +136,10 @@ sip_err sip_stack_pass(struct sip_stack *stack, struct sip_msg *request,
 sip_err sip_stack_relay(struct sip_stack *stack, struct sip_tx *tx,
                         const struct sip_msg *response, const struct sip_edit *edits,
                         unsigned edit_count, const char **why);
+/* The user is done with a forwarded INVITE: from here on the stack itself sends each
+ * 2xx of this client transaction on through that server transaction, and nothing of
+ * it goes up (RFC 6026 8.9). */
+sip_err sip_stack_hand_over(struct sip_tx *client, struct sip_tx *server);
 /* End a server transaction without a word: its request is passed on without one. */
 sip_err sip_stack_drop(struct sip_stack *stack, struct sip_tx *tx);
 

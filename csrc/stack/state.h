@@ -120,6 +120,9 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
                        const char **why);
 
 /* forward.c */
+/* A response to an INVITE that has been handed over. */
+void sip_stack_relay_late(struct sip_stack *stack, struct sip_tx *client,
+                          const struct sip_msg *response);
 void sip_stack_seal_init(struct sip_stack *stack, sip_str secret);
 /* A response that belongs to no transaction: was its request passed on without one?
  * Then so is it (16.11). */

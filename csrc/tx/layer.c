@@ -77,6 +77,7 @@ void sip_tx_unref(struct sip_tx *tx)
 	sip_buf_unref(tx->tag);
 	sip_buf_unref(tx->why);
 	sip_msg_unref(tx->request);
+	sip_tx_unref(tx->upstream);
 	sip_free(tx->alloc, tx, sizeof *tx + tx->key_len);
 }
 

@@ -61,6 +61,7 @@ struct sip_tx {
 	struct sip_msg *request; /* server: until the final response */
 	struct sip_buf *tag;     /* server: the To tag of our responses */
 	struct sip_buf *why;     /* what the transport said of a failed send */
+	struct sip_tx *upstream; /* client: where its 2xx go, once it is handed over */
 	void *flow;              /* the stack's: the connection it waits for, or NULL */
 	void *fallback; /* the stack's: how to try again (UDP instead of TCP) */
 	uint32_t key_len;

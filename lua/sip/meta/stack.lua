@@ -221,3 +221,11 @@ function ClientTx:id() end
 --- "calling", "trying", "proceeding", "accepted", "completed" or "terminated".
 ---@return string
 function ClientTx:state() end
+
+--- Be done with a forwarded INVITE: from here on the stack itself sends each 2xx on
+--- through that server transaction (RFC 6026 8.9), and nothing of this one is told.
+---@param server_tx sip.ServerTx
+---@return true? ok
+---@return string? name  "gone"; "invalid" the second time
+---@return string? why
+function ClientTx:hand_over(server_tx) end
