@@ -99,7 +99,10 @@ describe("a request in a script", function()
     local function status(options)
       return select(2, ask(options)).status
     end
-    assert.equal(405, status { method = "REGISTER" })
+    local _, e = ask { method = "REGISTER" }
+    assert.equal(405, e.status)
+    assert.equal("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, MESSAGE",
+      e.response:header "Allow")
     assert.equal(501, status { method = "FLY" })
     assert.equal(481, status { method = "INFO" })
     assert.equal(404, status { method = "OPTIONS", uri = "sip:x@other.example",

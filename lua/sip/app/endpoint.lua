@@ -6,6 +6,7 @@ local dial = require "sip.app.dial"
 local dialogs = require "sip.ua.dialogs"
 local inbox = require "sip.app.inbox"
 local guarded = require "sip.app.guarded"
+local inspect = require "sip.ua.inspect"
 local address = require "sip.msg.address"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
@@ -120,6 +121,7 @@ function M.new(runtime, options)
     patience = PATIENCE * (options.t1 or 0.5),
     timer_c = options.timer_c or TIMER_C,
     location = options.location,
+    capabilities = inspect.CAPABILITIES,
     drain = settings.limits.drain,
     advertise = settings.advertise,
     domain = settings.domains[1],
@@ -177,6 +179,7 @@ function Endpoint:on(method, handler)
     "on: %q is no method that a script handles", method)
   self.handlers = self.handlers or {}
   self.handlers[method] = handler
+  self.capabilities = inspect.capabilities(self.handlers)
 end
 
 --- Look at requests inside of dialogs that are relayed because they carry our

@@ -67,14 +67,15 @@ end
 local outside = {
   INVITE = invited,
   OPTIONS = function(ua, tx)
-    tx:respond(availability(ua) or 200, { headers = inspect.CAPABILITIES })
+    tx:respond(availability(ua) or 200, { headers = ua.capabilities })
   end,
 }
 
 -- What is wrong with a request that we are to answer ourselves (8.2); true when it has
 -- been refused for it.
 local function refused(ua, tx, req, method)
-  local status, headers = inspect.request(req, method, is_ours(ua))
+  local status, headers = inspect.request(req, method, is_ours(ua),
+    ua.capabilities[2])
   if not status and tx:is_merged() then
     status = 482
   end

@@ -40,13 +40,27 @@ M.in_dialog_only = {
 }
 
 --- Capabilities, for OPTIONS and 2xx to it (11.2).
-M.CAPABILITIES = {
-  "Allow", M.ALLOW,
-  "Accept", "application/sdp",
-  "Accept-Encoding", "identity",
-  "Accept-Language", "*",
-  "Supported", "",
-}
+---@param more? table<string, any>  methods that scripts take besides; "*" is none
+---@return string[] headers  Allow first
+function M.capabilities(more)
+  local methods = {}
+  for method in pairs(more or {}) do
+    if method ~= "*" and not handled[method] then
+      methods[#methods + 1] = ", " .. method
+    end
+  end
+  table.sort(methods)
+  return {
+    "Allow", M.ALLOW .. table.concat(methods),
+    "Accept", "application/sdp",
+    "Accept-Encoding", "identity",
+    "Accept-Language", "*",
+    "Supported", "",
+  }
+end
+
+--- Those of an endpoint without such scripts.
+M.CAPABILITIES = M.capabilities()
 
 local NOT_ALLOWED = { "Allow", M.ALLOW }
 local ACCEPT_SDP = { "Accept", "application/sdp" }
@@ -111,11 +125,12 @@ end
 ---@param req sip.Message
 ---@param method string
 ---@param is_ours? fun(host: string): boolean  of the Request-URI's host; none: any
+---@param allow? string  what Allow says, when scripts take more methods
 ---@return integer? status
 ---@return string[]? headers
-function M.request(req, method, is_ours)
+function M.request(req, method, is_ours, allow)
   if not handled[method] then
-    return registered[method] and 405 or 501, NOT_ALLOWED
+    return registered[method] and 405 or 501, { "Allow", allow or M.ALLOW }
   end
   local uri = req:uri()
   local scheme = lower(match(uri, "^([^:]*):") or "")
