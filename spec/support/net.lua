@@ -74,11 +74,15 @@ end
 
 --- Someone who speaks SIP message by message. `on` is told of what comes, as
 --- `on.request(tx, req)` and so on; what has no handler is noted in `got`.
-function Net:stranger(ip, on)
+---@param ip string
+---@param on? table<string, function>
+---@param options? table  of its stack: `trying`
+function Net:stranger(ip, on, options)
   local stranger = { ip = ip, on = on or {}, got = {}, driver = self.world:host(ip) }
   stranger.driver:set_dispatch(function() end)
   stranger.stack = stranger.driver:stack {
     watch = true,
+    trying = options and options.trying,
     dispatch = function(kind, object, message, ...)
       if kind == "message" then
         local sent, _, own, remote, bytes = ...
@@ -136,7 +140,9 @@ function Net:stranger(ip, on)
   function stranger.fork(req, status, tag, body)
     local text = { ("SIP/2.0 %d Fork\r\n"):format(status) }
     for _, name in ipairs { "Via", "From", "Call-ID", "CSeq" } do
-      text[#text + 1] = name .. ": " .. req:header(name) .. "\r\n"
+      for _, value in ipairs(req:values(name)) do
+        text[#text + 1] = name .. ": " .. value .. "\r\n"
+      end
     end
     text[#text + 1] = ("To: %s;tag=%s\r\nContact: <sip:%s@%s>\r\n"):format(
       req:header "To", tag, tag, ip)

@@ -45,13 +45,23 @@ local function disarm(self)
   end
 end
 
+--- It has had its final: nothing is kept for it.
+---@private
+function Branch:retire()
+  self.done = true
+  disarm(self)
+  if self.tx then
+    self.fork.line.clients[self.tx] = nil
+    self.tx = nil
+  end
+end
+
 -- The final of this branch, if it is no 2xx.
 local function fail(self, status, res)
   if self.done then
     return
   end
-  self.done = true
-  disarm(self)
+  self:retire()
   if self.late and status == 487 then
     status, res = 408, nil
   end
@@ -95,6 +105,9 @@ local function attempt(self)
   if not tx then
     return false, why ~= "" and why or name
   end
+  if self.tx then
+    line.clients[self.tx] = nil
+  end
   self.tx, self.heard = tx, false
   line.clients[tx] = self
   if fork.method == "INVITE" then
@@ -137,7 +150,7 @@ function Branch:start()
   self.query = resolve.start(fork.line, aim.hop, function(addresses)
     self.query = nil
     self.addresses, self.at = addresses, 0
-    if not next_address(self) then
+    if not self.done and not next_address(self) then
       fail(self, self.cancelled and 487 or 503)
     end
   end)
@@ -193,6 +206,19 @@ local function contacts(res)
   return list
 end
 
+--- The request has been answered: whatever 2xx still comes goes back without us, and
+--- nothing is kept for it.
+function Branch:let_go()
+  local fork, tx = self.fork, self.tx
+  self.done = true
+  disarm(self)
+  if tx then
+    fork.line.clients[tx] = nil
+    tx:hand_over(fork.tx)
+    self.tx = nil
+  end
+end
+
 --- A response has come (called by the line).
 ---@param res sip.Message
 function Branch:response(tx, res)
@@ -204,19 +230,13 @@ function Branch:response(tx, res)
       fork:provisional(res)
     end
   elseif status < 300 then
-    disarm(self)
-    fork:success(res)
-    if not self.done then
-      self.done = true
-      fork:finished(self)
-    end
+    fork:success(self, res)
   elseif tx ~= self.tx or self.done then
     return
   elseif status == 503 and next_address(self) then
     return
   elseif status < 400 and not self.cancelled and fork:add(contacts(res)) then
-    self.done = true
-    disarm(self)
+    self:retire()
     fork:finished(self)
   else
     fail(self, status, res)

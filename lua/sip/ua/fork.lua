@@ -105,7 +105,7 @@ local function start_group(self)
   local left, n = room(self), #group
   if n == 0 then
     return
-  elseif left < 1 then
+  elseif left < 1 and #self.branches == 0 then
     return self:candidate(440)
   elseif n > left then
     table.insert(self.groups, 1, table.move(group, left + 1, n, 1, {}))
@@ -113,12 +113,14 @@ local function start_group(self)
       self.tried[target.uri] = nil
     end
     n = left
+  elseif self.timeout and self.groups[1] then
+    left = math.max(left // 2, n) -- the next may begin before these have ended
   end
-  local share = left // n
+  local share = n > 0 and left // n
   for i = 1, n do
     self.branches[#self.branches + 1] = branch_of.new(self, group[i], share)
   end
-  if self.timeout then
+  if self.timeout and n > 0 then
     self.timer = self.line.sched:arm(self.timeout, self)
   end
   for _, branch in ipairs(table.move(self.branches, 1, #self.branches, 1, {})) do
@@ -148,7 +150,7 @@ end
 function Fork:advance()
   while self.state == "open" and not self.starting and idle(self) do
     disarm(self)
-    if self.groups and self.groups[1] then
+    if self.groups and self.groups[1] and (room(self) > 0 or not self.branches[1]) then
       self.starting = true
       start_group(self)
       self.starting = false
@@ -277,20 +279,30 @@ function Fork:provisional(res)
   end
 end
 
---- A 2xx of a branch: to an INVITE each goes back, at once (16.7 step 5).
+--- A 2xx of a branch: it goes back at once (16.7 step 5), and so does each that still
+--- comes to an INVITE, but without us.
 ---@private
-function Fork:success(res)
-  if self.method == "INVITE" or self.state == "open" then
-    self.tx:forward(res)
+function Fork:success(branch, res)
+  local invite = self.method == "INVITE"
+  if self.state ~= "open" then
+    return branch:retire()
   end
-  if self.state == "open" then
-    self.state, self.groups = "answered", nil
-    disarm(self)
-    if self.method == "INVITE" then
-      self:cancel_pending()
+  self.tx:forward(res)
+  self.state, self.groups = "answered", nil
+  disarm(self)
+  local branches = self.branches
+  self.branches = {}
+  for _, one in ipairs(branches) do
+    if not invite then
+      one:retire()
+    else
+      if one ~= branch then
+        one:cancel()
+      end
+      one:let_go()
     end
-    self.owner:settled(res:status(), res)
   end
+  self.owner:settled(res:status(), res)
 end
 
 --- More targets, from a 3xx (16.7 step 4). False: none that was not known.
