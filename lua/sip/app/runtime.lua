@@ -10,6 +10,10 @@ local M = {}
 
 local LINGER = 1 -- seconds that an endpoint answers on after its last call
 
+-- A clock of milliseconds in floating point: less than this is no time at all, and to
+-- wait for it would be to wait for ever.
+local TICK = 0.001
+
 ---@class sip.Runtime
 ---@field driver any
 ---@field sched sip.Scheduler
@@ -222,7 +226,7 @@ function Runtime:drain(ua)
   local sched, driver = self.sched, self.driver
   local deadline = sched:now() + ua.drain
   local function until_then(done)
-    while not done() and sched:now() < deadline do
+    while not done() and deadline - sched:now() >= TICK do
       if sched.current then
         ua.quiet:wait(deadline - sched:now())
       else
