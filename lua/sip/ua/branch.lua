@@ -163,7 +163,7 @@ function Branch:expired()
   local left = self.deadline - sched:now()
   if self.done then
     return
-  elseif left > 0 then
+  elseif left >= 0.001 then -- less is no time at all on a clock of milliseconds
     self.timer = sched:arm(left, self)
   elseif self.heard then
     self.late = true
