@@ -180,4 +180,121 @@ describe("a call", function()
     end
     assert.same({ 0.03, 0.53, 1.53 }, acks)
   end)
+
+  -- Rule 1: the call that the script was started for is over before `answer` returns.
+  it("that is hung up right behind the ACK unwinds its script inside answer", function()
+    start { delay = 0.05 }
+    local seen = {}
+    bob:on_call(function(call)
+      local scope <close> = setmetatable({}, { __close = function()
+        seen[#seen + 1] = { sip_b.now(), "unwound", call.state }
+      end })
+      call:finally(function()
+        seen[#seen + 1] = { sip_b.now(), "finally" }
+      end)
+      call:answer { sdp = SDP }
+      seen[#seen + 1] = "not reached"
+      return scope
+    end)
+    sip_a.spawn(function()
+      assert(alice:dial("sip:bob@" .. B, { sdp = SDP })):hangup()
+    end)
+    net:run()
+    assert.same({ { 0.15, "unwound", "ended" }, { 0.15, "finally" } }, seen)
+    assert.same({
+      "0.000 192.0.2.1 INVITE", "0.050 192.0.2.2 200 INVITE", "0.100 192.0.2.1 ACK",
+      "0.100 192.0.2.1 BYE", "0.150 192.0.2.2 200 BYE",
+    }, net:flow())
+  end)
+
+  it("that is hung up a moment after the ACK has been answered", function()
+    start { delay = 0.05 }
+    local seen = {}
+    bob:on_call(function(call)
+      local scope <close> = setmetatable({}, { __close = function()
+        seen[#seen + 1] = { sip_b.now(), "unwound" }
+      end })
+      assert.is_true(call:answer { sdp = SDP })
+      seen[#seen + 1] = { sip_b.now(), call.state }
+      call:wait()
+      return scope
+    end)
+    sip_a.spawn(function()
+      local peer = assert(alice:dial("sip:bob@" .. B, { sdp = SDP }))
+      sip_a.sleep(0.001)
+      peer:hangup()
+    end)
+    net:run()
+    assert.same({ { 0.15, "answered" }, { 0.151, "unwound" } }, seen)
+  end)
+
+  for _, transport in ipairs { "udp", "tcp" } do
+    it("stays on its transport from end to end: " .. transport, function()
+      start()
+      local by = {}
+      bob:on_call(function(call)
+        by[#by + 1] = select(3, call.tx:source())
+        call:ring()
+        sip_b.sleep(1)
+        call:answer { sdp = SDP }
+        call:wait()
+      end)
+      local status
+      sip_a.spawn(function()
+        local uri = ("sip:bob@%s;transport=%s"):format(B, transport)
+        status = assert(alice:request { method = "OPTIONS", uri = uri }):status()
+        local peer = assert(alice:dial(uri, { sdp = SDP }))
+        by[#by + 1] = peer.response:via(1).transport:lower()
+        sip_a.sleep(2)
+        peer:hangup()
+      end)
+      net:run(10)
+      assert.equal(200, status)
+      assert.same({ transport, transport }, by)
+      assert.same({
+        "0.000 192.0.2.1 OPTIONS", "0.000 192.0.2.1 INVITE",
+        "1.000 192.0.2.1 ACK", "3.000 192.0.2.1 BYE",
+      }, net:flow(A))
+      assert.same({
+        "0.000 192.0.2.2 200 OPTIONS", "0.000 192.0.2.2 180 INVITE",
+        "1.000 192.0.2.2 200 INVITE", "3.000 192.0.2.2 200 BYE",
+      }, net:flow(B))
+    end)
+  end
+
+  it("by TCP from who listens for datagrams only names where that is (C-85)", function()
+    start()
+    local carol, sip_c = net:endpoint("192.0.2.3", { listen = "udp:192.0.2.3:5060" })
+    local contact
+    bob:on_call(function(call)
+      contact = call.request:header "Contact"
+      call:answer { sdp = SDP }
+      sip_b.sleep(1)
+    end)
+    local peer
+    sip_c.spawn(function()
+      peer = assert(carol:dial("sip:bob@192.0.2.2;transport=tcp", { sdp = SDP }))
+      peer:wait()
+    end)
+    net:run(10)
+    assert.equal("<sip:192.0.2.3:5060>", contact)
+    assert.equal("ended", peer.state)
+    assert.equal("1.000 192.0.2.2 BYE", net:flow(B)[2])
+  end)
+
+  -- @rfc 3261 18.1.1 MUST C-21
+  it("goes by TCP when its INVITE is too large for UDP (C-21)", function()
+    start()
+    local transport
+    bob:on_call(function(call)
+      transport = select(3, call.tx:source())
+      call:reject(486)
+    end)
+    sip_a.spawn(function()
+      local headers = { ["X-Long"] = ("x"):rep(1500) }
+      alice:dial("sip:bob@" .. B, { sdp = SDP, headers = headers })
+    end)
+    net:run()
+    assert.equal("tcp", transport)
+  end)
 end)

@@ -20,6 +20,12 @@ function M:contact(transport, host, port)
   if not own then
     return nil, ("%s towards %s: %s"):format(transport, host, why)
   end
+  if own_port == 0 then -- nobody listens for streams: we are reached by datagrams
+    local by_udp, udp_port = self.stack:local_for("udp", host, port)
+    if by_udp then
+      return self:contact_of("udp", by_udp, udp_port)
+    end
+  end
   return self:contact_of(transport, own, own_port)
 end
 
