@@ -1,0 +1,64 @@
+-- What only real time shows of a call: the loop of production, its waits, and audio by
+-- the thread of media over sockets. The scripts say when to go on; nothing sleeps.
+-- Everything else of calls is in spec/sim, which `make wire` runs over sockets, too.
+
+local core = require "sip.core"
+local facade = require "sip"
+
+describe("a call on the loop of production", function()
+  local loop, sip, alice, bob, bob_uri, errors
+
+  before_each(function()
+    errors = {}
+    loop = core.loop()
+    loop:media_ports { first_port = 22010, last_port = 22099, sessions = 4 }
+    sip = facade.with {
+      driver = loop,
+      log = function(level, text, fields)
+        if level == "error" then
+          errors[#errors + 1] = text .. ": " .. tostring(fields.traceback)
+        end
+      end,
+    }
+    alice = sip.new { listen = "udp:127.0.0.1:0" }
+    bob = sip.new { listen = { "udp:127.0.0.1:0", "tcp:127.0.0.1:0" } }
+    bob_uri = {}
+    for _, at in ipairs(bob.listening) do
+      local transport, place = at:match "^(%a+):(.*)$"
+      bob_uri[transport] = ("sip:bob@%s;transport=%s"):format(place, transport)
+    end
+  end)
+
+  after_each(function()
+    sip.run(function()
+      alice:close()
+      bob:close()
+    end)
+    loop:close()
+    assert.same({}, errors)
+  end)
+
+  for _, transport in ipairs { "udp", "tcp" } do
+    it("passes digits and audio both ways, signalled over " .. transport, function()
+      local asked, answered, heard
+      bob:on_call(function(call)
+        call:ring()
+        call:answer()
+        asked = call:gather { digits = 3, timeout = 5 }
+        call:play "tone:440/200,0/10*1"
+        call:press "9"
+        call:wait()
+      end)
+      sip.run(function()
+        local peer = assert(alice:dial(bob_uri[transport]))
+        peer:press "123"
+        answered = peer:gather { digits = 1, timeout = 5 }
+        heard = peer:stats().received
+        peer:hangup()
+      end)
+      assert.equal("123", asked)
+      assert.equal("9", answered)
+      assert.is_true(heard > 10)
+    end)
+  end
+end)
