@@ -96,7 +96,8 @@ describe("the command", function()
   end)
 
   it("says that it has no socket for the way", function()
-    local output, status = run "call sip:127.0.0.1:9 --listen tcp:127.0.0.1:0"
+    local output, status = run(
+      "call 'sip:127.0.0.1:9;transport=udp' --listen tcp:127.0.0.1:0")
     assert.equal(1, status)
     assert.is_truthy(output:find("cannot be reached (udp towards 127.0.0.1: ", 1, true))
   end)
