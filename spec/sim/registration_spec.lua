@@ -390,6 +390,18 @@ describe("a registration", function()
       true))
   end)
 
+  it("is found by TCP where its endpoint has nothing else", function()
+    local tcp = net:endpoint("192.0.2.3", { listen = "tcp:192.0.2.3:5070" })
+    local host = net:endpoint "192.0.2.8"
+    host:on("REGISTER", function(req)
+      req:reply(200, { headers = { Contact = req:header "Contact" } })
+    end)
+    local reg = tcp:register { aor = "sip:2001@192.0.2.8" }
+    net:run(1)
+    assert.equal("registered", reg.state)
+    assert.equal("sip:2001@192.0.2.3:5070;transport=tcp", reg.contact)
+  end)
+
   it("tries a name again that nobody knows", function()
     local server = world:registrar()
     local reg = world:register { registrar = "sip:pbx.example" }
