@@ -7,6 +7,7 @@
 #include "bind/l_msg.h"
 #include "bind/l_nonce.h"
 #include "bind/l_pcm.h"
+#include "bind/l_records.h"
 #include "bind/l_sdp.h"
 #include "bind/l_sim.h"
 #include "bind/l_stack.h"
@@ -36,6 +37,7 @@ int luaopen_sip_core(lua_State *L)
 	l_msg_open(L);
 	l_nonce_open(L);
 	l_pcm_open(L);
+	l_records_open(L);
 	l_uri_open(L);
 	l_write_open(L);
 	l_sdp_open(L);

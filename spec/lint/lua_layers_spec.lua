@@ -21,7 +21,8 @@ local LAYERS = {
 }
 -- The only ones that see the C side.
 local CORE = {
-  "^sip%.rt", "^sip%.msg", "^sip%.sim", "^sip$", "^sip%.app%.media$", "^sip%.features$",
+  "^sip%.rt", "^sip%.msg", "^sip%.store", "^sip%.sim", "^sip$", "^sip%.app%.media$",
+  "^sip%.features$",
 }
 
 -- Names of Lua's own that belong to a few: patterns of modules that may use them.

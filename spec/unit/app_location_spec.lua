@@ -133,6 +133,22 @@ describe("a location service", function()
     }, told)
   end)
 
+  it("ends many of one instant at that instant", function()
+    watch()
+    for i = 1, 1001 do
+      add(("sip:u%04d@example.com"):format(i), "sip:a@192.0.2.9", 60)
+    end
+    told = {}
+    sim:advance(60)
+    assert.equal(1001, #told)
+    for i, text in ipairs(told) do
+      local user = ("sip:u%04d@example.com"):format(i)
+      assert.equal("60.000 " .. user .. " 0: expired sip:a@192.0.2.9", text)
+    end
+    assert.same({ 0, 0 }, { location:count() })
+    assert.equal(0, sip.runtime.sched.armed)
+  end)
+
   it("tells what becomes of a binding, in order, to who still watches", function()
     local stop = watch()
     add(AOR, "sip:a@192.0.2.9", 60)
@@ -214,7 +230,6 @@ describe("a location service", function()
       end)
     end
     assert.equal(1, sip.runtime.sched.armed)
-    assert.equal(1000, location.calendar.count) -- one entry each, refreshed or not
     sip.runtime:stop()
     sim:advance(1)
     assert.equal(0, sip.runtime.sched.armed)
@@ -224,20 +239,57 @@ describe("a location service", function()
     local slow, fast
 
     before_each(function()
-      fast = memory.new()
+      fast = memory.new { chance = "0123456789abcdef" }
       slow = setmetatable({}, { __index = fast })
       function slow.get(_, key)
         sip.sleep(0.1)
         return fast:get(key)
       end
-      function slow.put(_, key, version, value)
+      function slow.put(_, key, version, value, due)
         sip.sleep(0.1)
-        return fast:put(key, version, value)
+        return fast:put(key, version, value, due)
       end
       function slow.watch(_, fn)
         fast:watch(fn)
       end
       location = location_of.new(sip.runtime, slow, 100)
+    end)
+
+    it("tries again when that fails", function()
+      local failures = 2
+      function slow.put(_, key, version, value, due)
+        if not value and failures > 0 then
+          failures = failures - 1
+          return nil, "the disk is gone"
+        end
+        return fast:put(key, version, value, due)
+      end
+      host:run(function()
+        add(AOR, "sip:a@192.0.2.9", 60)
+      end)
+      watch()
+      sim:advance(59)
+      assert.equal(0, #told)
+      sim:advance(10)
+      assert.equal(1, #told)
+      assert.matches("^62.%d+ sip:alice@example.com 0: expired", told[1])
+      for _ = 1, 2 do
+        assert.matches("bindings cannot expire.*the disk is gone",
+          table.remove(sim.errors))
+      end
+      location:rest()
+    end)
+
+    it("says what it failed with", function()
+      function slow.put()
+        return nil, "the disk is gone"
+      end
+      local list, e = host:run(function()
+        return add(AOR, "sip:a@192.0.2.9", 60)
+      end)
+      assert.is_nil(list)
+      assert.equal(500, e.status)
+      assert.matches("the disk is gone", tostring(e))
     end)
 
     it("loses no change of two at once, and expires at the second", function()

@@ -3,7 +3,6 @@
 --- functions may wait, as far as their store does.
 
 local binding = require "sip.ua.binding"
-local calendar = require "sip.rt.calendar"
 local err = require "sip.rt.err"
 local memory = require "sip.store.memory"
 local misuse = require "sip.rt.misuse"
@@ -12,11 +11,16 @@ local option = require "sip.app.options"
 local M = {}
 
 local BINDINGS = 1000000
+local SLICE = 200 -- bindings that expire before others have their turn
+local RETRY = 1   -- seconds, when the store fails
 
 ---@class sip.Location
 ---@field private store sip.Store
 ---@field private sched sip.Scheduler
----@field private calendar sip.Calendar  the keys, by what is due first of each
+---@field private awake boolean  an endpoint is open
+---@field private timer? integer  for what is over first
+---@field private armed_for? number
+---@field private expiring boolean
 ---@field private bindings_count integer
 ---@field private watchers table[]
 local Location = {}
@@ -50,58 +54,94 @@ end
 
 local schema = { bindings = "count" }
 
+local function now_ms(self)
+  return math.floor(self.sched:now() * 1000 + 0.5)
+end
+
+-- One timer, for whatever is over first.
+local function arm(self, at_least)
+  local due = self.awake and not self.expiring and self.store:deadline()
+  if not due or self.timer and self.armed_for <= due then
+    return
+  elseif self.timer then
+    self.sched:disarm(self.timer)
+  end
+  self.armed_for = due
+  self.timer = self.sched:arm(math.max(due - self.sched:now(), at_least or 0), self)
+end
+
+local function tell(self, key, new, old)
+  local now = now_ms(self)
+  local list = binding.unpack(new, now)
+  local changes = binding.changes(binding.unpack(old, -1), list, now)
+  if changes[1] then
+    local aor = binding.aor(key)
+    for _, watcher in ipairs(table.move(self.watchers, 1, #self.watchers, 1, {})) do
+      self.sched:guard(watcher.fn, aor, list, changes)
+    end
+  end
+end
+
 -- Every change of a record comes by here, whoever made it.
 local function changed(self, key, new, old)
-  local due, count = binding.head(new)
-  local was_due, was_count = binding.head(old)
-  self.bindings_count = self.bindings_count + count - was_count
-  if due ~= was_due then
-    if was_due then
-      self.calendar:remove(key, was_due)
-    end
-    if due then
-      self.calendar:add(key, due)
-    end
-  end
+  self.bindings_count = self.bindings_count + binding.count(new) - binding.count(old)
+  arm(self)
   if self.watchers[1] then
-    local now = self.calendar:now()
-    local list = binding.unpack(new, now)
-    local changes = binding.changes(binding.unpack(old, -1), list, now)
-    local aor = binding.aor(key)
-    if changes[1] then
-      for _, watcher in ipairs(table.move(self.watchers, 1, #self.watchers, 1, {})) do
-        self.sched:guard(watcher.fn, aor, list, changes)
-      end
-    end
+    tell(self, key, new, old)
   end
+end
+
+-- What a store failed with, as an error.
+local function failed(why)
+  return err.new("rejected", { status = why == "full" and 503 or 500,
+    message = "the location service: " .. tostring(why) })
 end
 
 -- Change a record by a function of its bindings, until nobody was faster.
 local function update(self, key, fn)
   while true do
     local record, version = self.store:get(key)
-    local now = self.calendar:now()
+    local now = now_ms(self)
     local list, why = fn(binding.unpack(record, now), now)
     if not list then
       return nil, why
     end
-    local _, before = binding.head(record)
-    if #list > before and self.bindings_count + #list - before > self.limit then
-      return nil, err.new("rejected", { status = 503,
-        message = "the location service is full" })
+    local more = #list - binding.count(record)
+    if more > 0 and self.bindings_count + more > self.limit then
+      return nil, failed "full"
     end
-    local done, problem = self.store:put(key, version, binding.pack(list))
+    local text, due = binding.pack(list)
+    local done, problem = self.store:put(key, version, text, due and due / 1000)
     if done then
       return list
     elseif problem ~= "conflict" then
-      return nil, err.new("rejected", { status = problem == "full" and 503 or 500,
-        message = "the store: " .. tostring(problem) })
+      return nil, failed(problem)
     end
   end
 end
 
 local function same(list)
   return list
+end
+
+-- Take out what is over, in a task: a store may wait.
+local function expire(self, log)
+  local count, sched = 0, self.sched
+  local key, e = self.store:due(sched:now()), nil
+  while key do
+    e = select(2, update(self, key, same))
+    if e then
+      log:error("bindings cannot expire", { aor = binding.aor(key), err = e })
+      break
+    end
+    count = count + 1
+    if count % SLICE == 0 then
+      sched:sleep(0)
+    end
+    key = self.store:due(sched:now())
+  end
+  self.expiring = false
+  arm(self, e and RETRY)
 end
 
 ---@param runtime sip.Runtime
@@ -113,20 +153,13 @@ function M.new(runtime, store, limit)
   local self = setmetatable({
     store = store,
     sched = runtime.sched,
+    log = runtime.log,
+    awake = false,
+    expiring = false,
     limit = limit,
     bindings_count = 0,
     watchers = {},
   }, location_mt)
-  self.calendar = calendar.new(runtime.sched, function(keys)
-    runtime.sched:spawn(function() -- a store may wait
-      for _, key in ipairs(keys) do
-        local _, e = update(self, key, same)
-        if e then
-          runtime.log:error("bindings cannot expire", { aor = key, err = e })
-        end
-      end
-    end)
-  end)
   store:watch(function(key, new, old)
     changed(self, key, new, old)
   end)
@@ -141,20 +174,33 @@ end
 ---@private
 function M.memory(runtime, options)
   options = option.check(options, schema, "sip.location.memory")
-  local store = memory.new { seed = string.unpack("<i8", runtime.driver:token(8)) }
+  local store = memory.new { chance = runtime.driver:token(16) }
   return M.new(runtime, store, options.bindings or BINDINGS)
 end
 
 --- An endpoint is open: bindings expire by themselves (called by the runtime).
 ---@private
 function Location:wake()
-  self.calendar:wake()
+  self.awake = true
+  arm(self)
 end
 
 --- No endpoint is: nobody is told, and no timer is armed (called by the runtime).
 ---@private
 function Location:rest()
-  self.calendar:rest()
+  self.awake = false
+  if self.timer then
+    self.sched:disarm(self.timer)
+    self.timer, self.armed_for = nil, nil
+  end
+end
+
+--- Something is over (called by the scheduler).
+---@private
+function Location:expired()
+  self.timer, self.armed_for = nil, nil
+  self.expiring = true
+  self.sched:spawn(expire, self, self.log)
 end
 
 local function key_of(aor, verb)
@@ -171,7 +217,7 @@ function Location:lookup(uri)
   if not key then
     return {}
   end
-  local list = binding.unpack(self.store:get(key), self.calendar:now())
+  local list = binding.unpack(self.store:get(key), now_ms(self))
   return binding.targets(list, parsed.scheme == "sips")
 end
 
@@ -180,7 +226,7 @@ end
 ---@return sip.Binding[]
 function Location:bindings(aor)
   local key = key_of(aor, "bindings")
-  return key and binding.unpack(self.store:get(key), self.calendar:now()) or {}
+  return key and binding.unpack(self.store:get(key), now_ms(self)) or {}
 end
 
 --- Change the bindings of an address-of-record, all or nothing. The function is given
@@ -241,7 +287,7 @@ end
 ---@return integer bindings
 ---@return integer aors
 function Location:count()
-  return self.bindings_count, self.store.count
+  return self.bindings_count, self.store:count()
 end
 
 return M

@@ -1,4 +1,5 @@
---- A store in memory: records by key. A record is a text; what it means is its owner's.
+--- A store in memory: records by key, each with the instant at which it falls due. A
+--- record is a text; what it means is its owner's.
 ---
 --- This is the face that every store has. Its functions may wait, so they are called
 --- from coroutines; a change names the version it is made from and fails with
@@ -6,63 +7,35 @@
 --- Here nothing waits, and the version of a record is its text itself: equal texts are
 --- the same record, whoever wrote them.
 ---
---- Texts and no tables: they have a quarter of the size, and nothing for the collector
---- to go through. The records lie in many small tables, because one of a million
---- entries stops everything for 150 ms when it grows.
+--- The records are not in tables: a million strings stop everything for 200 ms when
+--- the collector goes through them, or when their table grows.
 
+local core = require "sip.core"
 local misuse = require "sip.rt.misuse"
 
 local M = {}
 
-local unpack = string.unpack
-
-local SHARDS = 256 -- a power of two
-local PRIME = 0x9E3779B97F4A7C15
-
 ---@class sip.Store
----@field count integer  records in it
----@field private shards table<string, string>[]
----@field private seed integer
+---@field private records sip.Records
 ---@field private limit integer
 ---@field private watchers function[]
 local Store = {}
 local store_mt = { __name = "sip.Store", __index = Store }
 
 function store_mt:__tostring()
-  return ("sip.Store{%d records}"):format(self.count)
+  return ("sip.Store{%d records}"):format(self:count())
 end
 
 --- A store.
----@param options? { records?: integer, seed?: integer }  how many at most; what makes
----   the place of a key not to be guessed
+---@param options { chance: string, records?: integer }  16 bytes that nobody can guess;
+---   how many there may be
 ---@return sip.Store
 function M.new(options)
-  options = options or {}
-  local shards = {}
-  for i = 1, SHARDS do
-    shards[i] = {}
-  end
   return setmetatable({
-    count = 0,
-    shards = shards,
-    seed = options.seed or 0,
+    records = core.records(options.chance),
     limit = options.records or math.huge,
     watchers = {},
   }, store_mt)
-end
-
--- Eight bytes at a time; the last eight may overlap.
-local function shard_of(self, key)
-  local hash, n = self.seed, #key
-  if n < 8 then
-    key, n = key .. ("\0"):rep(8 - n), 8
-  end
-  for i = 1, n - 7, 8 do
-    hash = (hash ~ unpack("<i8", key, i)) * PRIME
-    hash = hash ~ hash >> 29
-  end
-  hash = (hash ~ unpack("<i8", key, n - 7)) * PRIME
-  return self.shards[(hash >> 48) % SHARDS + 1]
 end
 
 --- A record.
@@ -70,7 +43,7 @@ end
 ---@return string? value
 ---@return any version
 function Store:get(key)
-  local value = shard_of(self, key)[key]
+  local value = self.records:get(key)
   return value, value
 end
 
@@ -78,23 +51,27 @@ end
 ---@param key string
 ---@param version any     what `get` gave; nil: there is none
 ---@param value? string   nil: it is removed
+---@param due? number     when it falls due, in seconds of the program's clock
 ---@return any version    true for a record that is removed
----@return string? why    "conflict", or "full"
-function Store:put(key, version, value)
-  misuse.unless(value == nil or type(value) == "string", "put: a record is a text")
-  local shard = shard_of(self, key)
-  local old = shard[key]
+---@return string? why    "conflict", "full", or what the store failed with
+function Store:put(key, version, value, due)
+  misuse.unless(value == nil or type(value) == "string" and due,
+    "put: a record is a text, and falls due")
+  local records = self.records
+  local old = records:get(key)
   if old ~= version then
     return nil, "conflict"
-  elseif not old and value then
-    if self.count >= self.limit then
+  elseif value then
+    if not old and records:count() >= self.limit then
       return nil, "full"
     end
-    self.count = self.count + 1
-  elseif old and not value then
-    self.count = self.count - 1
+    local ok, why = records:put(key, value, due)
+    if not ok then
+      return nil, why
+    end
+  else
+    records:remove(key)
   end
-  shard[key] = value
   if old ~= value then
     for _, watcher in ipairs(self.watchers) do
       watcher(key, value, old)
@@ -103,29 +80,23 @@ function Store:put(key, version, value)
   return value or true
 end
 
---- All records, in no order; they may change meanwhile, and what is new may be missed.
----@return fun(): string?, string?
-function Store:each()
-  local shards, at, keys, i = self.shards, 0, {}, 0
-  return function()
-    while true do
-      i = i + 1
-      local key = keys[i]
-      local value = key and shards[at][key]
-      if value then
-        return key, value
-      elseif not key then
-        at, i = at + 1, 0
-        if at > SHARDS then
-          return nil
-        end
-        keys = {}
-        for name in pairs(shards[at]) do
-          keys[#keys + 1] = name
-        end
-      end
-    end
-  end
+--- The key of the record that falls due first, by now.
+---@param now number
+---@return string? key
+function Store:due(now)
+  return self.records:due(now)
+end
+
+--- When the first of all records falls due. Never waits.
+---@return number?
+function Store:deadline()
+  return self.records:deadline()
+end
+
+--- How many records there are. Never waits.
+---@return integer
+function Store:count()
+  return self.records:count()
 end
 
 --- Be told of every change, whoever made it: the key, the record, and what it was. The

@@ -8,9 +8,8 @@ local M = {}
 local pack, unpack = string.pack, string.unpack
 local max = math.max
 
--- A record: when the earliest is due, how many there are, then each. A missing q is
--- 65535.
-local HEAD, NO_Q = "<i8I2", 65535
+-- A record: how many bindings there are, then each. A missing q is 65535.
+local HEAD, NO_Q = "<I2", 65535
 local ITEM = "<i8i8I4I2s2s2s2s2s2"
 
 -- User and host of an URI that may be an address-of-record.
@@ -47,24 +46,22 @@ function M.aor(key)
   return address.compose { scheme = "sip", user_text = user, host = host }
 end
 
---- The record of bindings; nil for none.
+--- The record of bindings, and when the first of them is over; nil for none.
 ---@param bindings sip.Binding[]
----@return string?
+---@return string? record
+---@return integer? due  in milliseconds
 function M.pack(bindings)
   local first = bindings[1]
   if not first then
     return nil
   end
-  local items, due = {}, first.due
+  local items, due = { pack(HEAD, #bindings) }, first.due
   for i, b in ipairs(bindings) do
     items[i + 1] = pack(ITEM, b.due, b.id, b.cseq, b.q or NO_Q, b.uri, b.params,
       b.call_id, b.path, b.received)
-    if b.due < due then
-      due = b.due
-    end
+    due = math.min(due, b.due)
   end
-  items[1] = pack(HEAD, due, #bindings)
-  return table.concat(items)
+  return table.concat(items), due
 end
 
 --- The bindings of a record, oldest first, without those that are over.
@@ -76,7 +73,7 @@ function M.unpack(record, now)
   if not record then
     return list
   end
-  local _, count, at = unpack(HEAD, record)
+  local count, at = unpack(HEAD, record)
   for _ = 1, count do
     local due, id, cseq, q, uri, params, call_id, path, received
     due, id, cseq, q, uri, params, call_id, path, received, at =
@@ -92,16 +89,11 @@ function M.unpack(record, now)
   return list
 end
 
---- When a record changes by itself, and how many bindings it has.
+--- How many bindings a record has, over or not.
 ---@param record? string
----@return integer? due
----@return integer count
-function M.head(record)
-  if not record then
-    return nil, 0
-  end
-  local due, count = unpack(HEAD, record)
-  return due, count
+---@return integer
+function M.count(record)
+  return record and (unpack(HEAD, record)) or 0
 end
 
 --- What became of bindings, in the words of RFC 3680: created, refreshed, shortened,
