@@ -377,7 +377,74 @@ describe("a server with users", function()
     end)
   end)
 
+  -- @rfc 3261 22.3 MUST C-234
+  it("takes its own credentials out, and leaves those of others (C-234)", function()
+    local target = phone("carol", nil, { answer = true })
+    serve(nil, function(req)
+      if not req:trusted() then
+        return req:challenge()
+      end
+      req:forward("sip:carol@" .. target.host.ip)
+    end)
+    target.ua:on("MESSAGE", function(req)
+      local list = {}
+      for name, value in req.message:fields() do
+        if name:find "Authorization" then
+          list[#list + 1] = name .. ": " .. value
+        end
+      end
+      req:reply(200, { headers = { ["X-Seen"] = table.concat(list, " | ") } })
+    end)
+    local res = assert(ask(phone("bob", "zanzibar"), { headers = {
+      "Proxy-Authorization", 'Digest realm="atlanta.com", x=1',
+      "Authorization", 'Digest realm="biloxi.com", x=2',
+      "Proxy-Authorization", 'Digest realm="chicago.com", x=3',
+    } }))
+    local passed = res:header "X-Seen"
+    assert.equal('Authorization: Digest realm="biloxi.com", x=2 | '
+      .. 'Proxy-Authorization: Digest realm="atlanta.com", x=1 | '
+      .. 'Proxy-Authorization: Digest realm="chicago.com", x=3', passed)
+  end)
+
   describe("and calls", function()
+    -- @rfc 3261 22.1 MUST C-233
+    it("never challenges an ACK or a CANCEL (C-233)", function()
+      local carol = phone("carol", nil, { answer = false })
+      serve(nil, function(req)
+        if not req:trusted() then
+          return req:challenge()
+        end
+        req:record_route()
+        req:forward("sip:carol@" .. carol.host.ip)
+      end)
+      local bob = phone("bob", "zanzibar")
+      local res, e = bob:dial("sip:carol@biloxi.com", { timeout = 3 })
+      assert.is_nil(res)
+      assert.equal("no_answer", e.name)
+      sim:advance(1)
+      assert.equal(1, sent(407)) -- to the first INVITE alone
+      assert.equal(2, sent "CANCEL") -- bob's and the server's
+      assert.equal(2, sent(487))
+      assert.equal(0, sent(401))
+    end)
+
+    it("lets the ACK to a 2xx and the BYE along without asking", function()
+      local carol = phone("carol", nil, { answer = true })
+      serve(nil, function(req)
+        if not req:trusted() then
+          return req:challenge()
+        end
+        req:record_route()
+        req:forward("sip:carol@" .. carol.host.ip)
+      end)
+      local call = assert(phone("bob", "zanzibar"):dial "sip:carol@biloxi.com")
+      sim:advance(1)
+      call:hangup()
+      sim:advance(1)
+      assert.equal("ended", carol.calls[1].call.state)
+      assert.equal(1, sent(407))
+    end)
+
     it("answers a CANCEL while a function looks for the password", function()
       serve { users = function()
         host.sip.sleep(20)
