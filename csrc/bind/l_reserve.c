@@ -19,9 +19,8 @@ enum { SIZES = sizeof sizes / sizeof sizes[0] };
 struct l_reserve {
 	lua_Alloc under; /* what the state has while nothing is wrapped */
 	void *under_ud;
-	size_t refused; /* what Lua may ask for again, once it has collected */
 	unsigned depth;
-	bool closed, taken, is_short;
+	bool closed, taken, collected, is_short;
 	unsigned missing;
 	unsigned have[SIZES];
 	void *blocks[BLOCKS]; /* size after size, each from its first place on */
@@ -81,8 +80,10 @@ static void *take(struct l_reserve *reserve, size_t bytes)
 	return NULL;
 }
 
-/* The wrapped allocator.  While there is plenty it gives at once, because the buffers
- * of Lua's library ask only once; later it lets Lua collect, and ask again, first. */
+/* The wrapped allocator.  It gives at once, because the buffers of Lua's library ask
+ * only once; but when much is gone it lets Lua collect, and ask again, first: once in
+ * an entry, or whoever keeps all he gets would have everything collected for each of
+ * his bytes. */
 static void *resize(void *ud, void *old, size_t old_size, size_t size)
 {
 	struct l_reserve *reserve = ud;
@@ -90,11 +91,10 @@ static void *resize(void *ud, void *old, size_t old_size, size_t size)
 
 	if (block || size == 0)
 		return block;
-	if (reserve->refused != size && is_below(reserve, 2)) {
-		reserve->refused = size;
+	if (!reserve->collected && is_below(reserve, 2)) {
+		reserve->collected = true;
 		return NULL;
 	}
-	reserve->refused = 0;
 	block = take(reserve, size);
 	if (block && old) {
 		memcpy(block, old, old_size < size ? old_size : size);
@@ -115,7 +115,7 @@ void l_reserve_begin(struct l_reserve *reserve, lua_State *L)
 	if (reserve->closed || reserve->depth++ > 0)
 		return;
 	reserve->under = lua_getallocf(L, &reserve->under_ud);
-	reserve->refused = 0;
+	reserve->collected = false;
 	lua_setallocf(L, resize, reserve);
 }
 

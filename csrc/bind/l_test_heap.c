@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-enum { BLOCK_MAX = 64 * 1024 * 1024 };
+enum { HEAP_MAX = 16 * 1024 * 1024 };
 
 /* The heap of sip.core in this state; it must have been required. */
 static struct sip_failing_alloc *heap_of(lua_State *L)
@@ -62,24 +62,30 @@ static int l_heap_used(lua_State *L)
  * before fail_end. */
 struct lua_heap {
 	uint64_t calls, fail_at, fail_end;
+	size_t used;
 };
 
 static void *lua_resize(void *ud, void *p, size_t old_size, size_t new_size)
 {
 	struct lua_heap *heap = ud;
+	const size_t freed = p ? old_size : 0; /* of a new block it is the type */
+	void *block;
 
-	if (new_size == 0) {
-		free(p);
-		return NULL;
-	}
-	if (!p || new_size > old_size) { /* Lua wants shrinking to succeed */
+	if (new_size > freed) { /* Lua wants shrinking to succeed */
 		heap->calls++;
 		if (heap->calls >= heap->fail_at && heap->calls < heap->fail_end)
 			return NULL;
-		if (new_size > BLOCK_MAX)
+		if (new_size - freed > HEAP_MAX - heap->used)
 			return NULL;
 	}
-	return realloc(p, new_size);
+	block = new_size > 0 ? realloc(p, new_size) : NULL;
+	if (new_size == 0)
+		free(p);
+	else if (!block)
+		return NULL;
+	heap->used += new_size;
+	heap->used -= freed;
+	return block;
 }
 
 /* Load the code, run the first of its functions with `failing`, tell in its `calls` how
@@ -90,7 +96,9 @@ static const char *run_in_state(lua_State *S, struct lua_heap *heap, const char 
 	if (luaL_loadstring(S, code) != LUA_OK || lua_pcall(S, 0, 2, 0) != LUA_OK)
 		return lua_tostring(S, -1);
 	lua_pushvalue(S, 1); /* what is to be done in short memory, until it is done */
-	*heap = *failing;
+	heap->calls = 0;
+	heap->fail_at = failing->fail_at;
+	heap->fail_end = failing->fail_end;
 	if (lua_pcall(S, 0, 0, 0) != LUA_OK)
 		lua_settop(S, 2);
 	failing->calls = heap->calls;
@@ -101,8 +109,8 @@ static const char *run_in_state(lua_State *S, struct lua_heap *heap, const char 
 
 /* heap.state(code, n, [count]) -> calls, why: run `code` in a fresh state, which gives
  * two functions; the n-th allocation of Lua in the first fails, or so many in a row;
- * the second looks at what is left, and may raise.  `calls`: how many there were.  A
- * block of more than BLOCK_MAX is never had. */
+ * the second looks at what is left, and may raise.  `calls`: how many there were.
+ * HEAP_MAX is all the memory there is. */
 static int l_heap_state(lua_State *L)
 {
 	const char *code = luaL_checkstring(L, 1);

@@ -9,7 +9,7 @@ require "sip.core"
 local heap = require("sip.test").heap
 
 -- So many runs of each call at most: of two failures all, of more a sample.
-local RUNS, SPELLS = 2000, 100
+local RUNS, SPELLS = 2000, 60
 
 -- What a fresh state runs: it gives what is to be done in short memory, and what looks
 -- at the state of things afterwards. `spell`: several allocations fail in a row; then
@@ -201,6 +201,7 @@ describe("a call for which Lua has no memory,", function()
   for what, line in pairs {
     string = [[local text = ("x"):rep(1 << 30)]],
     table = [[local list = {}; for i = 1, math.huge do list[i] = i end]],
+    ["heap of small things"] = [[local list; while true do list = { list } end]],
   } do
     it("is refused with 500 when its script wants all of it: a " .. what, function()
       local _, why = heap.state(code(GREEDY:format(line)), math.maxinteger - 1)
