@@ -110,11 +110,12 @@ int l_stack_pass(lua_State *L)
 	const struct sip_target target = l_check_target(L, 2);
 	const sip_str branch = l_check_field(L, 2, "branch");
 	const char *why = NULL;
+	sip_err err;
 
 	if (!box)
 		return l_outcome(L, SIP_EGONE, "the stack is closed");
-	return l_outcome(
-		L, sip_stack_pass(box->stack, msg, &spec, branch, &target, &why), why);
+	err = sip_stack_pass(box->stack, msg, &spec, branch, &target, &why);
+	return l_outcome(L, err, why);
 }
 
 /* stack:seal(text) -> 13 characters | nil, name, why */

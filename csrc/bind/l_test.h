@@ -14,6 +14,7 @@ void l_test_class(lua_State *L, const char *name, const luaL_Reg *methods);
 int l_test_heap(lua_State *L);
 int l_test_jitter(lua_State *L); /* gives one table, as the others do */
 int l_test_engine(lua_State *L);
+int l_test_forward(lua_State *L);
 int l_test_media(lua_State *L);
 int l_test_net(lua_State *L);
 int l_test_rtcp(lua_State *L);

@@ -267,8 +267,11 @@ void sip_write_forward(struct sip_out *out, struct sip_msg *request,
 		return;
 	make_plans(&pass, spec->edits, spec->edit_count);
 	hops = next_hops(out, request, spec->max_forwards);
-	sip_write_request_line(out, request->method_name,
-	                       spec->uri.len ? spec->uri : request->uri);
+	if (spec->uri.len > 0)
+		sip_write_request_line(out, request->method_name, spec->uri);
+	else
+		sip_out_bytes(out, request->bytes,
+		              (size_t)(line_begin(request, 0) - request->bytes));
 	*via_at = out->len;
 	for (unsigned i = 0;; i++) {
 		const char *const begin = line_begin(request, i);
@@ -312,8 +315,9 @@ static void write_rest_of_via(struct pass *pass, const struct sip_header *header
 void sip_write_relay(struct sip_out *out, const struct sip_msg *response,
                      const struct sip_edit *edits, unsigned edit_count)
 {
-	const unsigned via_at = response->first[SIP_H_VIA];
+	struct sip_values vias;
 	struct pass pass;
+	sip_str top;
 
 	if (sip_msg_is_request(response) || sip_msg_via_count(response) < 2) {
 		refuse(out, "not a response with a Via of another behind ours");
@@ -322,15 +326,19 @@ void sip_write_relay(struct sip_out *out, const struct sip_msg *response,
 	if (!pass_init(&pass, out, response))
 		return;
 	make_plans(&pass, edits, edit_count);
+	sip_values_init(&vias, response, SIP_H_VIA); /* a line may hold none */
+	(void)sip_values_next(&vias, &top);
 	sip_out_bytes(out, response->bytes,
 	              (size_t)(line_begin(response, 0) - response->bytes));
-	for (unsigned i = 0; i < response->header_count; i++) {
+	for (unsigned i = 0;; i++) {
 		const char *const begin = line_begin(response, i);
 
 		if (i == pass.top)
 			write_top(&pass, begin);
+		if (i == response->header_count)
+			break;
 		write_edits(&pass, BEFORE, i, begin);
-		if (i + 1u == via_at) {
+		if (i + 1 == vias.at) {
 			flush(&pass, begin);
 			write_rest_of_via(&pass, &response->headers[i]);
 		} else {

@@ -38,14 +38,13 @@ function M.new(options)
 
   local function pass(message)
     local branch = assert(rig.stack:stateless_branch(message))
-    note(rig.stack:pass(spec(message, { branch = branch })))
+    return note(rig.stack:pass(spec(message, { branch = branch })))
   end
 
   function rig.on.request(tx, message)
     rig.sources = { message:source() }
     if options.stateless then
-      pass(message)
-      return assert(tx:drop())
+      return pass(message) and note(tx:drop())
     end
     local client = note(rig.stack:forward(spec(message)))
     if client then
@@ -54,7 +53,10 @@ function M.new(options)
   end
 
   function rig.on.cancel(tx)
-    note(client_of[tx:id()]:cancel())
+    local client = client_of[tx:id()]
+    if client then
+      note(client:cancel())
+    end
   end
 
   function rig.on.ack(_, message)
@@ -65,7 +67,10 @@ function M.new(options)
   end
 
   function rig.on.response(tx, message)
-    note(server_of[tx:id()]:forward(message, options.up_edits))
+    local server = server_of[tx:id()]
+    if server then
+      note(server:forward(message, options.up_edits))
+    end
   end
 
   --- The next hop answers the last request that it has heard of this method.
