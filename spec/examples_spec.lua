@@ -230,6 +230,42 @@ describe("the example", function()
     end)
   end)
 
+  describe("registrar.lua", function()
+    local function registration(aor, password)
+      local phone = sim:host "192.0.2.20"
+      return phone:endpoint():register { aor = aor, password = password,
+        registrar = "sip:" .. PBX }
+    end
+
+    it("tells who comes and goes", function()
+      local lines = prints()
+      load("registrar", "udp:" .. PBX .. ":5060")
+      local reg = registration("sip:2001@pbx.example", "secret")
+      sim:advance(1)
+      assert.equal("registered", reg.state)
+      local stranger = registration("sip:2002@pbx.example", "guess")
+      sim:advance(1)
+      assert.equal("failed", stranger.state)
+      sim:advance(3600)
+      reg:remove()
+      sim:advance(1)
+      assert.same({ "created", "refreshed", "unregistered" }, {
+        lines[1]:match " (%a+):", lines[2]:match " (%a+):", lines[3]:match " (%a+):",
+      })
+      assert.equal("sip:2001@pbx.example created: sip:2001@192.0.2.20:5060", lines[1])
+      assert.equal(3, #lines)
+    end)
+
+    it("takes everybody when it is open", function()
+      local lines = prints()
+      load("registrar", "--open", "udp:" .. PBX .. ":5060")
+      local reg = registration "sip:anybody@anywhere.example"
+      sim:advance(1)
+      assert.equal("registered", reg.state)
+      assert.equal(1, #lines)
+    end)
+  end)
+
   describe("click_to_dial.lua", function()
     it("calls two phones and connects them", function()
       local lines = prints()

@@ -83,11 +83,12 @@ local function identify(options, req)
   if users then
     if not req:trusted() then
       return nil, req:challenge()
-    elseif req.user and not (key and may_register(options, req.user, own, key)) then
+    elseif key and req.user and not may_register(options, req.user, own, key) then
       return nil, req:reply(403)
     end
   end
-  if not key or not ua:is_ours(aor) or type(users) == "table" and not users[own] then
+  local known = type(users) ~= "table" or key and (users[own] or users[key])
+  if not key or not known or not ua:is_ours(aor) then
     return nil, req:reply(404)
   end
   return key
