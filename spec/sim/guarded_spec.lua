@@ -195,6 +195,8 @@ describe("a server with users", function()
     assert.equal(500, e.status)
     assert.equal(1, #seen)
     assert.truthy(seen[1]:find "script failed")
+    ua.options.users = { bob = 7 } -- a table that was changed behind our back
+    assert.equal(500, select(2, ask(phone("bob", "zanzibar"))).status)
   end)
 
   it("looks at credentials once, however often it is asked", function()

@@ -125,11 +125,11 @@ local function consume(self, proof)
 end
 
 local function lookup(ua, proof)
-  local users = ua.options.users
+  local users, name = ua.options.users, proof.username
   if type(users) == "table" then
-    return users[proof.username]
+    return users_of.secret(users[name], name)
   end
-  return users_of.secret(users(proof.username, proof.realm), proof.username)
+  return users_of.secret(users(name, proof.realm), name)
 end
 
 ---@return sip.Verdict

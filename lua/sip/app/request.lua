@@ -27,6 +27,7 @@ local M = {}
 ---@field to sip.Party
 ---@field id string            the Call-ID
 ---@field source { host: string, port: integer, transport: sip.Transport }
+---@field user? string          who sends it, once `trusted` has found credentials right
 ---@field why? sip.Error       what ended it, when that was no answer
 ---@field package tx any
 ---@field package scope sip.Scope
