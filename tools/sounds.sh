@@ -16,6 +16,7 @@ speak()
 }
 
 speak hello "Hello. This is a Lua script."
+speak extension "Enter the number of an extension."
 speak menu "To leave a message, press one. To be connected, press two."
 speak message "Speak after the tone, then press the pound key."
 speak thanks "Thank you."

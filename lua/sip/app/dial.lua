@@ -173,6 +173,24 @@ function Dialling:ringback()
   end
 end
 
+-- A leg for this target, not yet sent.
+---@private
+function Dialling:add(target)
+  local caller = self.caller
+  local leg, e = prepare(self.ua, target, self.options, self.mailbox)
+  if not leg then
+    self.failure = telling(self.failure, e)
+    return
+  end
+  table.insert(self.legs, leg)
+  self.open = self.open + 1
+  if caller then
+    leg.owner = caller
+    caller.legs = caller.legs or {}
+    table.insert(caller.legs, leg)
+  end
+end
+
 -- Until one leg has answered, or none can any more.
 ---@private
 function Dialling:run()
@@ -223,17 +241,12 @@ function M.place(ua, caller, targets, options)
     open = 0,
   }, dialling_mt)
   for _, target in ipairs(targets) do
-    local leg, e = prepare(ua, target, options, dialling.mailbox)
-    if leg then
-      table.insert(dialling.legs, leg)
-      dialling.open = dialling.open + 1
-      if caller then
-        leg.owner = caller
-        caller.legs = caller.legs or {}
-        table.insert(caller.legs, leg)
-      end
-    else
+    local places, e = ua:whereabouts(target)
+    if not places then
       dialling.failure = telling(dialling.failure, e)
+    end
+    for _, place in ipairs(places or {}) do
+      dialling:add(place)
     end
   end
   for _, leg in ipairs(dialling.legs) do

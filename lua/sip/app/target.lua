@@ -94,14 +94,38 @@ function M:target_list(targets, verb)
   return list
 end
 
---- A request outside of any dialog, not yet sent.
+--- Where a target is: every contact of a user who is registered here, or the target
+--- itself. May wait.
 ---@param target string
+---@return (string|sip.Target)[]? targets
+---@return sip.Error? err  nobody is registered
+---@private
+function M:whereabouts(target)
+  local location = self.location
+  local uri = location and self:target(target)
+  if not uri or not self:is_local(uri) then
+    return { target }
+  end
+  local contacts = location:lookup(uri)
+  if not contacts[1] then
+    return nil, err.new("no_answer", { status = 480, message = "Not Registered" })
+  end
+  local list = {}
+  for i, contact in ipairs(contacts) do
+    list[i] = { uri = contact.uri, path = contact.path, to = "<" .. uri .. ">" }
+  end
+  return list
+end
+
+--- A request outside of any dialog, not yet sent.
+---@param target string|sip.Target
 ---@param options { from?: string, display?: string, to?: string, via?: string }
 ---@return sip.Opening? opening
 ---@return sip.Error? err
 ---@private
 function M:opening(target, options)
-  local uri, display = self:target(target)
+  local contact = type(target) == "table" and target or nil
+  local uri, display = self:target(contact and contact.uri or target)
   if not uri then
     local text = ("%q is no target"):format(tostring(target))
     return nil, err.new("not_found", { message = text })
@@ -114,14 +138,18 @@ function M:opening(target, options)
       misuse.raise("from: %q is no URI", from)
     end
   end
+  local route = options.via and { self:route_value(options.via) }
+  if contact and contact.path then
+    route = table.move(contact.path, 1, #contact.path, #(route or {}) + 1, route or {})
+  end
   local opening, why = opening_of.new {
     uri = uri,
-    to = options.to or address.write(uri, display),
+    to = options.to or contact and contact.to or address.write(uri, display),
     from = from_uri or self:identity(uri),
     display = options.display or from_display,
     call_id = self:token(20),
     tag = self:token(10),
-    route = options.via and { self:route_value(options.via) },
+    route = route,
   }
   if not opening then
     return nil, err.new("unreachable", { message = why })
