@@ -11,6 +11,7 @@ local M = {}
 ---@field ua sip.Endpoint
 ---@field uri string         where it is called
 ---@field calls sip.PhoneCall[]  that have come in, in order
+---@field registration? sip.Registration
 ---@field private sim sip.Sim
 ---@field private options sip.PhoneOptions
 local Phone = {}
@@ -19,7 +20,8 @@ local phone_mt = { __name = "sip.Phone", __index = Phone }
 ---@class sip.PhoneOptions
 ---@field aor? string        who it says it is
 ---@field user? string       for authentication; the user of `aor` when left out
----@field password? string
+---@field password? string   with it and an `aor` it registers at the domain of that
+---@field registrar? string  where else it registers, then without a password too
 ---@field host? string       its address; one of its own when left out
 ---@field answer? boolean|number|fun(call: sip.Call)  true: at once; false: it rings;
 ---   a number: after so many seconds
@@ -42,6 +44,7 @@ local QUIET = ("\0"):rep(1600)
 
 local schema = {
   aor = "string", user = "string", password = "string", host = "string",
+  registrar = "string",
   answer = "boolean|number|function",
 }
 
@@ -105,7 +108,26 @@ function M.new(sim, options, ip)
   self.ua:on_call(function(call)
     incoming(self, call)
   end)
+  if options.registrar or options.aor and options.password then
+    self:register()
+  end
   return self
+end
+
+--- Register, and wait until it is (called when the phone is made).
+---@private
+function Phone:register()
+  local options = self.options
+  self.registration = self.ua:register {
+    aor = options.aor or self.uri,
+    registrar = options.registrar,
+    user = options.user,
+    password = options.password,
+  }
+  local ok, e = self.sim:wait(self.host, self.registration.wait, self.registration, 60)
+  if not ok then
+    error("the phone is not registered: " .. tostring(e), 3)
+  end
 end
 
 function phone_mt:__tostring()
