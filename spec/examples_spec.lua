@@ -294,4 +294,123 @@ describe("the example", function()
       assert.same({ bob.uri .. ": the call was declined (603 Decline)" }, lines)
     end)
   end)
+
+  -- A phone of the domain, registered with its password.
+  local function user(name, options)
+    options = options or {}
+    options.aor = ("sip:%s@pbx.example"):format(name)
+    options.password = options.password or "secret"
+    return sim:phone(options)
+  end
+
+  describe("proxy.lua", function()
+    it("connects its users, and stays in the way of their calls", function()
+      load "proxy"
+      local bob = user("2002", { answer = 1 })
+      local call = assert(user("2001"):dial "sip:2002@pbx.example")
+      call:hangup()
+      bob.calls[1]:expect_ended()
+      assert.equal(1, count("ACK", PBX))
+      assert.equal(1, count("BYE", PBX))
+    end)
+
+    it("forks to all phones of a user, and the others stop ringing", function()
+      load "proxy"
+      local quiet = user("2002", { answer = false })
+      local quick = user("2002", { answer = 2 })
+      local call = assert(user("2001"):dial "sip:2002@pbx.example")
+      sim:advance(1)
+      assert.equal("cancelled", quiet.calls[1].why.name)
+      assert.equal("answered", quick.calls[1].state)
+      call:hangup()
+    end)
+
+    it("asks its own users who they are, and has no others", function()
+      load "proxy"
+      user "2002"
+      local stranger = sim:phone { aor = "sip:2001@pbx.example" }
+      assert.equal(407, select(2, stranger:dial "sip:2002@pbx.example").status)
+      assert.equal(404, select(2, sim:phone():dial "sip:2001@pbx.example").status)
+      assert.is_false(pcall(user, "2003"))
+      assert.is_false(pcall(user, "2001", { password = "wrong" }))
+    end)
+
+    it("takes anybody with --open", function()
+      load("proxy", "--open")
+      sim:phone { aor = "sip:x@any.example", registrar = "sip:" .. PBX }
+      local via = { via = "sip:" .. PBX }
+      assert(sim:phone():dial("sip:x@any.example", via)):hangup()
+    end)
+  end)
+
+  describe("redirect.lua", function()
+    it("tells where a user is, and 480 when nowhere", function()
+      load "redirect"
+      local bob = sim:phone { aor = "sip:phone@" .. PBX, registrar = "sip:" .. PBX }
+      local e = select(2, dial "phone")
+      assert.equal(302, e.status)
+      assert.equal("<" .. bob.registration.contact .. ">", e.response:header "Contact")
+      assert(sim:phone():dial("sip:phone@" .. PBX, { redirects = 1 })):hangup()
+      assert.equal(480, select(2, dial "nobody").status)
+    end)
+  end)
+
+  describe("pbx.lua", function()
+    local function call_menu()
+      local call = assert(sim:phone():dial "sip:menu@pbx.example")
+      call:expect_heard(sound "extension")
+      return call
+    end
+
+    it("connects to whoever is registered", function()
+      load "pbx"
+      local bob = user("2001", { answer = 1 })
+      local call = call_menu()
+      call:press "2001"
+      sim:advance(3)
+      assert.equal("answered", bob.calls[1].state)
+      bob.calls[1].phone.host:write("said.wav", tree.read(sound "hello"))
+      bob.calls[1]:play "said.wav"
+      call:expect_heard(sound "hello")
+      call:hangup()
+      bob.calls[1]:expect_ended()
+    end)
+
+    it("takes a message when nobody answers", function()
+      load "pbx"
+      user("2001", { answer = false })
+      local call = call_menu()
+      call:press "2001"
+      sim:advance(20)
+      call:expect_heard(sound "unavailable")
+      call:expect_heard(sound "message")
+      sim:advance(1)
+      call.phone.host:write("said.wav", tree.read(sound "hello"))
+      call:play "said.wav"
+      call:expect_ended(20)
+      expect_recorded("voicemail-2001.wav", sound "hello")
+    end)
+
+    it("takes a message for who is not registered, or busy", function()
+      load "pbx"
+      local call = call_menu()
+      call:press "2002"
+      call:expect_heard(sound "unavailable")
+      call:hangup()
+      user("2002", { answer = function(leg)
+        leg:reject(486)
+      end })
+      call = call_menu()
+      call:press "2002"
+      call:expect_heard(sound "busy")
+      call:hangup()
+    end)
+
+    it("lets go of who presses nothing", function()
+      load "pbx"
+      local call = call_menu()
+      call:expect_heard(sound "goodbye")
+      call:expect_ended()
+    end)
+  end)
 end)
