@@ -308,7 +308,7 @@ end
 --- `trusted`.
 ---@return boolean
 function Request:from_domain()
-  return self.ua:is_ours(self.message:from_uri())
+  return not self.ua.domains or self.ua:is_local(self.message:from_uri())
 end
 
 return M
