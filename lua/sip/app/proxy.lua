@@ -246,6 +246,22 @@ function verbs:settled(status, res)
   end
 end
 
+--- Of a fork that has settled for a failure: somebody has answered all the same. If
+--- that failure has not gone back, this does, and what came after it is over.
+---@param res sip.Message
+---@private
+function verbs:late(res)
+  if self.state ~= "new" and self.state ~= "forwarding" then
+    return
+  end
+  self.tx:forward(res)
+  if self.fork then
+    self.fork:answered(res)
+  else
+    self:finish(err.new("ended", { message = "an earlier target has answered" }))
+  end
+end
+
 -- Send without a transaction, by what the route or the Request-URI says; names are
 -- looked up first. Nobody is told whether it arrived.
 local function pass(ua, message, routed, fields)

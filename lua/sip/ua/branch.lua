@@ -15,7 +15,7 @@ local M = {}
 ---@field private aim sip.Aim
 ---@field private addresses string[]
 ---@field private at integer
----@field private heard boolean  a provisional answer has come
+---@field heard boolean    a provisional answer has come
 ---@field private done boolean
 local Branch = {}
 local branch_mt = { __name = "sip.Branch", __index = Branch }

@@ -1,7 +1,8 @@
 --- A response context (RFC 3261 16.7): the branches that a request was forwarded to,
 --- and which of their answers goes back. It never waits; its owner is told once, by
 --- `settled(status, res)`, when a final answer has been chosen, and decides whether
---- that goes back. A 2xx has gone already.
+--- that goes back. A 2xx has gone already. `late(res)` tells of a 2xx to INVITE after
+--- that.
 
 local branch_of = require "sip.ua.branch"
 
@@ -138,6 +139,17 @@ local function idle(self)
   return true
 end
 
+-- Whether an answer is still to come. Of who has not said a word in his time none is
+-- (as in 16.8); should he answer yet, nobody has to wait for it.
+local function awaited(self)
+  for _, branch in ipairs(self.branches) do
+    if not branch.late or branch.heard then
+      return true
+    end
+  end
+  return false
+end
+
 local function disarm(self)
   if self.timer then
     self.line.sched:disarm(self.timer)
@@ -154,7 +166,7 @@ function Fork:advance()
       self.starting = true
       start_group(self)
       self.starting = false
-    elseif #self.branches == 0 then
+    elseif not awaited(self) then
       return self:choose()
     else
       return
@@ -250,6 +262,7 @@ function Fork:choose()
     best = { status = 487 }
   end
   self.state = "failed"
+  self.branches = {}
   self.owner:settled(best.status, best.res)
 end
 
@@ -283,20 +296,30 @@ end
 --- comes to an INVITE, but without us.
 ---@private
 function Fork:success(branch, res)
-  local invite = self.method == "INVITE"
-  if self.state ~= "open" then
-    return branch:retire()
+  if self.state == "open" then
+    self.tx:forward(res)
+    self:answered(res, branch)
+  elseif self.state == "failed" and self.method == "INVITE" then
+    branch:let_go()
+    self.owner:late(res)
+  else
+    branch:retire()
   end
-  self.tx:forward(res)
-  self.state, self.groups = "answered", nil
-  disarm(self)
+end
+
+--- The request has been answered by a 2xx: of this branch, or of an earlier fork of it.
+--- What else is under way is cancelled.
+---@param res sip.Message
+---@param winner? sip.Branch
+function Fork:answered(res, winner)
   local branches = self.branches
-  self.branches = {}
+  self.state, self.groups, self.branches = "answered", nil, {}
+  disarm(self)
   for _, one in ipairs(branches) do
-    if not invite then
+    if self.method ~= "INVITE" then
       one:retire()
     else
-      if one ~= branch then
+      if one ~= winner then
         one:cancel()
       end
       one:let_go()
