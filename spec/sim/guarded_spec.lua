@@ -49,7 +49,8 @@ describe("a server with users", function()
   end
 
   local function phone(user, password, options)
-    local all = { aor = ("sip:%s@biloxi.com"):format(user), password = password }
+    local all = { aor = ("sip:%s@biloxi.com"):format(user), password = password,
+      registrar = false }
     for key, value in pairs(options or {}) do
       all[key] = value
     end

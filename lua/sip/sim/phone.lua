@@ -21,7 +21,8 @@ local phone_mt = { __name = "sip.Phone", __index = Phone }
 ---@field aor? string        who it says it is
 ---@field user? string       for authentication; the user of `aor` when left out
 ---@field password? string   with it and an `aor` it registers at the domain of that
----@field registrar? string  where else it registers, then without a password too
+---@field registrar? string|false  where else it registers, then without a password
+---   too; false: it does not
 ---@field host? string       its address; one of its own when left out
 ---@field answer? boolean|number|fun(call: sip.Call)  true: at once; false: it rings;
 ---   a number: after so many seconds
@@ -44,7 +45,7 @@ local QUIET = ("\0"):rep(1600)
 
 local schema = {
   aor = "string", user = "string", password = "string", host = "string",
-  registrar = "string",
+  registrar = "string|boolean",
   answer = "boolean|number|function",
 }
 
@@ -108,7 +109,8 @@ function M.new(sim, options, ip)
   self.ua:on_call(function(call)
     incoming(self, call)
   end)
-  if options.registrar or options.aor and options.password then
+  if options.registrar or options.registrar == nil and options.aor
+    and options.password then
     self:register()
   end
   return self
