@@ -213,10 +213,10 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 	sip_stack_watch(stack, false, path, bytes);
 	err = sip_msg_parse(stack->alloc, &stack->limits, bytes, datagram, &msg,
 	                    &refusal);
-	if (msg)
+	if (err == SIP_OK) {
 		msg->path = *path;
-	if (err == SIP_OK)
 		err = sip_msg_check(msg, &refusal);
+	}
 	if (err != SIP_OK) {
 		stack->stats.malformed++;
 		if (msg && sip_msg_is_request(msg) && refusal.status >= 400)

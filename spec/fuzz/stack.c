@@ -1,6 +1,7 @@
 /* A stack in a simulated world, driven by a script of bytes: packets made from a
- * dictionary and spoilt, raw bytes, time, answers, requests of its own, and memory that
- * fails once.  No order of these may crash it; and when the script is over, everything
+ * dictionary and spoilt, raw bytes, time, answers, requests of its own, requests and
+ * responses passed on with and without transactions, and memory that fails once.  No
+ * order of these may crash it; and when the script is over, everything
  * that it started is over 200 virtual seconds later, and nothing is left. */
 #include "stack/stack.h"
 #include "sim/world.h"
@@ -19,6 +20,12 @@ struct heard {
 	char bytes[BYTES_MAX];
 };
 
+/* A request that was passed on: the response goes back through the server. */
+struct pair {
+	uint64_t client; /* its serial */
+	struct sip_tx *server;
+};
+
 struct fuzz {
 	const uint8_t *data;
 	size_t size, at;
@@ -33,8 +40,9 @@ struct fuzz {
 	struct sip_addr near_at, far_at;
 	uint32_t far_socket, conns[CONNS];
 	struct sip_tx *txs[TX_MAX];
-	unsigned tx_count, heard_at;
-	bool settling;
+	struct pair pairs[TX_MAX];
+	unsigned tx_count, pair_count, heard_at;
+	bool settling, relays;
 	struct heard heard[HEARD_MAX];
 };
 
@@ -112,6 +120,70 @@ static void on_request(struct fuzz *f, struct sip_tx *tx)
 		keep(f, tx);
 }
 
+/* ---- passing on ---- */
+
+static const struct sip_edit edits[] = {
+	{ SIP_EDIT_SET, { "X-One", 5 }, { "1", 1 } },
+	{ SIP_EDIT_FIRST, { "Record-Route", 12 }, { "<sip:us;lr>", 11 } },
+	{ SIP_EDIT_REMOVE, { "Timestamp", 9 }, { "", 0 } },
+	{ SIP_EDIT_ADD, { "Record-Route", 12 }, { "<sip:we;lr>", 11 } },
+};
+
+static struct sip_forward_spec forward_spec(unsigned how)
+{
+	return (struct sip_forward_spec){ .max_forwards = how & 1 ? 9 : -1,
+		                          .edits = edits,
+		                          .edit_count = (how & 7) % 5 };
+}
+
+static void forward(struct fuzz *f, struct sip_tx *tx, unsigned how)
+{
+	const struct sip_target target = { how & 128 ? SIP_TCP : SIP_UDP, f->far_at };
+	const struct sip_forward_spec spec = forward_spec(how);
+	struct sip_tx *client;
+	const char *why = NULL;
+
+	if (f->pair_count == TX_MAX || f->tx_count == TX_MAX)
+		return;
+	if (sip_stack_forward(f->stack, tx->request, &spec, SIP_STR("tail"), &target,
+	                      &client, &why) != SIP_OK) {
+		must(why != NULL);
+		return;
+	}
+	f->pairs[f->pair_count++] = (struct pair){ client->serial, sip_tx_ref(tx) };
+	keep(f, client);
+	sip_tx_unref(client);
+}
+
+static void pass(struct fuzz *f, struct sip_msg *msg, unsigned how)
+{
+	const struct sip_target target = { how & 128 ? SIP_TCP : SIP_UDP, f->far_at };
+	const struct sip_forward_spec spec = forward_spec(how);
+	char branch[SIP_STATELESS_BRANCH_LEN], again[SIP_STATELESS_BRANCH_LEN];
+	const char *why = NULL;
+
+	if (!sip_stack_stateless_branch(f->stack, msg, branch))
+		return;
+	must(sip_stack_stateless_branch(f->stack, msg, again));
+	must(memcmp(branch, again, sizeof branch) == 0);
+	if (sip_stack_pass(f->stack, msg, &spec, sip_str_of(branch, sizeof branch),
+	                   &target, &why) != SIP_OK)
+		must(why != NULL);
+}
+
+static void bring_back(struct fuzz *f, const struct sip_event *event)
+{
+	const char *why = NULL;
+
+	for (unsigned i = 0; i < f->pair_count; i++) {
+		if (f->pairs[i].client == event->tx->serial &&
+		    !f->pairs[i].server->ended &&
+		    sip_stack_relay(f->stack, f->pairs[i].server, event->msg, edits,
+		                    event->msg->status % 4, &why) != SIP_OK)
+			must(why != NULL);
+	}
+}
+
 static void drain(struct fuzz *f)
 {
 	struct sip_event event;
@@ -125,6 +197,10 @@ static void drain(struct fuzz *f)
 			answer(f->stack, event.tx, 487, false);
 		if (event.kind == SIP_EVENT_ACK && event.tx)
 			sip_tx_acked(event.tx);
+		if (event.kind == SIP_EVENT_ACK && f->relays)
+			pass(f, event.msg, 1);
+		if (event.kind == SIP_EVENT_RESPONSE)
+			bring_back(f, &event);
 		sip_event_fini(&event);
 	}
 }
@@ -292,7 +368,7 @@ static void op_request(struct fuzz *f)
 	if (how & 16) {
 		if (sip_stack_send(f->stack, &spec, &target, &sent, &why) == SIP_OK)
 			(void)sip_stack_send_again(f->stack, &sent); /* either way */
-		sip_buf_unref(sent.bytes);
+		sip_sent_fini(&sent);
 		return;
 	}
 	if (f->tx_count == TX_MAX)
@@ -315,7 +391,12 @@ static void op_tx(struct fuzz *f)
 		return;
 	if (sip_tx_is_client(tx))
 		(void)sip_stack_cancel(f->stack, tx); /* or refused */
-	else if (how & 16)
+	else if (how & 32 && tx->request && how & 16)
+		forward(f, tx, how);
+	else if (how & 32 && tx->request) {
+		pass(f, tx->request, how);
+		(void)sip_stack_drop(f->stack, tx); /* or memory fails */
+	} else if (how & 16)
 		sip_tx_acked(tx);
 	else
 		answer(f->stack, tx, statuses[how & 7], how & 8);
@@ -380,6 +461,7 @@ static bool start(struct fuzz *f)
 	opts.limits.transactions = first & 1 ? 6 : 1000;
 	opts.limits.connections = 4;
 	opts.watched = first & 2;
+	opts.relay = f->relays = first & 8;
 	if (sip_stack_new(&opts, 0, &f->stack) != SIP_OK)
 		return false;
 	must(sip_stack_listen(f->stack, SIP_UDP, &f->near_at, &why) == SIP_OK);
@@ -446,6 +528,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	settle(f);
 	while (f->tx_count)
 		forget(f, 0);
+	while (f->pair_count)
+		sip_tx_unref(f->pairs[--f->pair_count].server);
 	sip_stack_free(f->stack);
 	f->stack = NULL;
 	sim_wire_free(f->near);
