@@ -411,6 +411,45 @@ describe("a server with users", function()
       .. 'Proxy-Authorization: Digest realm="chicago.com", x=3', passed)
   end)
 
+  -- @rfc 3261 22.3 MUST C-234
+  it("is one of two in a row, each with its own realm (C-234)", function()
+    local carol = phone("carol", nil, { answer = true })
+    local far, at_far = sim:host "192.0.2.2", {}
+    local chicago = far.sip.new {
+      listen = { "udp:192.0.2.2", "tcp:192.0.2.2" }, domain = "chicago.com",
+      users = { bob = "zanzibar" },
+    }
+    chicago:on("*", function(req)
+      local i, value = 1, req:header "Proxy-Authorization"
+      while value do
+        at_far[#at_far + 1] = value:match 'realm="([^"]*)"'
+        i = i + 1
+        value = req:header("Proxy-Authorization", i)
+      end
+      if not req:trusted() then
+        return req:challenge()
+      end
+      req:forward("sip:carol@" .. carol.host.ip)
+    end)
+    serve(nil, function(req)
+      if not req:trusted() then
+        return req:challenge()
+      end
+      req:record_route()
+      req:forward()
+    end)
+    local bob = phone("bob", "zanzibar")
+    local call = assert(bob:dial("sip:carol@chicago.com", { via = "sip:" .. SERVER }))
+    sim:advance(1)
+    assert.same({ "chicago.com" }, at_far) -- that of biloxi.com ended at its proxy
+    assert.equal(2, #given) -- at the first: its own, alone and with the other
+    assert.truthy(given[1]:find('realm="biloxi.com"', 1, true))
+    assert.truthy(given[2]:find("nc=00000002", 1, true))
+    call:hangup()
+    sim:advance(1)
+    assert.equal("ended", carol.calls[1].call.state)
+  end)
+
   describe("and calls", function()
     -- @rfc 3261 22.1 MUST C-233
     it("never challenges an ACK or a CANCEL (C-233)", function()
