@@ -73,7 +73,14 @@ bool l_to_real(struct l_ether *ether, enum sip_transport transport,
 	*real = *virt;
 	if (virt->family == 0)
 		return true;
-	if (virt->family != 4 || !find_net(ether, virt->ip, &n))
+	if (virt->family == 6) { /* one address for all: its ports tell them apart */
+		memset(real->ip, 0, sizeof real->ip);
+		real->ip[15] = 1;
+		real->scope = 0;
+		real->port = place ? place->real.port : virt->port;
+		return true;
+	}
+	if (!find_net(ether, virt->ip, &n))
 		return false;
 	real->ip[0] = 127;
 	real->ip[1] = ether->prefix;
@@ -85,11 +92,53 @@ bool l_to_real(struct l_ether *ether, enum sip_transport transport,
 	return true;
 }
 
+static const struct sip_addr *address_of(const struct l_ether_host *host,
+                                         unsigned family)
+{
+	for (unsigned i = 0; i < host->addr_count; i++) {
+		if (host->addrs[i].family == family)
+			return &host->addrs[i];
+	}
+	return NULL;
+}
+
+/* Whose [::1]:port this is: a socket's, or that of a connection of ours. */
+static struct sip_addr to_virt6(const struct l_ether *ether,
+                                enum sip_transport transport,
+                                const struct sip_addr *real)
+{
+	const struct sip_addr *own = NULL;
+	struct sip_addr virt = *real;
+	struct sip_link *l;
+
+	for (l = ether->places.next; l != &ether->places; l = l->next) {
+		const struct place *place = SIP_CONTAINER(l, struct place, link);
+
+		if (place->real.family == 6 && place->real.port == real->port &&
+		    is_datagram(place->transport) == is_datagram(transport)) {
+			own = place->any ? address_of(place->host, 6) : &place->virt;
+			virt.port = place->virt.port;
+		}
+	}
+	for (l = ether->conns.next; !own && l != &ether->conns; l = l->next) {
+		const struct conn *conn = SIP_CONTAINER(l, struct conn, link);
+
+		if (!is_datagram(transport) && sip_addr_eq(&conn->local, real))
+			own = address_of(conn->wire->host, 6);
+	}
+	if (own)
+		memcpy(virt.ip, own->ip, sizeof virt.ip);
+	return virt;
+}
+
 /* What is not of this ether keeps its name: so a wrong source is seen. */
-struct sip_addr l_to_virt(const struct l_ether *ether, const struct sip_addr *real)
+struct sip_addr l_to_virt(const struct l_ether *ether, enum sip_transport transport,
+                          const struct sip_addr *real)
 {
 	struct sip_addr virt = *real;
 
+	if (real->family == 6)
+		return to_virt6(ether, transport, real);
 	if (real->family != 4 || real->ip[0] != 127 || real->ip[1] != ether->prefix ||
 	    real->ip[2] == 0 || real->ip[2] > ether->net_count)
 		return virt;
@@ -101,6 +150,7 @@ struct sip_addr l_to_virt(const struct l_ether *ether, const struct sip_addr *re
 		const struct place *place = SIP_CONTAINER(l, struct place, link);
 
 		if (place->any && place->real.port == real->port &&
+		    is_datagram(place->transport) == is_datagram(transport) &&
 		    l_host_has(place->host, &virt))
 			virt.port = place->virt.port;
 	}

@@ -70,7 +70,8 @@ struct place *l_place_at(const struct l_ether *ether, enum sip_transport transpo
 bool l_to_real(struct l_ether *ether, enum sip_transport transport,
                const struct sip_addr *virt, struct sip_addr *real);
 /* What is not of this ether keeps its name: so a wrong source is seen. */
-struct sip_addr l_to_virt(const struct l_ether *ether, const struct sip_addr *real);
+struct sip_addr l_to_virt(const struct l_ether *ether, enum sip_transport transport,
+                          const struct sip_addr *real);
 
 /* At an address that nobody has, datagrams vanish, as they do on a network. */
 void l_dig_hole(struct l_ether *ether, const struct sip_addr *virt);

@@ -3,7 +3,9 @@
  * A spec speaks of 192.0.2.1:5060.  Here every such network is one of loopback, and
  * the wires that hosts are given rename addresses on the way down and up; the bytes
  * pass as they are, and everything below is the wire of production, on a loop of its
- * own for each host.  Ports are shifted, out of the way of what else listens here.
+ * own for each host.  Ports are shifted, out of the way of what else listens here.  Of
+ * IPv6 loopback has one address: there the kernel chooses ports, which tell hosts
+ * apart.
  *
  * It counts what is under way: each datagram and each byte of a stream that was sent
  * and has not come in, each connection of which one end has not heard.  So a spec

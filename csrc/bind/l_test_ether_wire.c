@@ -57,10 +57,9 @@ static void note_datagram(struct ether_wire *wire, const struct sip_wire_event *
 }
 
 /* The address in a reason, by the name that the spec knows. */
-static const char *rename_why(const struct l_ether *ether, const char *why,
-                              const struct sip_addr *real, char *out, size_t size)
+static const char *rename_why(const char *why, const struct sip_addr *real,
+                              const struct sip_addr *virt, char *out, size_t size)
 {
-	const struct sip_addr virt = l_to_virt(ether, real);
 	char text[SIP_ADDR_TEXT_MAX];
 	const char *at;
 
@@ -69,22 +68,40 @@ static const char *rename_why(const struct l_ether *ether, const char *why,
 	if (!at || (size_t)(at - why) + SIP_ADDR_TEXT_MAX >= size)
 		return why;
 	memcpy(out, why, (size_t)(at - why));
-	out[(size_t)(at - why) + sip_addr_write(&virt, out + (at - why))] = '\0';
+	out[(size_t)(at - why) + sip_addr_write(virt, out + (at - why))] = '\0';
 	strncat(out, at + strlen(text), size - strlen(out) - 1);
 	return out;
+}
+
+/* A connection that comes in before its opener has heard: whose it is tells its name.
+ */
+static void claim_opener(const struct l_ether *ether, const struct sip_path *path)
+{
+	for (struct sip_link *l = ether->conns.next; l != &ether->conns; l = l->next) {
+		struct conn *conn = SIP_CONTAINER(l, struct conn, link);
+
+		if (!conn->open && conn->local.port == 0 &&
+		    sip_addr_eq(&conn->remote, &path->local)) {
+			conn->local = path->remote;
+			return;
+		}
+	}
 }
 
 static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *event)
 {
 	struct ether_wire *wire = SIP_CONTAINER(sink, struct ether_wire, sink);
 	const struct l_ether *ether = wire->host->ether;
+	const enum sip_transport transport = event->path.transport;
 	struct sip_wire_event renamed = *event;
 	char why[WHY_MAX];
 
-	renamed.path.local = l_to_virt(ether, &event->path.local);
-	renamed.path.remote = l_to_virt(ether, &event->path.remote);
-	renamed.why =
-		rename_why(ether, event->why, &event->path.remote, why, sizeof why);
+	if (event->kind == SIP_WIRE_OPENED && !l_conn_find(wire, event->path.id))
+		claim_opener(ether, &event->path);
+	renamed.path.local = l_to_virt(ether, transport, &event->path.local);
+	renamed.path.remote = l_to_virt(ether, transport, &event->path.remote);
+	renamed.why = rename_why(event->why, &event->path.remote, &renamed.path.remote,
+	                         why, sizeof why);
 	if (event->path.transport == SIP_UDP)
 		note_datagram(wire, event, &renamed.path.remote);
 	else
@@ -139,21 +156,27 @@ static sip_err op_listen(struct sip_wire *w, enum sip_transport transport,
 	struct ether_wire *wire = wire_of(w);
 	struct l_ether *ether = wire->host->ether;
 	const bool any = sip_addr_is_any(at);
+	const bool unshifted = any || at->family == 6;
 	struct place *place;
 	struct sip_addr real = *at;
 	sip_err err;
 
 	*why = any ? "out of memory" : "this host has no such address";
-	if (any)
-		real.port = 0;
-	else if (!l_host_has(wire->host, at) || !l_to_real(ether, transport, at, &real))
+	if (!any &&
+	    (!l_host_has(wire->host, at) || !l_to_real(ether, transport, at, &real)))
 		return SIP_EWIRE;
+	if (unshifted && at->port != 0 && l_place_at(ether, transport, at)) {
+		*why = "it is in use already";
+		return SIP_EWIRE;
+	}
+	if (unshifted)
+		real.port = 0; /* the kernel's choice: others have this one, too */
 	place = l_place_new(ether, at);
 	if (!place)
 		return SIP_ENOMEM;
 	err = wire->below->ops->listen(wire->below, transport, &real, id, why);
 	if (err != SIP_OK) {
-		*why = rename_why(ether, *why, &real, wire->why, sizeof wire->why);
+		*why = rename_why(*why, &real, at, wire->why, sizeof wire->why);
 		l_place_free(ether, place);
 		return err;
 	}
@@ -164,7 +187,8 @@ static sip_err op_listen(struct sip_wire *w, enum sip_transport transport,
 	place->any = any;
 	place->real = real;
 	if (at->port == 0)
-		at->port = any ? real.port : l_to_virt(ether, &real).port;
+		at->port =
+			unshifted ? real.port : l_to_virt(ether, transport, &real).port;
 	place->virt = *at;
 	return SIP_OK;
 }
@@ -211,6 +235,7 @@ static sip_err op_open(struct sip_wire *w, enum sip_transport transport,
 	struct l_ether *ether = wire->host->ether;
 	const struct l_ether_host *there = l_host_at(ether, remote);
 	struct sip_addr from = *local, real_from, real_to;
+	struct conn *conn;
 	sip_err err;
 
 	if (from.family == 0 && op_route(w, remote, &from) != SIP_OK)
@@ -225,7 +250,11 @@ static sip_err op_open(struct sip_wire *w, enum sip_transport transport,
 		return err;
 	if (wire->host->down || (there && there->down))
 		ether->wanted = STREAM_DOWN;
-	return l_conn_new(wire, *id) ? SIP_OK : SIP_ENOMEM;
+	conn = l_conn_new(wire, *id);
+	if (!conn)
+		return SIP_ENOMEM;
+	conn->remote = real_to;
+	return SIP_OK;
 }
 
 /* A host that is down is silent.  The kernel would answer for its streams. */
@@ -233,7 +262,8 @@ static bool is_cut_off(struct ether_wire *wire, const struct conn *conn,
                        const struct sip_addr *remote)
 {
 	struct l_ether *ether = wire->host->ether;
-	const struct sip_addr to = conn ? l_to_virt(ether, &conn->remote) : *remote;
+	const struct sip_addr to =
+		conn ? l_to_virt(ether, SIP_TCP, &conn->remote) : *remote;
 	const struct l_ether_host *there = l_host_at(ether, &to);
 	const bool cut_off = wire->host->down || (there && there->down);
 
@@ -287,8 +317,8 @@ static bool conn_delay(struct ether_wire *wire, uint32_t id, uint64_t *delay_ms)
 
 	if (!conn || !conn->open)
 		return false;
-	from = l_to_virt(ether, &conn->local);
-	to = l_to_virt(ether, &conn->remote);
+	from = l_to_virt(ether, SIP_TCP, &conn->local);
+	to = l_to_virt(ether, SIP_TCP, &conn->remote);
 	(void)l_link_draw(ether, &from, &to, delay_ms, &again);
 	return *delay_ms > 0;
 }

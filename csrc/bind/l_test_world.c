@@ -6,7 +6,7 @@
  * takes in all that is under way before it gives turns, and moves the clock when
  * nothing is.  Signalling is on sockets; media and files stay with a simulated host
  * beside each, whose engine is advanced inline.  What a spec asks for that cannot be
- * had here (a stream to a host that is down, IPv6) goes to `needs`, which does not
+ * had here (a stream to a host that is down) goes to `needs`, which does not
  * return.
  */
 #include "bind/l_class.h"
@@ -239,10 +239,6 @@ static int l_world_host(lua_State *L)
 	struct sip_addr addr;
 	const char *why;
 
-	for (int i = 2; i <= count; i++) {
-		if (check_address(L, i).family == 6)
-			return needs(L, 1, "IPv6: loopback has one address");
-	}
 	box = lua_newuserdatauv(L, sizeof *box, 1);
 	memset(box, 0, sizeof *box);
 	sip_list_init(&box->raws);

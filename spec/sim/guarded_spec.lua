@@ -6,7 +6,7 @@ local new_sim = require "sip.sim"
 local simulated = require "spec.support.simulated"
 
 local SERVER = "192.0.2.1"
-local virtual = simulated(it, "IPv6 at more than one address")
+local virtual = simulated(it, "IPv6")
 
 describe("a server with users", function()
   local sim, host, ua, seen, given

@@ -5,7 +5,7 @@ local core = require "sip.core"
 local net_of = require "spec.support.net"
 local simulated = require "spec.support.simulated"
 
-local virtual = simulated(it, "IPv6 at more than one address")
+local virtual = simulated(it, "IPv6")
 local A, B, C = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 
 describe("a call with sound", function()
