@@ -15,6 +15,15 @@ describe("a crowd of calls over bad links", function()
     end)
   end
 
+  for proxies = 1, 2 do
+    it(("through %d proxies does as well"):format(proxies), function()
+      local options = { loss = 0.1, duplicate = 0.1, reorder = 0.1, delay = 0.02,
+        proxies = proxies }
+      local tally = crowd.run(proxies, 40, options)
+      assert.is_true(tally.answered > 5)
+    end)
+  end
+
   it("runs the same way twice from one seed", function()
     assert.same((crowd.run(99, 20)), (crowd.run(99, 20)))
   end)

@@ -66,9 +66,55 @@ local callee = {
   end,
 }
 
-local function caller(ua, sip, roll, tally)
+local BOTH = { "sip:bob@192.0.2.2", "sip:bob@192.0.2.3" }
+
+-- What a proxy does with a request: each in another way.
+local routes = {
+  function(req)
+    req:forward(BOTH)
+  end,
+  function(req, roll)
+    req:record_route()
+    req:forward(BOTH, { order = "sequential", timeout = roll(60) / 10 })
+  end,
+  function(req, roll)
+    req:record_route()
+    req:forward(BOTH, { timeout = roll(90) / 10, redirects = roll(2) })
+  end,
+  function(req, roll)
+    req:record_route()
+    local ok = req:forward(BOTH[roll(2)], { timeout = roll(30) / 10, fallback = true })
+    if not ok and req.state == "new" then
+      req:forward(BOTH[roll(2)])
+    end
+  end,
+  function(req, roll)
+    local call = roll(4) == 1 and req:call()
+    if call and call:answer { sdp = SDP } then
+      call:wait()
+    elseif req.state == "new" then
+      req:reply(480)
+    end
+  end,
+}
+
+-- So many proxies in a row, of which the last forks.
+local function add_proxies(net, count, roll)
+  for i = 1, count do
+    net:endpoint("192.0.2." .. 100 + i, { trace = false }):on("*", function(req)
+      if i == count then
+        return routes[roll(#routes)](req, roll)
+      end
+      req:record_route()
+      req:forward("sip:bob@192.0.2." .. 101 + i)
+    end)
+  end
+end
+
+local function caller(ua, sip, roll, tally, proxies)
   sip.sleep(roll(200) / 10)
-  local peer, e = ua:dial("sip:bob@192.0.2." .. 1 + roll(2), {
+  local host = proxies > 0 and 101 or 1 + roll(2)
+  local peer, e = ua:dial("sip:bob@192.0.2." .. host, {
     sdp = SDP, timeout = roll(12), redirects = roll(3) - 1,
   })
   tally[peer and "answered" or e.name] = (tally[peer and "answered" or e.name] or 0) + 1
@@ -89,7 +135,8 @@ end
 --- returns, or it fails.
 ---@param seed integer
 ---@param count integer
----@param options? table  of the links
+---@param options? table  of the links; `proxies`: how many are in between, of which the
+---   last one forks
 ---@return table<string, integer> tally
 ---@return spec.Net net  closed
 function M.run(seed, count, options)
@@ -111,8 +158,10 @@ function M.run(seed, count, options)
       return started
     end
   end
+  local proxies = options.proxies or 0
+  add_proxies(net, proxies, roll)
   for _ = 1, count do
-    sip.spawn(caller, alice, sip, roll, tally)
+    sip.spawn(caller, alice, sip, roll, tally, proxies)
   end
   net:run()
   local begun = tally[2]() + tally[3]()
