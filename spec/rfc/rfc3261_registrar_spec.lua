@@ -418,6 +418,37 @@ describe("a registrar", function()
       assert.same({ 0, 0 }, { reg.location:count() })
     end)
 
+    it("by garbage of any kind: it has an answer, and no script fails", function()
+      open { contacts = 3, min = 60 }
+      local seed, seen = 11, {}
+      local function chance(range)
+        seed = (seed * 1103515245 + 12345) % 2147483648
+        return seed // 65536 % range + 1
+      end
+      local pieces = {
+        "\"", "\\", "<", ">", ";", ",", "*", "q=", "expires=", "0", "1.5", "sip:", "@",
+        "tel:+1", "a@b", "%41", "%", "[", "::1]", " ", "\t", "\r\n ", "?x=y", "=",
+        "\xff", "sips:a@b", "99999999999", "<sip:a@192.0.2.9>", ";q=0.5", ";expires=60",
+        "\"a;,<\" <sip:c@d>",
+      }
+      for _ = 1, 4000 do
+        local list = {}
+        for i = 1, chance(9) do
+          list[i] = pieces[chance(#pieces)]
+        end
+        local status = reg:status { contact = table.concat(list), extra = {
+          chance(4) == 1 and "Path: " .. table.concat(list, "", 1, chance(#list))
+          or "X: y", "Supported: path" }, expires = chance(3) == 1 and 0 or nil }
+        seen[status] = (seen[status] or 0) + 1
+        assert.is_true(#reg:bound() <= 3)
+      end
+      for status in pairs(seen) do
+        assert.truthy(status == 200 or status == 400 or status == 403 or status == 423,
+          status)
+      end
+      assert.is_true(seen[200] > 100 and seen[400] > 100, "both happen")
+    end)
+
     it("by Contacts of other schemes: kept, and never forwarded to (10.2.1)", function()
       open()
       assert.equal("200 <tel:+15550100>;expires=60 <mailto:a@example.com>;expires=60",

@@ -244,6 +244,16 @@ function Location:update(aor, fn)
   return update(self, key, fn)
 end
 
+--- The same, by a key of sip.ua.binding.
+---@param key string
+---@param fn fun(bindings: sip.Binding[], now: integer): sip.Binding[]?, any
+---@return sip.Binding[]? bindings
+---@return any err
+---@private
+function Location:change(key, fn)
+  return update(self, key, fn)
+end
+
 local function none()
   return {}
 end

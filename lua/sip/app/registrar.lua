@@ -5,7 +5,6 @@
 local address = require "sip.msg.address"
 local binding = require "sip.ua.binding"
 local date = require "sip.msg.date"
-local err = require "sip.rt.err"
 local inspect = require "sip.ua.inspect"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
@@ -14,7 +13,8 @@ local registering = require "sip.ua.registering"
 local M = {}
 
 local HOUR = 3600
-local BUSY = { "Retry-After", "60" }
+local BUSY = { headers = { "Retry-After", "60" } }
+local REFUSED = {} -- by what is in sip.ua.registering
 
 ---@class sip.RegistrarOptions
 ---@field default? integer   seconds of a binding for which a phone names none: 3600
@@ -122,8 +122,38 @@ local function received(req)
   return ("%s:%s:%d"):format(from.transport, address.bracket(from.host), from.port)
 end
 
+-- Date, written once in a second.
+local function clock()
+  local second, text
+  return function(seconds)
+    if seconds // 1 ~= second then
+      second, text = seconds // 1, date.write(seconds)
+    end
+    return text
+  end
+end
+
+-- Step 7: the bindings from here on, or a status and what the answer says.
+local function bind(location, key, reading, policy)
+  if not reading.all and not reading.changes[1] then -- a fetch
+    return location:bindings(binding.aor(key))
+  end
+  local status, refusing
+  local list, e = location:change(key, function(bindings, now)
+    local new
+    new, status, refusing = registering.apply(reading, bindings, now, policy)
+    return new, not new and REFUSED
+  end)
+  if list then
+    return list
+  elseif e == REFUSED then
+    return nil, status, refusing
+  end
+  return nil, e.status, e.status == 503 and BUSY or nil
+end
+
 -- Steps 6 to 8.
-local function register(req, location, key, policy)
+local function register(req, location, key, policy, dates)
   local message = req.message
   local reading, status, refusing = registering.read(message, policy, received(req))
   if not reading then
@@ -131,24 +161,13 @@ local function register(req, location, key, policy)
   elseif loops(req.ua, key, reading) then
     return req:reply(403, { reason = "A Contact Is the Address-of-Record Itself" })
   end
-  local aor = binding.aor(key)
-  local list, e
-  if reading.all or reading.changes[1] then
-    list, e = location:update(aor, function(bindings, now)
-      local new
-      new, status, refusing = registering.apply(reading, bindings, now, policy)
-      return new, not new and err.new("rejected", { status = status })
-    end)
-  else -- a fetch
-    list = location:bindings(aor)
+  local list
+  list, status, refusing = bind(location, key, reading, policy)
+  if not list then
+    return req:reply(status, refusing)
   end
-  if list then
-    local now = date.write(req.ua.runtime.driver:unix())
-    return req:reply(200, { headers = registering.accepted(message, list, now) })
-  elseif e.status == 503 then
-    return req:reply(503, { headers = BUSY })
-  end
-  return req:reply(status or 500, refusing)
+  local now = dates(req.ua.runtime.driver:unix())
+  return req:reply(200, { headers = registering.accepted(message, list, now) })
 end
 
 --- A handler for REGISTER: `ua:on("REGISTER", sip.registrar())`. With `users` at the
@@ -158,7 +177,7 @@ end
 ---@private
 function M.new(options)
   options = option.check(options, schema, "sip.registrar")
-  local policy = policy_of(options)
+  local policy, dates = policy_of(options), clock()
   return function(req)
     local location = options.location or req.ua.location
     misuse.unless(location, "sip.registrar: there is no location; write sip.new { "
@@ -174,7 +193,7 @@ function M.new(options)
     end
     local key = identify(options, req)
     if key then
-      register(req, location, key, policy)
+      register(req, location, key, policy, dates)
     end
   end
 end

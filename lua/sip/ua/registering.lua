@@ -46,7 +46,7 @@ local function tail(value)
   local at = 1
   if value:find '^%s*"' then -- a display name may hold anything
     at = value:find '"' + 1
-    while value:sub(at, at) ~= '"' do
+    while at <= #value and value:sub(at, at) ~= '"' do
       at = at + (value:sub(at, at) == "\\" and 2 or 1)
     end
   end
