@@ -37,6 +37,18 @@ function M.command(argv, options)
   return process.start("luasip", { here .. "/bin/luasip", table.unpack(argv) }, options)
 end
 
+--- A registrar and proxy that listens on UDP and TCP: a script of the checkout.
+---@param path string
+---@param port integer
+---@param more? string[]  words for the script
+---@return spec.Process
+function M.proxy(path, port, more)
+  local at = ":127.0.0.1:" .. port
+  local self = M.command { "run", here .. "/" .. path, "udp" .. at, "tcp" .. at,
+    table.unpack(more or {}) }
+  return self:listens("udp", port):listens("tcp", port)
+end
+
 ---@class spec.SippOptions
 ---@field port integer     its own
 ---@field to? integer      whom it calls; without one it is called
@@ -56,7 +68,8 @@ function M.sipp(scenario, options)
     "-i", "127.0.0.1", "-p", options.port, "-m", 1, "-nostdin", "-timeout", "20s",
     "-timeout_error", "-mp", options.media or options.port + 18000,
     "-t", options.tcp and "t1" or "u1", "-trace_err",
-    "-error_file", folder .. "/errors" }
+    "-error_file", folder .. "/errors", "-trace_msg", "-message_file",
+    folder .. "/messages" }
   for _, word in ipairs(options.more or {}) do
     argv[#argv + 1] = word
   end
@@ -81,6 +94,21 @@ function M.succeeds(sipp, seconds)
     error(("sipp has failed (%d):\n%s\n%s"):format(status,
       process.read(sipp.folder .. "/errors") or "", said:sub(-1500)), 2)
   end
+end
+
+--- What a sipp has sent or received: all messages that begin so.
+---@param sipp spec.Process
+---@param start string
+---@return string[]
+function M.messages(sipp, start)
+  local list = {}
+  local text = process.read(sipp.folder .. "/messages"):gsub("\r", "")
+  for message in (text .. "\n---"):gmatch "\n\n([^\n]+\n.-)\n\n?%-%-%-" do
+    if message:sub(1, #start) == start then
+      list[#list + 1] = message
+    end
+  end
+  return list
 end
 
 -- Where a baresip is steered: above its SIP port.
