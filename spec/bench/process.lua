@@ -51,20 +51,39 @@ function M.stop(pid)
   end
 end
 
---- Seconds of processor time of all its threads.
+-- A process and those that it has started.
+local function family(pid, list)
+  list = list or {}
+  list[#list + 1] = pid
+  local children = read(("/proc/%d/task/%d/children"):format(pid, pid)) or ""
+  for child in children:gmatch "%d+" do
+    family(math.tointeger(tonumber(child)), list)
+  end
+  return list
+end
+
+--- Seconds of processor time of all its threads and those of its children.
 function M.cpu(pid)
   local ns = 0
-  local text = output(("cat /proc/%d/task/*/schedstat"):format(pid))
+  local pids = family(pid)
+  for i, one in ipairs(pids) do
+    pids[i] = ("/proc/%d/task/*/schedstat"):format(one)
+  end
+  local text = output("cat " .. table.concat(pids, " "))
   for spent in text:gmatch "(%d+)[^\n]*" do
     ns = ns + tonumber(spent)
   end
   return ns / 1e9
 end
 
---- Bytes of memory that are its own: the proportional set size.
+--- Bytes of memory that are its own: the proportional set size, its children's too.
 function M.memory(pid)
-  local text = assert(read(("/proc/%d/smaps_rollup"):format(pid)))
-  return tonumber(text:match "\nPss:%s+(%d+)") * 1024
+  local bytes = 0
+  for _, one in ipairs(family(pid)) do
+    local text = assert(read(("/proc/%d/smaps_rollup"):format(one)))
+    bytes = bytes + tonumber(text:match "\nPss:%s+(%d+)") * 1024
+  end
+  return bytes
 end
 
 --- The last whole line of sipp's statistics, by column, and how many there are.

@@ -1,10 +1,12 @@
 -- make bench: what luasip costs, beside others, in one run. Prints tables and writes
--- build/bench.json. RATE, SECONDS and HOLD set the load; QUICK=1 takes a sample.
+-- build/bench.json. RATE, SECONDS and HOLD set the load, PROXY_RATE and REGISTER_RATE
+-- that of the servers, BINDINGS how many are counted; QUICK=1 takes a sample.
 
 package.path = "./?.lua;" .. package.path
 
 local calls = require "spec.bench.calls"
 local messages = require "spec.bench.messages"
+local servers = require "spec.bench.servers"
 
 local function number(name, default)
   return math.tointeger(tonumber(os.getenv(name))) or default
@@ -49,12 +51,71 @@ for _, name in ipairs { "luasip", "sipp" } do
   early[name] = calls.hold(name, held, 1000)
   out:write(("%-10s %.4f CPU-s per 1000 calls (%d calls, %d repeats), ")
     :format(name, answered[name].cpu, answered[name].calls, answered[name].repeats))
-  out:write(("%.0f bytes per call held\n"):format(early[name].bytes))
+  out:write(("%.0f bytes per call held\n"):format(early[name]))
 end
 rows[#rows + 1] = { name = "uas_call", unit = "CPU-s/1000 calls", peer = "sipp",
   ours = answered.luasip.cpu, theirs = answered.sipp.cpu }
 rows[#rows + 1] = { name = "early_call_bytes", unit = "bytes", peer = "sipp",
-  ours = early.luasip.bytes, theirs = early.sipp.bytes }
+  ours = early.luasip, theirs = early.sipp }
+
+-- All of these under the same load: the highest rate of those tried that all of them
+-- bear without a failed call.
+local function same_load(title, names, highest, measure)
+  for _, part in ipairs { 1, 0.8, 0.6, 0.4, 0.3, 0.2, 0.1 } do
+    local at, costs = highest * part // 1 | 0, {}
+    out:write(("\n%s at %d/s, the last %d of %d s\n"):format(title, at, window,
+      seconds))
+    for _, name in ipairs(names) do
+      local ok, result = pcall(measure, name, at, seconds, window)
+      if not ok and type(result) ~= "table" then
+        error(result, 0)
+      elseif not ok then
+        out:write(result.overload, "\n")
+        costs = nil
+        break
+      end
+      costs[name] = result.cpu
+      out:write(("%-14s %.4f CPU-s per 1000 (%d, %d repeats)\n"):format(name,
+        result.cpu, result.calls, result.repeats))
+    end
+    if costs then
+      return costs
+    end
+  end
+  error(title .. ": no rate is borne", 0)
+end
+
+local function add(name, unit, figures, peer)
+  rows[#rows + 1] = { name = name, unit = unit, peer = peer, ours = figures.luasip,
+    theirs = figures[peer] }
+end
+
+local proxied = same_load("calls by a proxy", { "luasip", "kamailio", "kamailio-lua",
+  "relay" }, number("PROXY_RATE", quick and 1000 or 5000), servers.proxied)
+add("proxy_call", "CPU-s/1000 calls", proxied, "kamailio")
+add("proxy_call_lua", "CPU-s/1000 calls", proxied, "kamailio-lua")
+add("proxy_call_floor", "CPU-s/1000 calls", proxied, "relay")
+for _, digest in ipairs { false, true } do
+  local registered = same_load(digest and "phones that register with digest"
+    or "phones that register", { "luasip", "kamailio" },
+    number("REGISTER_RATE", quick and 2000 or 20000), function(name, ...)
+      return servers.registered(name, digest, ...)
+    end)
+  add(digest and "register_digest" or "register", "CPU-s/1000 phones", registered,
+    "kamailio")
+end
+
+local bindings = number("BINDINGS", quick and 10000 or 100000)
+local bound, ringing = {}, {}
+out:write(("\n%d calls by a proxy held, %d phones registered\n"):format(held, bindings))
+for _, name in ipairs { "luasip", "kamailio" } do
+  ringing[name] = servers.ringing(name, held, 1000)
+  bound[name] = servers.bound(name, bindings, 4000)
+  out:write(("%-10s %.0f bytes per call, %.0f per binding\n"):format(name,
+    ringing[name], bound[name]))
+end
+add("proxied_call_bytes", "bytes", ringing, "kamailio")
+add("binding_bytes", "bytes", bound, "kamailio")
 
 write_json("build/bench.json", rows)
 out:write(("\n%-18s %-18s %10s %10s %7s\n")
