@@ -273,17 +273,18 @@ local function pass(ua, message, routed, fields)
   local edits = table.move(fields.edits or {}, 1, #(fields.edits or {}), 1, {})
   routing.edit(edits, aim)
   message:keep()
-  resolve.start(ua, aim.hop, function(addresses)
-    if addresses[1] and ua.state ~= "closed" then
+  resolve.start(ua, aim.hop, function(places)
+    local place = places[1]
+    if place and ua.state ~= "closed" then
       ua.stack:pass {
         message = message,
         uri = aim.uri,
         max_forwards = (message:max_forwards() or MAX_FORWARDS + 1) - 1,
         edits = edits,
         branch = fields.branch,
-        transport = aim.hop.transport,
-        host = addresses[1],
-        port = resolve.port(aim.hop),
+        transport = place.transport,
+        host = place.host,
+        port = place.port,
       }
     end
   end)

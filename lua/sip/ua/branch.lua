@@ -1,4 +1,4 @@
---- One branch of a request that is forwarded (RFC 3261 16.6): its copy, the addresses
+--- One branch of a request that is forwarded (RFC 3261 16.6): its copy, the places
 --- of its next hop one after the other (RFC 3263 4.3), and timer C.
 
 local resolve = require "sip.ua.resolve"
@@ -13,7 +13,7 @@ local M = {}
 ---@field late? boolean     its time is over; only a 2xx still counts
 ---@field tx? any
 ---@field private aim sip.Aim
----@field private addresses string[]
+---@field private places sip.Place[]
 ---@field private at integer
 ---@field heard boolean    a provisional answer has come
 ---@field private done boolean
@@ -72,22 +72,22 @@ local function fail(self, status, res)
   self.fork:finished(self)
 end
 
--- The copy for an address, sent; false and why if it could not be.
+-- The copy for a place, sent; false and why if it could not be.
 local function attempt(self)
-  local fork, hop = self.fork, self.aim.hop
-  local line = fork.line
-  local host, port = self.addresses[self.at], resolve.port(hop)
+  local fork, place = self.fork, self.places[self.at]
+  local line, transport = fork.line, place.transport
+  local host, port = place.host, place.port
   local edits = table.move(fork.edits, 1, #fork.edits, 1, {})
   local record = fork.record
   if record then
-    local own, own_port, why = line.stack:local_for(hop.transport, host, port)
+    local own, own_port, why = line.stack:local_for(transport, host, port)
     if not own then
       return false, why
     end
     record = {
       mark = record.mark,
       from = record.from,
-      to = { transport = hop.transport, host = own, port = own_port },
+      to = { transport = transport, host = own, port = own_port },
     }
   end
   routing.edit(edits, self.aim, record)
@@ -98,7 +98,7 @@ local function attempt(self)
     max_forwards = fork.max_forwards,
     edits = edits,
     tail = fork.tail,
-    transport = hop.transport,
+    transport = transport,
     host = host,
     port = port,
   }
@@ -118,9 +118,9 @@ local function attempt(self)
   return true
 end
 
--- The next address that takes it; false when there is none left.
-local function next_address(self)
-  while not self.cancelled and self.at < #self.addresses do
+-- The next place that takes it; false when there is none left.
+local function next_place(self)
+  while not self.cancelled and self.at < #self.places do
     self.at = self.at + 1
     if attempt(self) then
       return true
@@ -147,10 +147,10 @@ function Branch:start()
     return fail(self, 416)
   end
   self.aim = aim
-  self.query = resolve.start(fork.line, aim.hop, function(addresses)
+  self.query = resolve.start(fork.line, aim.hop, function(places)
     self.query = nil
-    self.addresses, self.at = addresses, 0
-    if not self.done and not next_address(self) then
+    self.places, self.at = places, 0
+    if not self.done and not next_place(self) then
       fail(self, self.cancelled and 487 or 503)
     end
   end)
@@ -233,7 +233,7 @@ function Branch:response(tx, res)
     fork:success(self, res)
   elseif tx ~= self.tx or self.done then
     return
-  elseif status == 503 and next_address(self) then
+  elseif status == 503 and next_place(self) then
     return
   elseif status < 400 and not self.cancelled and fork:add(contacts(res)) then
     self:retire()
@@ -246,7 +246,7 @@ end
 --- The transaction has failed (called by the line): a timeout is a 408, an error of
 --- the wire a 503 (16.8, 16.9).
 function Branch:failed(tx, name)
-  if tx ~= self.tx or self.done or next_address(self) then
+  if tx ~= self.tx or self.done or next_place(self) then
     return
   end
   fail(self, name ~= "timeout" and 503 or self.cancelled and 487 or 408)

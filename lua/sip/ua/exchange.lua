@@ -1,5 +1,5 @@
 --- One request of ours and everything it takes to get its final answer: the
---- addresses of its target one after the other (RFC 3263 4.3), credentials (RFC
+--- places of its target one after the other (RFC 3263 4.3), credentials (RFC
 --- 3261 22), what can be left out when it is refused (8.1.3.5), and redirection where
 --- it is wanted (8.1.3.4). Each attempt is a new transaction with the next CSeq number.
 ---
@@ -43,7 +43,7 @@ local M = {}
 ---@field tx? any
 ---@field state "new"|"resolving"|"waiting"|"done"
 ---@field credentials string  the header lines of the last attempt
----@field private addresses string[]
+---@field private places sip.Place[]
 ---@field private at integer
 local Exchange = {}
 local exchange_mt = { __name = "sip.Exchange", __index = Exchange }
@@ -96,12 +96,12 @@ local function credentials(self)
   return table.concat(lines)
 end
 
--- Send to the present address; false and the reason if nothing could be sent.
+-- Send to the present place; false and the reason if nothing could be sent.
 local function attempt(self)
-  local line, source, hop = self.line, self.source, self.source.hop
-  local host, port = self.addresses[self.at], resolve.port(hop)
+  local line, source, place = self.line, self.source, self.places[self.at]
+  local transport, host, port = place.transport, place.host, place.port
   if type(self.body) == "function" then
-    local body, e = self.body(hop.transport, host, port)
+    local body, e = self.body(transport, host, port)
     if not body then
       return false, tostring(e)
     end
@@ -112,9 +112,9 @@ local function attempt(self)
   if self.contact then
     local contact, why
     if self.contact == true then
-      contact, why = line:contact(hop.transport, host, port)
+      contact, why = line:contact(transport, host, port)
     else
-      contact, why = self.contact(hop.transport, host, port)
+      contact, why = self.contact(transport, host, port)
     end
     if not contact then
       return false, why
@@ -127,7 +127,7 @@ local function attempt(self)
     raw = source:request(self.method) .. lines .. self.credentials,
     headers = self.headers,
     body = self.body,
-    transport = hop.transport,
+    transport = transport,
     host = host,
     port = port,
   }
@@ -139,10 +139,10 @@ local function attempt(self)
   return true
 end
 
--- The next address that takes it; false when there is none left.
-local function next_address(self)
+-- The next place that takes it; false when there is none left.
+local function next_place(self)
   local why = "no address"
-  while self.at < #self.addresses do
+  while self.at < #self.places do
     self.at = self.at + 1
     local ok, reason = attempt(self)
     if ok then
@@ -153,13 +153,13 @@ local function next_address(self)
   return false, why
 end
 
-local function resolved(self, addresses)
+local function resolved(self, places)
   self.query = nil
-  self.addresses, self.at = addresses, 0
+  self.places, self.at = places, 0
   if self.cancelled then
     return fail(self, self.cancelled)
   end
-  local ok, why = next_address(self)
+  local ok, why = next_place(self)
   if not ok then
     fail(self, err.new("unreachable", { message = why }))
   end
@@ -172,8 +172,8 @@ function Exchange:start()
     self.line.pending = self.line.pending + 1
   end
   self.state = "resolving"
-  self.query = resolve.start(self.line, self.source.hop, function(addresses)
-    resolved(self, addresses)
+  self.query = resolve.start(self.line, self.source.hop, function(places)
+    resolved(self, places)
   end)
 end
 
@@ -281,7 +281,7 @@ local function final(self, res, status)
   if sent then
     return
   end
-  if status == 503 and next_address(self) then
+  if status == 503 and next_place(self) then
     return
   elseif self.redirects then
     if status < 400 then
@@ -328,7 +328,7 @@ function Exchange:failed(tx, name, why)
     return
   elseif self.cancelled then
     return fail(self, self.cancelled)
-  elseif next_address(self) or self.redirects and next_target(self) then
+  elseif next_place(self) or self.redirects and next_target(self) then
     return
   elseif name == "timeout" then
     return fail(self, err.new("no_answer", { status = 408, cause = why }))

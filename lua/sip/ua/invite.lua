@@ -129,17 +129,18 @@ end
 function M.acknowledge(line, dialog, credentials, number, body)
   local hop, raw = dialog.hop, dialog:ack(number)
   local uri = dialog.request_uri
-  resolve.start(line, hop, function(addresses)
-    if addresses[1] then
+  resolve.start(line, hop, function(places)
+    local place = places[1]
+    if place then
       dialog.ack_sent = line.stack:send {
         method = "ACK",
         uri = uri,
         raw = raw .. (credentials or ""),
         headers = body and { "Content-Type", "application/sdp" },
         body = body,
-        transport = hop.transport,
-        host = addresses[1],
-        port = resolve.port(hop),
+        transport = place.transport,
+        host = place.host,
+        port = place.port,
       }
     end
   end)

@@ -1,8 +1,7 @@
---- From a hop to addresses (RFC 3263). A numeric host is its own answer; a name
---- is asked for by A and AAAA at once, and both families are given (RFC 7984 4). A
---- URI that names no transport means UDP, or what we have when that is not UDP (RFC
---- 3263 4.1): many a Contact that came over TCP does not say so.
---- NAPTR and SRV belong in `start`, before that.
+--- From a hop to the targets that may be tried, in order (RFC 3263). A numeric host
+--- is its own answer; a name is asked for by A and AAAA at once, and both families are
+--- given (RFC 7984 4). A URI that names no transport means UDP, or what we have when
+--- that is not UDP (RFC 3263 4.1): many a Contact that came over TCP does not say so.
 ---
 --- The line keeps who waits for records, by the token of the query.
 
@@ -10,39 +9,46 @@ local M = {}
 
 local default_port = { udp = 5060, tcp = 5060, tls = 5061 }
 
+---@class sip.Place  where a request may be sent
+---@field transport "udp"|"tcp"|"tls"
+---@field host string    an IP address
+---@field port integer
+---@field name string    the host that was asked for: what a certificate has to name
+
 ---@class sip.Query
 ---@field line sip.Line
 ---@field hop sip.Hop
----@field done fun(addresses: string[])
+---@field done fun(places: sip.Place[])
 ---@field private pending integer
 ---@field private found table<string, string[]>
 local Query = {}
 local query_mt = { __name = "sip.Query", __index = Query }
 
---- The port a hop means.
----@param hop sip.Hop
----@return integer
-function M.port(hop)
-  return hop.port or default_port[hop.transport] or 5060
-end
-
 local families = { "AAAA", "A" }
+
+local function place_of(hop, transport, address)
+  return {
+    transport = transport,
+    host = address,
+    port = hop.port or default_port[transport],
+    name = hop.host,
+  }
+end
 
 -- What we have no socket or no route for is left out; the rest is in the order
 -- of RFC 6724: IPv6 first.
-local function usable(line, hop, found)
-  local list, port = {}, M.port(hop)
+local function usable(line, hop, found, transport)
+  local list = {}
   for _, family in ipairs(families) do
     for _, address in ipairs(found[family] or {}) do
-      if line.stack:local_for(hop.transport, address, port) then
-        list[#list + 1] = address
+      local place = place_of(hop, transport, address)
+      if line.stack:local_for(transport, address, place.port) then
+        list[#list + 1] = place
       end
     end
   end
-  if not list[1] and hop.open and hop.transport == "udp" then
-    hop.transport = "tcp"
-    list = usable(line, hop, found)
-    hop.transport = list[1] and "tcp" or "udp"
+  if not list[1] and hop.open and transport == "udp" then
+    return usable(line, hop, found, "tcp")
   end
   return list
 end
@@ -56,7 +62,7 @@ function Query:records(token, records)
   self.found[family] = records
   self.pending = self.pending - 1
   if self.pending == 0 and not self.cancelled then
-    self.done(usable(self.line, self.hop, self.found))
+    self.done(usable(self.line, self.hop, self.found, self.hop.transport))
   end
 end
 
@@ -75,16 +81,16 @@ function Query:cancel()
   self.cancelled = true
 end
 
---- Find the addresses of a hop. `done` is called once: at once when the host is
+--- Find the places of a hop. `done` is called once: at once when the host is
 --- numeric, and then nothing is returned.
 ---@param line sip.Line
 ---@param hop sip.Hop
----@param done fun(addresses: string[])
+---@param done fun(places: sip.Place[])
 ---@return sip.Query?
 function M.start(line, hop, done)
   if hop.numeric then
-    local list = hop.open and usable(line, hop, { A = { hop.host } })
-    done(list and list[1] and list or { hop.host })
+    local list = hop.open and usable(line, hop, { A = { hop.host } }, hop.transport)
+    done(list and list[1] and list or { place_of(hop, hop.transport, hop.host) })
     return nil
   end
   local self = setmetatable({
