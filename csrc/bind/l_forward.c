@@ -133,6 +133,42 @@ int l_stack_seal(lua_State *L)
 	return 1;
 }
 
+/* stack:mark(request) -> 13 characters | nil, name, why */
+int l_stack_mark(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_msg *msg = l_check_msg(L, 2);
+	char mark[SIP_SEAL_LEN];
+
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	sip_stack_mark(box->stack, msg, mark);
+	lua_pushlstring(L, mark, sizeof mark);
+	return 1;
+}
+
+/* stack:is_marked(request, mark) -> boolean */
+int l_stack_is_marked(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_msg *msg = l_check_msg(L, 2);
+	sip_str mark;
+
+	mark.p = luaL_checklstring(L, 3, &mark.len);
+	lua_pushboolean(L, box && sip_stack_is_marked(box->stack, msg, mark));
+	return 1;
+}
+
+/* stack:relaying(on) */
+int l_stack_relaying(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+
+	if (box)
+		sip_stack_relaying(box->stack, lua_toboolean(L, 2));
+	return 0;
+}
+
 /* stack:stateless_branch(request) -> branch | nil, name, why */
 int l_stack_stateless_branch(lua_State *L)
 {

@@ -7,6 +7,9 @@ int l_stack_forward(lua_State *L);
 int l_stack_pass(lua_State *L);
 int l_stack_seal(lua_State *L);
 int l_stack_stateless_branch(lua_State *L);
+int l_stack_mark(lua_State *L);
+int l_stack_is_marked(lua_State *L);
+int l_stack_relaying(lua_State *L);
 
 /* An array of edits, { op, name, value, op, name, value ... }, at `index`; nil is none.
  * Pushes one value that owns it; raises when it is no such list. */

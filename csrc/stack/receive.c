@@ -130,6 +130,8 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 	struct sip_tx *tx;
 	sip_err err;
 
+	if (!full && sip_stack_relay_inside(stack, request, &reply))
+		return;
 	if (request->method == SIP_M_ACK) { /* to a 2xx whose transaction is gone */
 		if (is_stateless_ack(stack, request))
 			return;

@@ -157,7 +157,9 @@ static void host_report(struct sip_tx_host *host, struct sip_tx *tx,
 
 	if (report == SIP_TX_TERMINATED)
 		sip_stack_forget(stack, tx);
-	if (tx->internal || (tx->upstream && report != SIP_TX_PASS))
+	if (tx->coupled)
+		sip_stack_relay_report(stack, tx, report, msg);
+	if (tx->coupled || tx->internal || (tx->upstream && report != SIP_TX_PASS))
 		return;
 	switch (report) {
 	case SIP_TX_PASS:

@@ -147,6 +147,17 @@ sip_err sip_stack_drop(struct sip_stack *stack, struct sip_tx *tx);
 enum { SIP_SEAL_LEN = 13 };
 void sip_stack_seal(const struct sip_stack *stack, sip_str text,
                     char seal[SIP_SEAL_LEN]);
+/* The mark of our Record-Route for the call that this request begins, and whether this
+ * is that of the call that it belongs to: it knows the Call-ID and the tag of who
+ * began it. */
+void sip_stack_mark(struct sip_stack *stack, struct sip_msg *request,
+                    char mark[SIP_SEAL_LEN]);
+bool sip_stack_is_marked(struct sip_stack *stack, struct sip_msg *request,
+                         sip_str mark);
+/* Whether the stack itself passes on what comes inside dialogs along our Record-Route
+ * (16.12), as far as that is simple: ACK and what is no INVITE, to addresses.  Without
+ * this all of it goes up. */
+void sip_stack_relaying(struct sip_stack *stack, bool on);
 /* The branch of a request that is passed on without a transaction: the same for its
  * repetitions, its CANCEL and its ACK to a failure (16.11).  Responses that bring it
  * back are sent on by the stack.  False: the request has no Via that says where to. */

@@ -41,7 +41,7 @@ struct sip_stack {
 	struct sip_wire *wire;
 	struct sip_random *random;
 	struct sip_limits limits;
-	bool watched;
+	bool watched, relaying;
 	uint64_t now_ms;
 	struct sip_tx_host host;
 	struct sip_tx_layer layer;
@@ -127,6 +127,13 @@ void sip_stack_seal_init(struct sip_stack *stack, sip_str secret);
 /* A response that belongs to no transaction: was its request passed on without one?
  * Then so is it (16.11). */
 bool sip_stack_pass_response(struct sip_stack *stack, struct sip_msg *response);
+
+/* relay.c */
+/* A request that matched no transaction: is it passed on here, by our own mark? */
+bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
+                            const struct sip_addr *reply);
+void sip_stack_relay_report(struct sip_stack *stack, struct sip_tx *client,
+                            enum sip_tx_report report, const struct sip_msg *response);
 
 /* The listener of this transport and family; NULL when there is none. */
 const struct sip_listener *sip_stack_listener(const struct sip_stack *stack,

@@ -49,6 +49,7 @@ struct sip_tx {
 	uint16_t via_count; /* of the request: a response to it has as many */
 	uint16_t via_at;    /* client: where the top Via stands in `sent` */
 	bool internal;      /* the stack's own: nothing of it goes up */
+	bool coupled;       /* client: all that becomes of it goes to `upstream` */
 	const struct sip_fsm *fsm;
 	struct sip_timer resend, expire;
 	struct sip_node by_key, by_merge, by_serial;

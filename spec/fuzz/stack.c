@@ -232,6 +232,19 @@ static void run(struct fuzz *f, uint64_t until_us)
 static const char *const methods[] = { "INVITE",  "ACK",     "CANCEL",  "BYE",
 	                               "OPTIONS", "MESSAGE", "UNKNOWN", "invite" };
 
+/* A Route that we have made, as one who is in the dialog has it. */
+static const char *own_route(struct fuzz *f, unsigned c, char route[64])
+{
+	char text[32], mark[SIP_SEAL_LEN];
+	const int len =
+		snprintf(text, sizeof text, "c%u\n%u", (c >> 3) & 1, (c >> 2) & 1);
+
+	sip_stack_seal(f->stack, sip_str_of(text, (size_t)len), mark);
+	snprintf(route, 64, "Route: <sip:192.0.2.2;lr;mark=%.*s>%s\r\n",
+	         (int)sizeof mark, mark, c & 1 ? ",<sip:192.0.2.1;lr>" : "");
+	return route;
+}
+
 static size_t make_request(struct fuzz *f, char *out, bool stream)
 {
 	static const char *const hosts[] = {
@@ -241,17 +254,20 @@ static size_t make_request(struct fuzz *f, char *out, bool stream)
 	static const char *const cookies[] = { "z9hG4bK", "z9hG4bK", "", "z9hG4bK-a-" };
 	const unsigned a = take(f), b = take(f), c = take(f);
 	const char *const method = methods[a & 7];
+	char route[64];
 	const int len = snprintf(
 		out, BYTES_MAX,
-		"%s sip:x@192.0.2.2 SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s%u\r\n"
+		"%s sip:x@%s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s%u\r\n"
 		"From: <sip:y@192.0.2.1>;tag=%u\r\nTo: <sip:x@192.0.2.2>%s\r\n"
-		"Call-ID: c%u\r\nCSeq: %u %s\r\n%sMax-Forwards: 70\r\n"
+		"Call-ID: c%u\r\nCSeq: %u %s\r\n%s%sMax-Forwards: 70\r\n"
 		"Content-Length: %u\r\n\r\n%.*s",
-		method, stream ? "TCP" : "UDP", hosts[b % 6], cookies[(b >> 3) & 3],
+		method, b & 128 ? "192.0.2.1;transport=udp" : "192.0.2.2",
+		stream ? "TCP" : "UDP", hosts[b % 6], cookies[(b >> 3) & 3],
 		(b >> 5) & 3, (c >> 2) & 1, c & 2 ? ";tag=z" : "", (c >> 3) & 1,
 		(c >> 4) & 3, c & 128 ? methods[(a >> 4) & 7] : method,
 		c & 64 ? "Timestamp: 4.2\r\nRecord-Route: <sip:p;lr>\r\n" : "",
-		(a >> 3) & 1 ? 4 : 0, (int)((a >> 3) & 1 ? 4 : 0), "body");
+		b & 128 ? own_route(f, c, route) : "", (a >> 3) & 1 ? 4 : 0,
+		(int)((a >> 3) & 1 ? 4 : 0), "body");
 
 	return (size_t)len;
 }
@@ -464,6 +480,7 @@ static bool start(struct fuzz *f)
 	opts.relay = f->relays = first & 8;
 	if (sip_stack_new(&opts, 0, &f->stack) != SIP_OK)
 		return false;
+	sip_stack_relaying(f->stack, first & 16);
 	must(sip_stack_listen(f->stack, SIP_UDP, &f->near_at, &why) == SIP_OK);
 	must(sip_stack_listen(f->stack, SIP_TCP, &f->near_at, &why) == SIP_OK);
 	f->failing.fail_at = first & 4 ? 1 + take(f) : 0;

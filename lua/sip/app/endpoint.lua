@@ -180,6 +180,7 @@ function Endpoint:on(method, handler)
   self.handlers = self.handlers or {}
   self.handlers[method] = handler
   self.capabilities = inspect.capabilities(self.handlers)
+  self.stack:relaying(not self.watch)
 end
 
 --- Look at requests inside of dialogs that are relayed because they carry our
@@ -189,6 +190,7 @@ function Endpoint:on_dialog_request(handler)
   misuse.unless(getmetatable(self) == endpoint_mt and type(handler) == "function",
     "on_dialog_request: a function")
   self.watch = handler
+  self.stack:relaying(false)
 end
 
 --- Random characters for tags, branches and Call-IDs.

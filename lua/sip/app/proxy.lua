@@ -65,11 +65,6 @@ function verbs:record_route()
   self.recording = true
 end
 
--- The mark of a call: it knows its Call-ID and who began it.
-local function mark_of(ua, call_id, tag)
-  return ua.stack:seal(("%s\n%s"):format(call_id, tag or ""))
-end
-
 -- What a request that comes in asks for, our own part in its route taken away (16.4).
 local function routing_of(ua, message)
   return routing.read(message, {
@@ -77,9 +72,7 @@ local function routing_of(ua, message)
       return ua:is_self(hop)
     end,
     is_marked = function(mark)
-      local call_id = message:call_id()
-      return mark == mark_of(ua, call_id, message:from_tag())
-        or mark == mark_of(ua, call_id, message:to_tag())
+      return ua.stack:is_marked(message, mark)
     end,
   })
 end
@@ -137,7 +130,7 @@ local function new_fork(self, options)
     local host, port = self.tx:local_address()
     local _, _, transport = self.tx:source()
     record = {
-      mark = mark_of(ua, message:call_id(), message:from_tag()),
+      mark = ua.stack:mark(message),
       from = { transport = transport, host = host, port = port },
     }
   end

@@ -84,6 +84,25 @@ function Stack:seal(text) end
 ---@return string? why
 function Stack:stateless_branch(request) end
 
+--- The mark of our Record-Route for the call that a request begins: only we can make
+--- it, and it knows the Call-ID and the tag of who began the call.
+---@param request sip.Message
+---@return string? mark  13 characters
+---@return string? name
+---@return string? why
+function Stack:mark(request) end
+
+--- Is this the mark of the call that a request of either side belongs to?
+---@param request sip.Message
+---@param mark string
+---@return boolean
+function Stack:is_marked(request, mark) end
+
+--- Whether what comes inside dialogs along our Record-Route is passed on below, as far
+--- as that is simple: ACK and what is no INVITE, to addresses. Else all goes up.
+---@param on boolean
+function Stack:relaying(on) end
+
 --- Send a request in a transaction of its own. Via, and when no header gives them
 --- Max-Forwards and Content-Length, are added. More than 1300 bytes meant for UDP go by
 --- TCP when the stack listens there, and by UDP when that is refused (18.1.1).

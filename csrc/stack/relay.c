@@ -1,0 +1,235 @@
+/* What comes inside a dialog along our own Record-Route: passed on here, without
+ * anybody above (RFC 3261 16.12).  Only what is simple: no INVITE, whose timer C and
+ * CANCEL somebody has to look after, no strict routers, no names, nothing that has to
+ * be refused.  The rest goes up and is done there in the same way. */
+#include "stack/state.h"
+
+static void make_mark(struct sip_stack *stack, sip_str call_id, sip_str tag,
+                      char mark[SIP_SEAL_LEN])
+{
+	struct sip_out out;
+
+	sip_out_init(&out, stack->scratch, sizeof stack->scratch);
+	sip_out_str(&out, call_id);
+	sip_out_lit(&out, "\n");
+	sip_out_str(&out, tag);
+	/* What is longer than any message that could be passed on counts up to here. */
+	sip_stack_seal(
+		stack,
+		sip_str_of(stack->scratch, out.len < out.cap ? out.len : out.cap),
+		mark);
+}
+
+void sip_stack_mark(struct sip_stack *stack, struct sip_msg *request,
+                    char mark[SIP_SEAL_LEN])
+{
+	const struct sip_name_addr *from = sip_msg_from(request);
+
+	make_mark(stack, sip_msg_call_id(request), from ? from->tag : SIP_STR(""),
+	          mark);
+}
+
+bool sip_stack_is_marked(struct sip_stack *stack, struct sip_msg *request, sip_str mark)
+{
+	const struct sip_name_addr *ends[] = { sip_msg_from(request),
+		                               sip_msg_to(request) };
+	char wanted[SIP_SEAL_LEN];
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (!ends[i])
+			continue;
+		make_mark(stack, sip_msg_call_id(request), ends[i]->tag, wanted);
+		if (sip_str_eq(mark, sip_str_of(wanted, sizeof wanted)))
+			return true;
+	}
+	return false;
+}
+
+static bool has_mark(struct sip_stack *stack, struct sip_msg *request,
+                     const struct sip_uri *uri)
+{
+	sip_str mark;
+
+	return sip_uri_param_find(uri->params, SIP_STR("mark"), &mark) &&
+	       sip_stack_is_marked(stack, request, mark);
+}
+
+static bool is_own(const struct sip_stack *stack, const struct sip_target *target)
+{
+	for (unsigned i = 0; i < stack->listener_count; i++) {
+		const struct sip_addr *at = &stack->listeners[i].addr;
+		if (at->port == target->remote.port &&
+		    (sip_addr_is_any(at) || sip_addr_same_host(at, &target->remote)))
+			return true;
+	}
+	return false;
+}
+
+/* Where this URI leads, if it says so itself. */
+static bool aim_at(const struct sip_stack *stack, const struct sip_uri *uri,
+                   struct sip_target *target)
+{
+	sip_str value;
+
+	target->transport = SIP_UDP;
+	if (uri->scheme != SIP_URI_SIP ||
+	    sip_uri_param_find(uri->params, SIP_STR("maddr"), &value))
+		return false;
+	if (sip_uri_param_find(uri->params, SIP_STR("transport"), &value))
+		target->transport = sip_transport_find(value);
+	if ((target->transport != SIP_UDP && target->transport != SIP_TCP) ||
+	    !sip_addr_parse(uri->host, &target->remote))
+		return false;
+	target->remote.port =
+		uri->port ? uri->port : sip_transport_info(target->transport)->port;
+	/* What would come back to ourselves is for who knows all our names; and by
+	 * which transport else, when we have no UDP, as well. */
+	return sip_stack_listener(stack, target->transport, target->remote.family) &&
+	       !is_own(stack, target);
+}
+
+struct way {
+	struct sip_target target;
+	char rest[2048]; /* the Route values that are left */
+	size_t rest_len;
+};
+
+/* Take our own part out of the route; false: this is not for us, or not simple. */
+static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct way *way)
+{
+	struct sip_values values;
+	struct sip_name_addr addr;
+	struct sip_uri uri;
+	struct sip_out rest;
+	sip_str value, flag;
+	bool ours = false, others = false;
+
+	sip_out_init(&rest, way->rest, sizeof way->rest);
+	sip_values_init(&values, request, SIP_H_ROUTE);
+	while (sip_values_next(&values, &value)) {
+		if (!others) {
+			if (sip_name_addr_parse(value, &addr, NULL) != SIP_OK ||
+			    sip_uri_parse(addr.uri, &uri, NULL, NULL) != SIP_OK)
+				return false;
+			if (has_mark(stack, request, &uri)) {
+				ours = true;
+				continue;
+			}
+			if (!ours ||
+			    !sip_uri_param_find(uri.params, SIP_STR("lr"), &flag) ||
+			    !aim_at(stack, &uri, &way->target))
+				return false;
+		} else {
+			sip_out_lit(&rest, ", ");
+		}
+		others = true;
+		sip_out_str(&rest, value);
+	}
+	way->rest_len = rest.len;
+	if (!ours || sip_out_end(&rest) != SIP_OK)
+		return false;
+	if (!others) {
+		const struct sip_uri *target = sip_msg_uri(request);
+		return target && aim_at(stack, target, &way->target);
+	}
+	return true;
+}
+
+static void pass_ack(struct sip_stack *stack, struct sip_msg *ack,
+                     const struct sip_forward_spec *spec,
+                     const struct sip_target *target)
+{
+	static const char cookie[] = "z9hG4bK";
+	char branch[sizeof cookie - 1 + 20];
+	const char *why;
+
+	memcpy(branch, cookie, sizeof cookie - 1);
+	sip_random_token(stack->random, branch + sizeof cookie - 1, 20);
+	/* Lost, it comes again with the 2xx. */
+	(void)sip_stack_pass(stack, ack, spec, sip_str_of(branch, sizeof branch),
+	                     target, &why);
+}
+
+/* The server transaction is internal: whatever becomes of the client's is its answer.
+ */
+static bool couple(struct sip_stack *stack, struct sip_msg *request,
+                   const struct sip_addr *reply, const struct sip_forward_spec *spec,
+                   const struct sip_target *target)
+{
+	const struct sip_response_spec sorry = { .status = 500 };
+	struct sip_tx *server, *client;
+	const char *why;
+
+	if (sip_tx_server(&stack->layer, &request->path, reply, request, &server) !=
+	    SIP_OK)
+		return false;
+	server->internal = true;
+	sip_tx_start(server);
+	if (sip_stack_forward(stack, request, spec, SIP_STR(""), target, &client,
+	                      &why) == SIP_OK) {
+		client->upstream = sip_tx_ref(server);
+		client->coupled = true;
+		sip_tx_unref(client);
+	} else {
+		(void)sip_stack_respond(stack, server, &sorry, false, &why);
+		if (!server->final)
+			sip_tx_terminate(server);
+	}
+	sip_tx_unref(server);
+	return true;
+}
+
+void sip_stack_relaying(struct sip_stack *stack, bool on)
+{
+	stack->relaying = on;
+}
+
+bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
+                            const struct sip_addr *reply)
+{
+	struct sip_edit edits[2] = { { .op = SIP_EDIT_REMOVE,
+		                       .name = SIP_STR("Route") } };
+	struct sip_forward_spec spec = { .max_forwards = -1,
+		                         .edits = edits,
+		                         .edit_count = 1 };
+	const struct sip_name_addr *to = sip_msg_to(request);
+	struct way way;
+
+	if (!stack->relaying || request->method == SIP_M_INVITE || !to ||
+	    to->tag.len == 0 || !sip_msg_from(request) ||
+	    sip_msg_max_forwards(request) == 0 ||
+	    sip_msg_header_named(request, SIP_STR("Proxy-Require")).p ||
+	    !find_way(stack, request, &way))
+		return false;
+	if (way.rest_len > 0) {
+		edits[0].op = SIP_EDIT_SET;
+		edits[0].value = sip_str_of(way.rest, way.rest_len);
+	}
+	if (request->method == SIP_M_ACK) {
+		pass_ack(stack, request, &spec, &way.target);
+		return true;
+	}
+	if (!sip_msg_header_named(request, SIP_STR("Max-Breadth")).p) {
+		edits[1] = (struct sip_edit){ SIP_EDIT_SET, SIP_STR("Max-Breadth"),
+			                      SIP_STR("60") };
+		spec.edit_count = 2;
+	}
+	return couple(stack, request, reply, &spec, &way.target);
+}
+
+void sip_stack_relay_report(struct sip_stack *stack, struct sip_tx *client,
+                            enum sip_tx_report report, const struct sip_msg *response)
+{
+	const struct sip_response_spec sorry = { .status = 500 };
+	struct sip_tx *server = client->upstream;
+	const char *why;
+
+	if (report == SIP_TX_PASS && response->status > 100)
+		(void)sip_stack_relay(stack, server, response, NULL, 0, &why);
+	else if (report == SIP_TX_UNSENT) /* a 503 of ours, which goes back as 500 */
+		(void)sip_stack_respond(stack, server, &sorry, false, &why);
+	/* Without an answer there is none to give: a 408 would come too late, and one
+	 * that came is not passed on (RFC 4320 4.2). */
+	if (report == SIP_TX_TERMINATED && !server->final && !sip_tx_is_over(server))
+		sip_tx_terminate(server);
+}
