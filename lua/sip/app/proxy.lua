@@ -149,6 +149,7 @@ local function new_fork(self, options)
     record = record,
     timeout = options.timeout,
     timer_c = ua.timer_c,
+    patience = ua.patience,
     redirects = options.redirects or 0,
     owner = self,
   }

@@ -108,8 +108,11 @@ function request_mt:__close(e)
     else
       leg:hangup()
     end
+  elseif self.state == "forwarding" then
+    self.fallback = nil -- nobody is left to decide
   elseif self.state == "new" then
     if self.scope.cancelled then
+      self.tx:drop()
       self:finish(err.new "ended")
     elseif e then
       self:respond(500)

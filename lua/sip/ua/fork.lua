@@ -22,6 +22,7 @@ local M = {}
 ---@field record? { mark: string, from: sip.Interface }
 ---@field timeout? number       seconds that a group may take
 ---@field timer_c number
+---@field patience number       seconds for which requests that are no INVITE are repeated
 ---@field redirects integer     how many further targets of 3xx may be tried
 ---@field owner table
 
@@ -48,6 +49,7 @@ end
 ---@return sip.Fork
 function M.new(fields)
   fields.state = "open"
+  fields.given_up_at = fields.line.sched:now() + fields.patience
   fields.branches = {}
   fields.challenges = {}
   return setmetatable(fields, fork_mt)
@@ -266,13 +268,27 @@ function Fork:choose()
   self.owner:settled(best.status, best.res)
 end
 
+-- RFC 4320 4.2: 408 to what is no INVITE helps nobody. The transaction goes when the
+-- request is not repeated any more: a repetition is not to be forwarded.
+local function say_nothing(self)
+  local sched, tx = self.line.sched, self.tx
+  local left = self.given_up_at - sched:now()
+  if left < 0.001 then
+    tx:drop()
+  else
+    sched:arm(left, { expired = function()
+      tx:drop()
+    end })
+  end
+end
+
 --- Send the chosen failure back.
 ---@param status integer
 ---@param res? sip.Message
 function Fork:relay(status, res)
   local tx = self.tx
   if status == 408 and self.method ~= "INVITE" then
-    tx:drop() -- whom it would reach has given up as well (RFC 4320 4.2)
+    say_nothing(self)
   elseif status == 503 then
     tx:respond(500) -- our next hop's trouble is not ours (16.7 step 6)
   elseif not res then
