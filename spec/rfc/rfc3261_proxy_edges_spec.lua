@@ -74,4 +74,53 @@ describe("a proxy", function()
     assert.equal(1, times)
     assert.same({}, f:statuses())
   end)
+
+  describe("with more than goes back", function()
+    it("C-212: sends challenges without end as far as they go", function()
+      f:forward_to { at(ONE), at(TWO) }
+      local list = {}
+      for i = 1, 70 do
+        list[2 * i - 1], list[2 * i] = "WWW-Authenticate", ('Digest realm="%d"'):format(i)
+      end
+      f:answers(ONE, 0, { 401, headers = list })
+      f:answers(TWO, 0.1, { 401, headers = list })
+      f:send()
+      f:run(20)
+      assert.same({ 401 }, f:statuses())
+      assert.equal(102, #f:last_response():values "WWW-Authenticate")
+    end)
+
+    it("sends one challenge when there is no room for all", function()
+      f:forward_to { at(ONE), at(TWO), at(THREE) }
+      local long = {}
+      for i = 1, 6 do
+        long[2 * i - 1], long[2 * i] = "Proxy-Authenticate",
+          ('Digest realm="%s"'):format(("x"):rep(4900))
+      end
+      for _, ip in ipairs { ONE, TWO, THREE } do
+        f:answers(ip, 0, { 407, headers = long })
+      end
+      f:send()
+      f:run(20)
+      assert.same({ 407 }, f:statuses())
+      assert.equal(6, #f:last_response():values "Proxy-Authenticate")
+    end)
+
+    it("lets no script edit without end", function()
+      local complaint
+      f:forward_to(at(ONE), nil, function(req)
+        complaint = select(2, pcall(function()
+          for _ = 1, 70 do
+            req:add("X-Long", "1")
+          end
+        end))
+      end)
+      f:answers(ONE, 0, 200)
+      f:send { method = "MESSAGE" }
+      f:run(1)
+      assert.truthy(tostring(complaint):find "no more than 50 edits")
+      assert.equal(50, #f:requests(ONE)[1]:values "X-Long")
+      assert.same({ 200 }, f:statuses())
+    end)
+  end)
 end)

@@ -17,6 +17,7 @@ local M = {}
 local verbs = request_of.class
 
 local MAX_FORWARDS, MAX_BREADTH = 70, 60
+local EDITS = 50 -- of a script, at most
 
 -- What a script may not edit: it belongs to the transaction, or to the route, or
 -- says how long the body is.
@@ -36,6 +37,7 @@ local function edit(self, op, name, value)
     self.edits = edits
   end
   local n = #edits
+  misuse.unless(n < 3 * EDITS, "%s: no more than %d edits", op, EDITS)
   edits[n + 1], edits[n + 2], edits[n + 3] = op, name, value
 end
 

@@ -8,6 +8,8 @@ local branch_of = require "sip.ua.branch"
 
 local M = {}
 
+local CHALLENGES = 32 -- of other branches in one answer, at most
+
 ---@class sip.ForkFields
 ---@field line sip.Line
 ---@field tx any                server transaction
@@ -242,19 +244,31 @@ function Fork:candidate(status, res)
   end
 end
 
--- All challenges in one answer (16.7 step 7).
+-- All challenges in one answer (16.7 step 7), as many as are of any use.
 local function aggregated(self, res)
   local edits = {}
   for _, other in ipairs(self.challenges) do
     for _, name in ipairs { "WWW-Authenticate", "Proxy-Authenticate" } do
       local i = other ~= res and 1
-      while i and other:header(name, i) do
+      while i and other:header(name, i) and #edits < 3 * CHALLENGES do
         table.move({ "add", name, other:header(name, i) }, 1, 3, #edits + 1, edits)
         i = i + 1
       end
     end
   end
   return edits
+end
+
+-- A transaction never stays without its final, whatever there is no room or no memory
+-- for.
+local function send_back(self, res, edits)
+  local tx = self.tx
+  local ok, name = tx:forward(res, edits)
+  if ok or name == "no_memory" and self.method == "INVITE" and res:status() < 300 then
+    return -- a 2xx comes again
+  elseif not (edits and tx:forward(res) or tx:respond(500)) then
+    tx:drop()
+  end
 end
 
 ---@private
@@ -294,9 +308,9 @@ function Fork:relay(status, res)
   elseif not res then
     tx:respond(status)
   elseif status == 401 or status == 407 then
-    tx:forward(res, aggregated(self, res))
+    send_back(self, res, aggregated(self, res))
   else
-    tx:forward(res)
+    send_back(self, res)
   end
 end
 
@@ -313,7 +327,7 @@ end
 ---@private
 function Fork:success(branch, res)
   if self.state == "open" then
-    self.tx:forward(res)
+    send_back(self, res)
     self:answered(res, branch)
   elseif self.state == "failed" and self.method == "INVITE" then
     branch:let_go()
