@@ -133,6 +133,29 @@ function M.hop(uri)
   }
 end
 
+--- A URI without what a Request-URI may not have: headers and a method (RFC 3261
+--- 19.1.1).
+---@param uri string
+---@return string
+function M.request_uri(uri)
+  if not find(uri, "?", 1, true) and not find(uri, "[mM][eE][tT][hH][oO][dD]=") then
+    return uri
+  end
+  local parsed = core.uri(uri)
+  if not parsed or parsed.scheme ~= "sip" and parsed.scheme ~= "sips" then
+    return uri
+  end
+  local params = {}
+  for _, name in ipairs(parsed.params or {}) do
+    if name:lower() ~= "method" then
+      params[#params + 1] = name
+      params[name] = parsed.params[name]
+    end
+  end
+  parsed.headers, parsed.params = nil, params
+  return core.uri_write(parsed)
+end
+
 --- The URI's parts, or nil and why it is none.
 ---@param text string
 ---@return table? uri

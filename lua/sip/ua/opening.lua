@@ -37,6 +37,7 @@ end
 -- before (8.1.2): as 12.2.1.1 does it.
 local function aim(self, uri)
   local set, lines = self.route, ""
+  uri = address.request_uri(uri)
   local hop, why
   if not set or #set == 0 then
     hop, why = address.hop(uri)

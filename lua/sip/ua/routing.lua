@@ -100,6 +100,7 @@ end
 ---@return sip.Aim? aim
 ---@return string? why
 function M.aim(target, route, changed)
+  target = address.request_uri(target)
   if not route or not route[1] then
     local hop, why = address.hop(target)
     if not hop then
@@ -114,7 +115,10 @@ function M.aim(target, route, changed)
   local hop, why = address.hop(first.uri)
   if not hop then
     return nil, why
-  elseif hop.lr then
+  elseif match(target, "^[sS][iI][pP][sS]:") then -- whatever the route says
+    hop.transport, hop.open = "tls", false
+  end
+  if hop.lr then
     return { uri = target, hop = hop, route = changed and route or nil }
   end
   -- A strict router: it takes the Request-URI for its own (16.6 step 6).
