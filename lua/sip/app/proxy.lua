@@ -244,18 +244,19 @@ end
 
 --- Of a fork that has settled for a failure: somebody has answered all the same. If
 --- that failure has not gone back, this does, and what came after it is over.
+--- What has become a call of our own is answered by that.
 ---@param res sip.Message
+---@return boolean taken
 ---@private
 function verbs:late(res)
-  if self.state ~= "new" and self.state ~= "forwarding" then
-    return
-  end
-  self.tx:forward(res)
-  if self.fork then
+  if self.call_leg or not self.tx:forward(res) then
+    return false
+  elseif self.fork then
     self.fork:answered(res)
   else
     self:finish(err.new("ended", { message = "an earlier target has answered" }))
   end
+  return true
 end
 
 -- Send without a transaction, by what the route or the Request-URI says; names are

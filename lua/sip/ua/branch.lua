@@ -1,6 +1,7 @@
 --- One branch of a request that is forwarded (RFC 3261 16.6): its copy, the places
 --- of its next hop one after the other (RFC 3263 4.3), and timer C.
 
+local address = require "sip.msg.address"
 local resolve = require "sip.ua.resolve"
 local routing = require "sip.ua.routing"
 
@@ -72,6 +73,16 @@ local function fail(self, status, res)
   self.fork:finished(self)
 end
 
+-- Our own side towards a place, as a Record-Route names it.
+local function side_of(line, transport, host, port)
+  local own, own_port, why = line.stack:local_for(transport, host, port)
+  if own_port == 0 then -- nobody listens for streams: we are reached by datagrams
+    transport = "udp"
+    own, own_port, why = line.stack:local_for(transport, host, port)
+  end
+  return own and { transport = transport, host = own, port = own_port }, why
+end
+
 -- The copy for a place, sent; false and why if it could not be.
 local function attempt(self)
   local fork, place = self.fork, self.places[self.at]
@@ -80,15 +91,11 @@ local function attempt(self)
   local edits = table.move(fork.edits, 1, #fork.edits, 1, {})
   local record = fork.record
   if record then
-    local own, own_port, why = line.stack:local_for(transport, host, port)
-    if not own then
+    local side, why = side_of(line, transport, host, port)
+    if not side then
       return false, why
     end
-    record = {
-      mark = record.mark,
-      from = record.from,
-      to = { transport = transport, host = own, port = own_port },
-    }
+    record = { mark = record.mark, from = record.from, to = side }
   end
   routing.edit(edits, self.aim, record)
   table.move({ "set", "Max-Breadth", tostring(self.breadth) }, 1, 3, #edits + 1, edits)
@@ -191,17 +198,18 @@ function Branch:cancel()
   end
 end
 
--- The targets of a redirection.
+-- The targets of a redirection that we can send to, best first.
 local function contacts(res)
   local list = {}
   for i = 1, #(res:header "Contact" and res:values "Contact" or {}) do
     local contact = res:name_addr("Contact", i)
-    if contact then
-      list[#list + 1] = { uri = contact.uri, q = tonumber(contact.params.q) }
+    if contact and address.hop(contact.uri) then
+      list[#list + 1] = { uri = contact.uri, q = tonumber(contact.params.q) or 1,
+        place = i }
     end
   end
   table.sort(list, function(a, b)
-    return (a.q or 1) > (b.q or 1)
+    return a.q > b.q or a.q == b.q and a.place < b.place
   end)
   return list
 end

@@ -2,7 +2,7 @@
 --- and which of their answers goes back. It never waits; its owner is told once, by
 --- `settled(status, res)`, when a final answer has been chosen, and decides whether
 --- that goes back. A 2xx has gone already. `late(res)` tells of a 2xx to INVITE after
---- that.
+--- that; true: it has gone back, too.
 
 local branch_of = require "sip.ua.branch"
 
@@ -24,7 +24,7 @@ local CHALLENGES = 32 -- of other branches in one answer, at most
 ---@field record? { mark: string, from: sip.Interface }
 ---@field timeout? number       seconds that a group may take
 ---@field timer_c number
----@field patience number       seconds for which requests that are no INVITE are repeated
+---@field patience number      seconds for which what is no INVITE is repeated
 ---@field redirects integer     how many further targets of 3xx may be tried
 ---@field owner table
 
@@ -78,7 +78,7 @@ end
 ---@param targets sip.Target[]  best first
 ---@param order "parallel"|"sequential"|"q"
 function Fork:start(targets, order)
-  self.groups = split(targets, order)
+  self.groups, self.order = split(targets, order), order
   self.tried = {}
   self:advance()
 end
@@ -170,7 +170,7 @@ function Fork:advance()
       self.starting = true
       start_group(self)
       self.starting = false
-    elseif not awaited(self) then
+    elseif not awaited(self) and not (self.groups and self.groups[1]) then
       return self:choose()
     else
       return
@@ -330,8 +330,9 @@ function Fork:success(branch, res)
     send_back(self, res)
     self:answered(res, branch)
   elseif self.state == "failed" and self.method == "INVITE" then
-    branch:let_go()
-    self.owner:late(res)
+    if self.owner:late(res) then
+      branch:let_go()
+    end
   else
     branch:retire()
   end
@@ -368,8 +369,8 @@ function Fork:add(targets)
       list[#list + 1] = target
     end
   end
-  if list[1] then
-    table.insert(self.groups, 1, list)
+  for i, group in ipairs(list[1] and split(list, self.order) or {}) do
+    table.insert(self.groups, i, group)
   end
   return list[1] ~= nil
 end
