@@ -4,7 +4,7 @@
 local forwarding = require "spec.support.forwarding"
 local net_of = require "spec.support.net"
 
-local PROXY, CLIENT, AOR = forwarding.PROXY, forwarding.CLIENT, forwarding.AOR
+local PROXY = forwarding.PROXY
 local ONE, TWO, THREE = forwarding.ONE, forwarding.TWO, forwarding.THREE
 local NOBODY, SLOW = forwarding.NOBODY, "192.0.2.24"
 local at = forwarding.at
@@ -80,7 +80,8 @@ describe("a proxy", function()
       f:forward_to { at(ONE), at(TWO) }
       local list = {}
       for i = 1, 70 do
-        list[2 * i - 1], list[2 * i] = "WWW-Authenticate", ('Digest realm="%d"'):format(i)
+        list[#list + 1] = "WWW-Authenticate"
+        list[#list + 1] = ('Digest realm="%d"'):format(i)
       end
       f:answers(ONE, 0, { 401, headers = list })
       f:answers(TWO, 0.1, { 401, headers = list })
@@ -122,5 +123,121 @@ describe("a proxy", function()
       assert.equal(50, #f:requests(ONE)[1]:values "X-Long")
       assert.same({ 200 }, f:statuses())
     end)
+  end)
+
+  describe("16.7, after a script has gone on", function()
+    it("does not answer a call of ours with a 2xx of an earlier target", function()
+      slow(8, { 200, tag = "slow" })
+      local call
+      proxy:on("*", function(req)
+        req:forward(at(SLOW), { timeout = 5, fallback = true })
+        call = req:call()
+        call:ring()
+        sleep(10)
+        call:answer { sdp = net_of.SDP }
+        call:wait()
+      end)
+      f:send { body = net_of.SDP }
+      f:run(9)
+      f.servers[SLOW].fork(f:requests(SLOW, "INVITE")[1], 200, "slow") -- once more
+      f:run(14)
+      assert.equal("ringing", call.state)
+      assert.same({ 180 }, f:statuses())
+      f:run(15.1)
+      assert.same({ 180, 200 }, f:statuses())
+      assert.is_not.equal("slow", f:last_response():to_tag())
+    end)
+
+    it("C-220: forwards a 2xx of an earlier target after one of a later", function()
+      slow(8, { 200, tag = "slow" })
+      proxy:on("*", function(req)
+        req:forward(at(SLOW), { timeout = 5, fallback = true })
+        req:forward(at(ONE))
+      end)
+      f:answers(ONE, 1, { 200, tag = "one" })
+      f:send()
+      f:run(9)
+      assert.same({ 200, 200 }, f:statuses())
+      assert.equal("slow", f:last_response():to_tag())
+    end)
+  end)
+
+  it("C-204, 16.6 step 2: a Request-URI has neither headers nor a method", function()
+    f:forward_to(at(ONE) .. ";method=BYE;x=1?Replaces=1&Route=%3Csip:evil%3E")
+    f:answers(ONE, 0, 200)
+    f:send { method = "MESSAGE" }
+    f:run(1)
+    local got = f:requests(ONE)[1]
+    assert.equal(at(ONE) .. ";x=1", got:uri())
+    assert.is_nil(got:header "Replaces")
+    assert.is_nil(got:header "Route")
+  end)
+
+  it("16.6 step 7: sips is for TLS alone, whatever a Route says", function()
+    f:forward_to("sips:bob@" .. ONE, { via = "sip:" .. TWO })
+    f:answers(TWO, 0, 200)
+    f:send { method = "MESSAGE" }
+    f:run(1)
+    assert.same({}, f:requests(TWO))
+    assert.same({ 500 }, f:statuses())
+  end)
+
+  it("C-205: names no port 0 where nobody listens for streams", function()
+    local by_udp = net:endpoint("192.0.2.11", { listen = "udp:192.0.2.11:5060" })
+    by_udp:on("*", function(req)
+      req:record_route()
+      req:forward "sip:bob@192.0.2.31;transport=tcp"
+    end)
+    local ua = net:endpoint "192.0.2.31"
+    ua:on_call(function(leg)
+      leg:answer { sdp = net_of.SDP }
+      leg:wait()
+    end)
+    f.client.request("192.0.2.11", { method = "INVITE", body = net_of.SDP })
+    f:run(1)
+    local res = f:last_response()
+    local routes = res:values "Record-Route"
+    assert.equal(1, #routes)
+    assert.truthy(routes[1]:find "^<sip:192.0.2.11:5060;lr;")
+    f.client.request("192.0.2.11", { method = "BYE", uri = res:contact_uri(), cseq = 2,
+      to = res:header "To", headers = { "Route", routes[1] } })
+    f:run(40)
+    assert.equal(200, f:last_response():status())
+  end)
+
+  describe("16.7 step 4:", function()
+    it("the targets of a 3xx have their order, and what is none stays out", function()
+      f:forward_to(at(ONE), { redirects = 5 })
+      f:answers(ONE, 0, { 302, headers = { "Contact",
+        ("<%s>;q=0.2, <mailto:bob@example.org>, <%s>;q=0.7"):format(at(TWO),
+          at(THREE)) } })
+      f:answers(TWO, 1, 486)
+      f:answers(THREE, 1, 480)
+      f:send()
+      f:run(0.5)
+      assert.same({ 0, 1 }, { #f:requests(TWO), #f:requests(THREE) })
+      f:run(5)
+      assert.same({ 1, 1 }, { #f:requests(TWO, "INVITE"),
+        #f:requests(THREE, "INVITE") })
+      assert.same({ 486 }, f:statuses())
+    end)
+
+    it("a 3xx to where nobody can send goes back", function()
+      f:forward_to(at(ONE), { redirects = 5 })
+      f:answers(ONE, 0, { 302, headers = { "Contact", "<mailto:bob@example.org>" } })
+      f:send()
+      f:run(5)
+      assert.same({ 302 }, f:statuses())
+    end)
+  end)
+
+  it("C-200: what the breadth leaves no room for waits for who says nothing", function()
+    f:forward_to({ at(NOBODY), at(ONE) }, { timeout = 3, order = "sequential" })
+    f:answers(ONE, 0, 200)
+    f:send { headers = { "Max-Breadth", "1" } }
+    f:run(30)
+    assert.same({}, f:requests(ONE))
+    f:run(40)
+    assert.same({ 200 }, f:statuses())
   end)
 end)
