@@ -141,11 +141,33 @@ end
 ---@class spec.BaresipOptions
 ---@field port integer     its own, for UDP and TCP, and that of TLS after it
 ---@field tcp? boolean     its Contact says so
+---@field account? spec.Account  whom it is; nobody who registers
 ---@field media integer    the first of its RTP ports
 ---@field source string    the WAV that it plays
 ---@field answer? string   "auto", "manual"
 ---@field dial? string     a URI
 ---@field seconds? integer
+
+---@class spec.Account
+---@field user string
+---@field password string
+---@field domain string
+---@field proxy integer     the port of its registrar and proxy
+---@field seconds? integer  how long a registration lasts: 60
+
+-- Its line in the file of accounts.
+local function account_line(options)
+  local transport = options.tcp and ";transport=tcp" or ""
+  local mode = ";answermode=" .. (options.answer or "auto")
+  local account = options.account
+  if not account then
+    return ("<sip:bob@127.0.0.1:%d%s>;regint=0%s\n"):format(options.port, transport,
+      mode)
+  end
+  return ("<sip:%s@%s%s>;auth_user=%s;auth_pass=%s;outbound=\"sip:127.0.0.1:%d%s\""
+    .. ";regint=%d%s\n"):format(account.user, account.domain, transport, account.user,
+    account.password, account.proxy, transport, account.seconds or 60, mode)
+end
 
 --- baresip without a face: it answers by itself, or dials.
 ---@param options spec.BaresipOptions
@@ -155,9 +177,7 @@ function M.baresip(options)
   local port = options.port
   process.write(folder .. "/config", baresip_config:format(port, options.media,
     options.media + 99, options.source, folder, module_path(), port + CONTROL))
-  local account = "<sip:bob@127.0.0.1:%d%s>;regint=0;answermode=%s\n"
-  process.write(folder .. "/accounts", account:format(port,
-    options.tcp and ";transport=tcp" or "", options.answer or "auto"))
+  process.write(folder .. "/accounts", account_line(options))
   process.write(folder .. "/contacts", "")
   local argv = { "baresip", "-f", folder, "-t", options.seconds or 20 }
   if options.dial then

@@ -1,22 +1,20 @@
 # Calls, plays a raw mu-law file, presses digits, keeps what it hears; hangs up after
 # SECONDS, or when it hears a #.
 # Usage: perl netsip_calls.pl HOST:PORT[;transport=tcp] URI IN.ulaw OUT.ulaw SECONDS
-#        [DIGITS]
+#        [DIGITS [ACCOUNT]]
 use strict;
 use warnings;
 use FindBin;
 use lib $FindBin::Bin;
-use Net::SIP;
 use Keep;
+use Phone;
 
-my ($local, $uri, $in, $out, $seconds, $digits) = @ARGV;
+my ($local, $uri, $in, $out, $seconds, $digits, $account) = @ARGV;
 $| = 1;
 my $keep = Keep->new($out);
-my ($address, $port, $transport) = $local =~ /^(.*):(\d+)(?:;transport=(\w+))?$/;
-my $ua = Net::SIP::Simple->new(from => "sip:perl\@$address:$port", leg => {
-    addr => $address, port => $port, proto => $transport || 'udp',
-    contact => "sip:$local",
-});
+my $phone = Phone->new($local, $account);
+my $ua = $phone->ua;
+$phone->registers;
 my ($over, $enough);
 my $call = $ua->invite(
     $uri,
@@ -41,3 +39,4 @@ if ($over) {
     $ua->loop(5, \$done);
     print $done ? "bye answered\n" : "bye lost\n";
 }
+$phone->leaves;
