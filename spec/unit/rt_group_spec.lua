@@ -106,7 +106,7 @@ describe("groups", function()
         sched:all(function()
           sched:spawn(function()
             sched:sleep(5)
-            note "never"
+            note "on"
           end)
           return 1
         end)
@@ -167,7 +167,7 @@ describe("groups", function()
           local _, inner = sched:timeout(1, after(9))
           note("inner", inner.name, sched:now())
           sched:timeout(9, after(9))
-          note "never"
+          note "on"
         end)
         note("outer", tostring(value), e.name, sched:now())
       end)
@@ -245,6 +245,44 @@ describe("groups", function()
       driver:advance(20)
       assert.same({ "the call was cancelled (hangup)", "0", "script 0", "finally 0" },
         notes)
+    end)
+
+    for _, verb in ipairs { "any", "all", "timeout" } do
+      it(verb .. " is left by it, also where no function has begun", function()
+        script(function()
+          if verb == "timeout" then
+            sched:timeout(9, note, "begun")
+          else
+            sched[verb](sched, after(9), after(9))
+          end
+        end)
+        sched:spawn(function() -- in the turn of the script, behind it
+          call:cancel "hangup"
+        end)
+        driver:advance(20)
+        assert.same({ "the call was cancelled (hangup)", "0", "script 0", "finally 0" },
+          notes)
+      end)
+    end
+
+    it("goes on in a closer, also where no function has begun", function()
+      call = sched:scope "call"
+      call:spawn(function()
+        do
+          local _ <close> = setmetatable({}, { __close = function()
+            local ok, e = sched:timeout(9, note, "begun")
+            note(tostring(ok), e.name, sched:now())
+          end })
+        end
+        note "on"
+        sched:sleep(1)
+        note "never"
+      end)
+      sched:spawn(function()
+        call:cancel "hangup"
+      end)
+      driver:advance(20)
+      assert.same({ "nil ended 0", "on" }, notes)
     end)
 
     it("nests", function()

@@ -55,14 +55,17 @@ function Group:ended(child)
   end
 end
 
---- Nothing lives in the scope any more (called by the scope).
+--- Nothing lives in the scope any more (called by the scope). Where a cancellation from
+--- above has ended it, the waiting task is the next to hear of that, and is not woken,
+--- unless it waits in a closer, which no cancellation ends.
 function Group:notify()
+  local parent = self.parent
   if self.leaving then
     self.leaving = nil
-    self.parent:interrupt()
-  elseif self.waits then
+    parent:interrupt()
+  elseif self.waits and (not parent.scope.cancelled or parent:is_closing()) then
     self.waits = false
-    self.parent:deliver()
+    parent:deliver()
   end
 end
 

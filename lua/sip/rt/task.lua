@@ -188,6 +188,12 @@ local function limit(self)
   return true
 end
 
+--- Whether its closers run, after an error or a cancellation, or at the end of a block.
+---@return boolean
+function Task:is_closing()
+  return self.traceback ~= nil or unwind.closing(self.thread)
+end
+
 --- The wait raises the cancellation.
 function Task:interrupt()
   abandon(self, "cancelled")
@@ -210,7 +216,7 @@ function Task:cancel(cancelled)
     self:finish()
   elseif state == "waiting" then
     local place = self.place
-    if self.traceback or unwind.closing(self.thread) then
+    if self:is_closing() then
       if not limit(self) then
         self:kill("cleanup")
       end
@@ -232,7 +238,7 @@ end
 --- script is shown the cancellation once, and at its second verb it is parked:
 --- the scheduler finds it so and kills it.
 function Task:enter_ending()
-  local closing = self.traceback or unwind.closing(self.thread)
+  local closing = self:is_closing()
   if closing and limit(self) then
     return
   end
