@@ -67,24 +67,6 @@ function verbs:record_route()
   self.recording = true
 end
 
--- What a request that comes in asks for, our own part in its route taken away (16.4).
-local function routing_of(ua, message)
-  return routing.read(message, {
-    is_self = function(hop)
-      return ua:is_self(hop)
-    end,
-    is_marked = function(mark)
-      return ua.stack:is_marked(message, mark)
-    end,
-  })
-end
-
-local function request(ua, tx, message, routed)
-  local req = request_of.new(ua, tx, message, routed.uri)
-  req.route = routed.route
-  return req
-end
-
 --- A request for a handler.
 ---@param ua sip.Endpoint
 ---@param tx any
@@ -92,7 +74,8 @@ end
 ---@return sip.Request
 ---@private
 function M.request(ua, tx, message)
-  return request(ua, tx, message, routing_of(ua, message))
+  local uri, route = routing.read(message, ua)
+  return request_of.new(ua, tx, message, uri, route)
 end
 
 -- 16.3: why a request cannot be passed on; nil when it can.
@@ -133,7 +116,7 @@ local function new_fork(self, options)
     local _, _, transport = self.tx:source()
     record = {
       mark = ua.stack:mark(message),
-      from = { transport = transport, host = host, port = port },
+      transport = transport, host = host, port = port,
     }
   end
   return fork_of.new {
@@ -154,6 +137,9 @@ local function new_fork(self, options)
     patience = ua.patience,
     redirects = options.redirects or 0,
     owner = self,
+    -- Room for what the fork puts in, so that the table does not grow.
+    state = nil,
+    branches = nil,
   }
 end
 
@@ -261,13 +247,14 @@ end
 
 -- Send without a transaction, by what the route or the Request-URI says; names are
 -- looked up first. Nobody is told whether it arrived.
-local function pass(ua, message, routed, fields)
-  local route = routed.route or message:header "Route" and message:values "Route"
-  local aim = routing.aim(routed.uri, route, routed.route ~= nil)
+local function pass(ua, message, branch, uri, route, script)
+  local changed = route ~= nil
+  route = route or message:header "Route" and message:values "Route"
+  local aim = routing.aim(uri, route, changed)
   if not aim or message:max_forwards() == 0 then
     return false
   end
-  local edits = table.move(fields.edits or {}, 1, #(fields.edits or {}), 1, {})
+  local edits = script and table.move(script, 1, #script, 1, {}) or {}
   routing.edit(edits, aim)
   message:keep()
   resolve.start(ua, aim.hop, function(places)
@@ -278,7 +265,7 @@ local function pass(ua, message, routed, fields)
         uri = aim.uri,
         max_forwards = (message:max_forwards() or MAX_FORWARDS + 1) - 1,
         edits = edits,
-        branch = fields.branch,
+        branch = branch,
         transport = place.transport,
         host = place.host,
         port = place.port,
@@ -302,11 +289,8 @@ function M.stateless(self, list, options)
     self:respond(status, headers)
     return nil, err.from_status(status)
   end
-  local ok = pass(self.ua, self.message, { uri = self.uri,
-    route = options.route or self.route }, {
-    edits = self.edits,
-    branch = self.ua.stack:stateless_branch(self.message),
-  })
+  local ok = pass(self.ua, self.message, self.ua.stack:stateless_branch(self.message),
+    self.uri, options.route or self.route, self.edits)
   if not ok then
     self:respond(416)
     return nil, err.from_status(416)
@@ -325,11 +309,11 @@ end
 ---@return boolean taken
 ---@private
 function M.relay(ua, tx, message)
-  local routed = routing_of(ua, message)
-  if not routed.marked then
+  local uri, route, marked = routing.read(message, ua)
+  if not marked then
     return false
   end
-  local req = request(ua, tx, message, routed)
+  local req = request_of.new(ua, tx, message, uri, route)
   if ua.watch then
     req:start(ua.watch, M.go_on)
     return true
@@ -358,11 +342,11 @@ end
 ---@param message sip.Message
 ---@private
 function M.ack(ua, message)
-  local routed = routing_of(ua, message)
-  if routed.marked then
-    pass(ua, message, routed, { branch = "z9hG4bK" .. ua:token(20) })
-  elseif ua.passes and not ua:is_local(routed.uri) then
-    pass(ua, message, routed, { branch = ua.stack:stateless_branch(message) })
+  local uri, route, marked = routing.read(message, ua)
+  if marked then
+    pass(ua, message, "z9hG4bK" .. ua:token(20), uri, route)
+  elseif ua.passes and not ua:is_local(uri) then
+    pass(ua, message, ua.stack:stateless_branch(message), uri, route)
   end
 end
 
@@ -374,9 +358,9 @@ end
 ---@return boolean passed
 ---@private
 function M.cancel(ua, tx, message)
-  local routed = routing_of(ua, message)
-  if not ua.passes or ua:is_local(routed.uri) or not pass(ua, message, routed,
-    { branch = ua.stack:stateless_branch(message) }) then
+  local uri, route = routing.read(message, ua)
+  if not ua.passes or ua:is_local(uri)
+    or not pass(ua, message, ua.stack:stateless_branch(message), uri, route) then
     return false
   end
   tx:drop()

@@ -77,9 +77,10 @@ end
 ---@param tx any
 ---@param message sip.Message
 ---@param uri string
+---@param route? string[]  the Route values that are left, when some were taken away
 ---@return sip.Request
 ---@private
-function M.new(ua, tx, message, uri)
+function M.new(ua, tx, message, uri, route)
   message:keep()
   return setmetatable({
     ua = ua,
@@ -88,6 +89,12 @@ function M.new(ua, tx, message, uri)
     message = message,
     method = message:method(),
     uri = uri,
+    route = route,
+    -- Named so that the table has room for them and does not grow.
+    scope = nil,
+    rest = nil,
+    fork = nil,
+    done = nil,
   }, request_mt)
 end
 

@@ -36,6 +36,12 @@ function M.new(fork, target, breadth)
     breadth = breadth,
     done = false,
     heard = false,
+    -- Named so that the table has room for them and does not grow.
+    aim = nil,
+    places = nil,
+    at = nil,
+    tx = nil,
+    timer = nil,
   }, branch_mt)
 end
 
@@ -80,7 +86,7 @@ local function side_of(line, transport, host, port)
     transport = "udp"
     own, own_port, why = line.stack:local_for(transport, host, port)
   end
-  return own and { transport = transport, host = own, port = own_port }, why
+  return transport, own, own_port, why
 end
 
 -- The copy for a place, sent; false and why if it could not be.
@@ -88,18 +94,18 @@ local function attempt(self)
   local fork, place = self.fork, self.places[self.at]
   local line, transport = fork.line, place.transport
   local host, port = place.host, place.port
-  local edits = table.move(fork.edits, 1, #fork.edits, 1, {})
-  local record = fork.record
-  if record then
-    local side, why = side_of(line, transport, host, port)
-    if not side then
+  local side, own, own_port, why
+  if fork.record then
+    side, own, own_port, why = side_of(line, transport, host, port)
+    if not own then
       return false, why
     end
-    record = { mark = record.mark, from = record.from, to = side }
   end
-  routing.edit(edits, self.aim, record)
-  table.move({ "set", "Max-Breadth", tostring(self.breadth) }, 1, 3, #edits + 1, edits)
-  local tx, name, why = line.stack:forward {
+  local edits = { "set", "Max-Breadth", tostring(self.breadth) }
+  table.move(fork.edits, 1, #fork.edits, 4, edits)
+  routing.edit(edits, self.aim, fork.record, side, own, own_port)
+  local tx, name
+  tx, name, why = line.stack:forward {
     message = fork.message,
     uri = self.aim.uri,
     max_forwards = fork.max_forwards,

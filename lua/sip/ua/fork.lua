@@ -21,7 +21,7 @@ local CHALLENGES = 32 -- of other branches in one answer, at most
 ---@field route? string[]       Route values that are left
 ---@field rerouted boolean      they are not those of the message
 ---@field tail string           for loop detection
----@field record? { mark: string, from: sip.Interface }
+---@field record? sip.RecordRoute
 ---@field timeout? number       seconds that a group may take
 ---@field timer_c number
 ---@field patience number      seconds for which what is no INVITE is repeated
@@ -33,7 +33,7 @@ local CHALLENGES = 32 -- of other branches in one answer, at most
 ---@field private groups sip.Target[][]
 ---@field private branches sip.Branch[]  those that have no final yet
 ---@field private best? { status: integer, res?: sip.Message }
----@field private challenges sip.Message[]
+---@field private challenges? sip.Message[]
 local Fork = {}
 local fork_mt = { __name = "sip.Fork", __index = Fork }
 
@@ -53,7 +53,6 @@ function M.new(fields)
   fields.state = "open"
   fields.given_up_at = fields.line.sched:now() + fields.patience
   fields.branches = {}
-  fields.challenges = {}
   return setmetatable(fields, fork_mt)
 end
 
@@ -123,13 +122,14 @@ local function start_group(self)
   end
   local share = n > 0 and left // n
   for i = 1, n do
-    self.branches[#self.branches + 1] = branch_of.new(self, group[i], share)
+    group[i] = branch_of.new(self, group[i], share)
+    self.branches[#self.branches + 1] = group[i]
   end
   if self.timeout and n > 0 then
     self.timer = self.line.sched:arm(self.timeout, self)
   end
-  for _, branch in ipairs(table.move(self.branches, 1, #self.branches, 1, {})) do
-    branch:start()
+  for i = 1, n do
+    group[i]:start()
   end
 end
 
@@ -236,6 +236,7 @@ function Fork:candidate(status, res)
     self.best = { status = status, res = res }
   end
   if res and (status == 401 or status == 407) then
+    self.challenges = self.challenges or {}
     table.insert(self.challenges, res)
   end
   if status >= 600 and self.groups then -- nothing new begins (16.7 step 5)
@@ -247,7 +248,7 @@ end
 -- All challenges in one answer (16.7 step 7), as many as are of any use.
 local function aggregated(self, res)
   local edits = {}
-  for _, other in ipairs(self.challenges) do
+  for _, other in ipairs(self.challenges or {}) do
     for _, name in ipairs { "WWW-Authenticate", "Proxy-Authenticate" } do
       local i = other ~= res and 1
       while i and other:header(name, i) and #edits < 3 * CHALLENGES do

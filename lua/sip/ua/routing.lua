@@ -9,34 +9,25 @@ local M = {}
 local find, match = string.find, string.match
 local concat, move = table.concat, table.move
 
----@class sip.Routing
----@field uri string        the Request-URI after 16.4
----@field route? string[]   the Route values that are left, when some were taken away
----@field marked boolean    it came along a Record-Route of ours
-
----@class sip.RoutingSelf
----@field is_self fun(hop: sip.Hop): boolean  is it one of our own addresses?
----@field is_marked fun(mark: string): boolean  is this mark one that we made?
-
 local function mark_of(uri)
   return match(uri, ";mark=([%w]+)")
 end
 
--- Whether a URI names us: by a mark of ours, which only we can make, or by address.
-local function names_us(uri, own)
-  local mark = mark_of(uri)
-  if mark and own.is_marked(mark) then
-    return true, true
+-- The URI of a Route value; nearly all of them are nothing else.
+local function uri_of(value)
+  local uri = match(value, "^<([^<>]*)>$")
+  if not uri then
+    local parsed = address.parse(value)
+    uri = parsed and parsed.uri
   end
-  local hop = address.hop(uri)
-  return hop ~= nil and own.is_self(hop), false
+  return uri
 end
 
 -- An maddr of ours has brought the request here and has done its work.
-local function without_maddr(uri, own)
+local function without_maddr(uri, line)
   local parsed = find(uri, ";maddr=", 1, true) and address.uri(uri)
   local hop = parsed and address.hop(uri)
-  if not hop or not own.is_self(hop) then
+  if not hop or not line:is_self(hop) then
     return uri
   end
   local params = {}
@@ -50,30 +41,43 @@ local function without_maddr(uri, own)
   return address.compose(parsed)
 end
 
+-- Whether a URI names us: by a mark of ours, which only we can make, or by address.
+local function names_us(uri, line, message)
+  local mark = mark_of(uri)
+  if mark and line.stack:is_marked(message, mark) then
+    return true, true
+  end
+  local hop = address.hop(uri)
+  return hop ~= nil and line:is_self(hop), false
+end
+
 --- What a request that has come asks for, our own part in its route taken away.
 ---@param message sip.Message
----@param own sip.RoutingSelf
----@return sip.Routing
-function M.read(message, own)
+---@param line sip.Line
+---@return string uri        the Request-URI after 16.4
+---@return string[]? route   the Route values that are left, when some were taken away
+---@return boolean marked    it came along a Record-Route of ours
+function M.read(message, line)
   local uri, marked = message:uri(), false
   local route = message:header "Route" and message:values "Route"
   local taken = false
-  if find(uri, ";mark=", 1, true) and own.is_marked(mark_of(uri)) then
+  local mark = find(uri, ";mark=", 1, true) and mark_of(uri)
+  if mark and line.stack:is_marked(message, mark) then
     marked = true -- by a strict router, which wrote our Record-Route there
-    local last = route and address.parse(route[#route])
+    local last = route and route[1] and uri_of(route[#route])
     if last then
-      uri, taken = last.uri, true
+      uri, taken = last, true
       route[#route] = nil
     end
   else
-    uri = without_maddr(uri, own)
+    uri = without_maddr(uri, line)
   end
   local first = 1
   while route and route[first] do -- both of a double Record-Route (RFC 5658)
-    local parsed = address.parse(route[first])
     local ours, by_mark = false, false
-    if parsed then
-      ours, by_mark = names_us(parsed.uri, own)
+    local value = uri_of(route[first])
+    if value then
+      ours, by_mark = names_us(value, line, message)
     end
     if not ours then
       break
@@ -81,11 +85,7 @@ function M.read(message, own)
     marked = marked or by_mark
     first, taken = first + 1, true
   end
-  return {
-    uri = uri,
-    route = taken and move(route, first, #route, 1, {}) or nil,
-    marked = marked,
-  }
+  return uri, taken and move(route, first, #route, 1, {}) or nil, marked
 end
 
 ---@class sip.Aim
@@ -108,11 +108,11 @@ function M.aim(target, route, changed)
     end
     return { uri = target, hop = hop, route = changed and {} or nil }
   end
-  local first = address.parse(route[1])
+  local first = uri_of(route[1])
   if not first then
     return nil, "a route is no address"
   end
-  local hop, why = address.hop(first.uri)
+  local hop, why = address.hop(first)
   if not hop then
     return nil, why
   elseif match(target, "^[sS][iI][pP][sS]:") then -- whatever the route says
@@ -124,7 +124,7 @@ function M.aim(target, route, changed)
   -- A strict router: it takes the Request-URI for its own (16.6 step 6).
   local rest = move(route, 2, #route, 1, {})
   rest[#rest + 1] = "<" .. target .. ">"
-  return { uri = first.uri, hop = hop, route = rest }
+  return { uri = first, hop = hop, route = rest }
 end
 
 ---@class sip.Interface  what a message comes by or leaves by
@@ -132,40 +132,41 @@ end
 ---@field host string
 ---@field port integer
 
---- Our Record-Route for an interface.
----@param at sip.Interface
----@param mark string
----@return string
-function M.record(at, mark)
-  return concat { "<sip:", address.bracket(at.host), ":", at.port,
-    at.transport == "udp" and "" or ";transport=" .. at.transport, ";lr;mark=", mark,
-    ">" }
+-- Our Record-Route for an interface.
+local function record_route(transport, host, port, mark)
+  return "<sip:" .. address.bracket(host) .. ":" .. port
+    .. (transport == "udp" and "" or ";transport=" .. transport)
+    .. ";lr;mark=" .. mark .. ">"
 end
+
+---@class sip.RecordRoute: sip.Interface  what the request came by
+---@field mark string
 
 --- The edits that a copy wants beside the script's: Record-Route, both sides where
 --- they differ (RFC 5658), and Route.
 ---@param edits string[]  appended to
 ---@param aim sip.Aim
----@param record? { mark: string, from: sip.Interface, to: sip.Interface }
-function M.edit(edits, aim, record)
+---@param record? sip.RecordRoute
+---@param transport? string  what the copy leaves by, and its own address there
+---@param host? string
+---@param port? integer
+function M.edit(edits, aim, record, transport, host, port)
   local n = #edits
-  local function add(op, name, value)
-    edits[n + 1], edits[n + 2], edits[n + 3] = op, name, value
-    n = n + 3
-  end
   if record then
-    local from, to = record.from, record.to
-    add("first", "Record-Route", M.record(from, record.mark))
-    if from.host ~= to.host or from.port ~= to.port
-      or from.transport ~= to.transport then
-      add("first", "Record-Route", M.record(to, record.mark))
+    edits[n + 1], edits[n + 2] = "first", "Record-Route"
+    edits[n + 3] = record_route(record.transport, record.host, record.port, record.mark)
+    n = n + 3
+    if record.host ~= host or record.port ~= port or record.transport ~= transport then
+      edits[n + 1], edits[n + 2] = "first", "Record-Route"
+      edits[n + 3] = record_route(transport, host, port, record.mark)
+      n = n + 3
     end
   end
   local route = aim.route
   if route and route[1] then
-    add("set", "Route", concat(route, ", "))
+    edits[n + 1], edits[n + 2], edits[n + 3] = "set", "Route", concat(route, ", ")
   elseif route then
-    add("remove", "Route", "")
+    edits[n + 1], edits[n + 2], edits[n + 3] = "remove", "Route", ""
   end
 end
 
@@ -183,7 +184,16 @@ end
 ---@param tail string  the sealed text
 ---@return boolean
 function M.is_loop(message, tail)
-  local i, ending = 1, "." .. tail
+  local ending, i = "." .. tail, 1
+  local line = message:header("Via", 1)
+  while line and not find(line, ending, 1, true) do
+    i = i + 1
+    line = message:header("Via", i)
+  end
+  if not line then
+    return false
+  end
+  i = 1
   local via = message:via(1)
   while via do
     local branch = via.branch
