@@ -1,11 +1,14 @@
 -- A registrar and proxy between two sipps, over UDP and TCP and from one to the other:
 -- what they send within a call comes along its Record-Route.
 
+local ear = require "spec.support.ear"
+local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
 local messages = strangers.messages
 
 local PROXY, CALLER, CALLEE, OTHER, PHONE = 25000, 25010, 25020, 25030, 25040
+local SCRIPT = "spec/interop/scripts/proxy.lua"
 
 local function count(text, pattern)
   return select(2, text:gsub(pattern, ""))
@@ -15,11 +18,18 @@ local function has(said, text)
   assert.is_truthy(said:find(text, 1, true), said)
 end
 
+-- 2002 is this user at this port.
+local function bind(user, port, transport)
+  local contact = ("sip:%s@127.0.0.1:%d;transport=%s"):format(user, port, transport)
+  strangers.succeeds(strangers.sipp("uac_registers", { port = PHONE, to = PROXY,
+    user = "2002", more = { "-key", "contact", contact } }))
+end
+
 describe("a proxy between two sipps", function()
   local proxy
 
   before_each(function()
-    proxy = strangers.proxy("spec/interop/scripts/proxy.lua", PROXY)
+    proxy = strangers.proxy(SCRIPT, PROXY)
   end)
 
   after_each(function()
@@ -31,20 +41,13 @@ describe("a proxy between two sipps", function()
       to = scenario:find "^uac" and PROXY, user = "2002", more = more })
   end
 
-  -- 2002 is at this port.
-  local function bind(port, transport)
-    local contact = ("sip:2002@127.0.0.1:%d;transport=%s"):format(port, transport)
-    strangers.succeeds(strangers.sipp("uac_registers", { port = PHONE, to = PROXY,
-      user = "2002", more = { "-key", "contact", contact } }))
-  end
-
   for _, legs in ipairs { { "udp", "udp" }, { "tcp", "tcp" }, { "udp", "tcp" },
     { "tcp", "udp" } } do
     local from, to = legs[1], legs[2]
     local records = from == to and 1 or 2
 
     local function play(calling, called, more)
-      bind(CALLEE, to)
+      bind("sipp", CALLEE, to)
       local callee = sipp(called, CALLEE, to, more)
       local caller = sipp(calling, CALLER, from, more)
       strangers.succeeds(caller)
@@ -86,7 +89,7 @@ describe("a proxy between two sipps", function()
       end)
 
       it("forks, and cancels the other when one has answered", function()
-        bind(OTHER, from)
+        bind("sipp", OTHER, from)
         local other = sipp("uas_rings", OTHER, from)
         play("uac", "uas")
         strangers.succeeds(other)
@@ -103,3 +106,56 @@ describe("a proxy between two sipps", function()
     end)
   end
 end)
+
+for _, transport in ipairs { "udp", "tcp" } do
+  describe("a proxy that is killed over " .. transport:upper(), function()
+    local source
+
+    lazy_setup(function()
+      source = ear.tone_file(process.folder "source" .. "/source", 500, 10)
+    end)
+
+    after_each(function()
+      strangers.end_all()
+    end)
+
+    -- A call to baresip by way of a proxy, which is killed and started again; then the
+    -- caller hangs up.
+    local function hangs_up_after(secret)
+      local before = strangers.proxy(SCRIPT, PROXY, { "secret=" .. ("a"):rep(32) })
+      bind("bob", CALLEE, transport)
+      local callee = strangers.baresip { port = CALLEE, media = CALLEE + 18000,
+        source = source, tcp = transport == "tcp" }
+      local caller = strangers.luasip("caller.lua", {
+        ("%s:127.0.0.1:%d"):format(transport, CALLER),
+        ("sip:2002@127.0.0.1:%d;transport=%s"):format(PROXY, transport), "wait=60" })
+      callee:says "Call established"
+      caller:says "answered"
+      before:kill "KILL"
+      before:wait()
+      local after = strangers.proxy(SCRIPT, PROXY, { "secret=" .. secret })
+      caller:kill "INT"
+      assert.equal(0, (caller:wait()))
+      return callee, after
+    end
+
+    local function ladder(proxy)
+      proxy:kill "INT"
+      local status, said = proxy:wait()
+      assert.equal(0, status, said)
+      return said
+    end
+
+    it("passes the BYE when it is back, without any memory", function()
+      local callee, after = hangs_up_after(("a"):rep(32))
+      callee:says "session closed"
+      has(ladder(after), "-- 200 OK (BYE)")
+    end)
+
+    it("knows nothing of the call when it has another secret", function()
+      local callee, after = hangs_up_after(("b"):rep(32))
+      has(ladder(after), "-- 481 Call/Transaction Does Not Exist (BYE)")
+      assert.is_nil(callee:output():find("session closed", 1, true))
+    end)
+  end)
+end

@@ -39,4 +39,4 @@ end)
 
 print "ready"
 sip.run()
-print "stopped"
+print(proxy:ladder())
