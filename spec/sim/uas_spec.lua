@@ -229,6 +229,16 @@ describe("an endpoint", function()
     assert.equal(before, #net:flow(B))
   end)
 
+  it("answers 481 to a CANCEL of nothing (9.2, C-115)", function()
+    start()
+    stranger.bytes(B, table.concat({ "CANCEL sip:someone@" .. B .. " SIP/2.0",
+      "Via: SIP/2.0/UDP " .. stranger.ip .. ";branch=z9hG4bKnothing",
+      "From: <sip:a@x>;tag=1", "To: <sip:someone@" .. B .. ">", "Call-ID: nothing",
+      "CSeq: 1 CANCEL", "Content-Length: 0", "", "" }, "\r\n"))
+    net:run(40)
+    assert.same({ "0.000 " .. B .. " 481 CANCEL" }, net:flow(B))
+  end)
+
   it("refuses what is more than max_calls with 503", function()
     start { max_calls = 2 }
     bob:on_call(function(call)

@@ -112,7 +112,7 @@ end
 ---@param method string
 ---@private
 function M.answer(ua, tx, req, method)
-  if inspect.in_dialog_only[method] then
+  if inspect.in_dialog_only[method] or method == "CANCEL" then -- of nothing (9.2)
     return tx:respond(481)
   elseif not refused(ua, tx, req, method) then
     outside[method](ua, tx, req)
