@@ -620,6 +620,19 @@ describe("a proxy", function()
       assert.equal(69, ack:max_forwards())
     end)
 
+    it("16.11: an ACK that is sent again has the same branch", function()
+      local got = call()
+      local sent = client.request(PROXY, { method = "ACK", uri = at(ONE), send = true,
+        to = "<" .. AOR .. ">;tag=" .. last_response():to_tag(),
+        headers = { "Route", got:values("Record-Route")[1] } })
+      run(1.5)
+      sent:again()
+      run(2)
+      local first, second = table.unpack(requests(ONE, "ACK"))
+      assert.truthy(first:branch():find "^z9hG4bK")
+      assert.equal(first:branch(), second:branch())
+    end)
+
     it("C-219: a BYE of either side is relayed, without a script", function()
       local got, res = call()
       local route = got:values("Record-Route")[1]

@@ -343,8 +343,9 @@ end
 ---@private
 function M.ack(ua, message)
   local uri, route, marked = routing.read(message, ua)
-  if marked then
-    pass(ua, message, "z9hG4bK" .. ua:token(20), uri, route)
+  if marked then -- one that is sent again is the same to who comes next
+    local branch = ua.stack:stateless_branch(message) or "z9hG4bK" .. ua:token(20)
+    pass(ua, message, branch, uri, route)
   elseif ua.passes and not ua:is_local(uri) then
     pass(ua, message, ua.stack:stateless_branch(message), uri, route)
   end
