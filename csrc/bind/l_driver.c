@@ -199,6 +199,40 @@ uint64_t l_driver_deadline(const struct l_driver *driver)
 	return lua < stacks ? lua : stacks;
 }
 
+static struct l_timer *find_timer(const struct l_driver *driver, lua_Integer id)
+{
+	struct sip_node *node = sip_map_first(&driver->timer_ids, id_hash(id));
+
+	for (; node; node = sip_map_next(node)) {
+		struct l_timer *timer = SIP_CONTAINER(node, struct l_timer, node);
+		if (timer->id == id)
+			return timer;
+	}
+	return NULL;
+}
+
+void l_driver_fingerprint(lua_State *L, const struct l_driver *driver)
+{
+	bool whole = !driver->woken && !driver->desk && driver->shut_until_ms == 0;
+	luaL_Buffer text;
+
+	luaL_buffinit(L, &text);
+	/* In the order of their ids, which are names and no more: what is due at the
+	 * same instant fires as it was armed. */
+	for (lua_Integer id = 1; id <= driver->last_id; id++) {
+		const struct l_timer *timer = find_timer(driver, id);
+
+		if (timer)
+			luaL_addlstring(&text, (const char *)&timer->timer.due_ms,
+			                sizeof timer->timer.due_ms);
+	}
+	luaL_addchar(&text, '|');
+	whole = l_stack_fingerprints(driver, &text) && whole;
+	luaL_pushresult(&text);
+	if (!whole)
+		lua_pushnil(L);
+}
+
 /* ---- methods ---- */
 
 static struct l_driver *check_driver(lua_State *L)
@@ -265,16 +299,10 @@ static int l_driver_arm(lua_State *L)
 static int l_driver_stop(lua_State *L)
 {
 	struct l_driver *driver = check_driver(L);
-	const lua_Integer id = luaL_checkinteger(L, 2);
-	struct sip_node *node = sip_map_first(&driver->timer_ids, id_hash(id));
+	struct l_timer *timer = find_timer(driver, luaL_checkinteger(L, 2));
 
-	for (; node; node = sip_map_next(node)) {
-		struct l_timer *timer = SIP_CONTAINER(node, struct l_timer, node);
-		if (timer->id == id) {
-			free_timer(driver, timer);
-			break;
-		}
-	}
+	if (timer)
+		free_timer(driver, timer);
 	return 0;
 }
 

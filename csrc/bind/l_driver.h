@@ -67,6 +67,12 @@ void l_driver_turn(lua_State *L, struct l_driver *driver);
 /* When the next turn is due: now when woken, SIP_NEVER when nothing is armed. */
 uint64_t l_driver_deadline(const struct l_driver *driver);
 
+/* Push its state as bytes: Lua's timers and its stacks, with their transactions.  Two
+ * drivers of one make whose bytes are equal, and whose Lua is, do the same from here
+ * on.  Pushes nil while something waits for its turn, or is there that is not in it:
+ * connections, lookups, media. */
+void l_driver_fingerprint(lua_State *L, const struct l_driver *driver);
+
 /* Adds now, unix, arm, stop, token, wake, cpu, is_short, stats, stack, media and
  * set_dispatch to the method table on top of the Lua stack.  `type` is the metatable
  * name that their first argument is checked against. */

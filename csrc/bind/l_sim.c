@@ -365,7 +365,91 @@ static int l_world_pending(lua_State *L)
 	return 1;
 }
 
+/* ---- datagrams that are held, for a search of all their orders ---- */
+
+/* world:hold(flag) */
+static int l_world_hold(lua_State *L)
+{
+	sim_world_hold(check_world(L)->world, lua_toboolean(L, 2));
+	return 0;
+}
+
+static void push_place(lua_State *L, const struct sip_addr *addr, const char *ip,
+                       const char *port)
+{
+	char text[SIP_ADDR_TEXT_MAX];
+
+	lua_pushlstring(L, text, sip_addr_write_host(addr, text, false));
+	lua_setfield(L, -2, ip);
+	lua_pushinteger(L, addr->port);
+	lua_setfield(L, -2, port);
+}
+
+/* world:flying() -> array of { id, from, from_port, to, to_port, bytes }, as sent */
+static int l_world_flying(lua_State *L)
+{
+	const struct l_world *box = check_world(L);
+	struct sim_flying flying = { .id = 0 };
+
+	lua_newtable(L);
+	for (lua_Integer i = 1; sim_world_flying(box->world, flying.id, &flying); i++) {
+		lua_createtable(L, 0, 6);
+		lua_pushinteger(L, flying.id);
+		lua_setfield(L, -2, "id");
+		push_place(L, &flying.from, "from", "from_port");
+		push_place(L, &flying.to, "to", "to_port");
+		lua_pushlstring(L, flying.bytes.p, flying.bytes.len);
+		lua_setfield(L, -2, "bytes");
+		lua_rawseti(L, -2, i);
+	}
+	return 1;
+}
+
+static uint32_t check_id(lua_State *L)
+{
+	const lua_Integer id = luaL_checkinteger(L, 2);
+
+	luaL_argcheck(L, id > 0 && id <= UINT32_MAX, 2, "an id expected");
+	return (uint32_t)id;
+}
+
+/* world:deliver(id [, keep]) -> false when there is none; hosts have their turns */
+static int l_world_deliver(lua_State *L)
+{
+	struct l_world *box = check_world(L);
+	const bool done =
+		sim_world_deliver(box->world, check_id(L), lua_toboolean(L, 3));
+
+	if (done)
+		give_turns(L, box);
+	lua_pushboolean(L, done);
+	return 1;
+}
+
+/* world:lose(id) -> false when there is none */
+static int l_world_lose(lua_State *L)
+{
+	struct l_world *box = check_world(L);
+
+	lua_pushboolean(L, sim_world_lose(box->world, check_id(L)));
+	return 1;
+}
+
 /* ---- what a host has besides what every driver has ---- */
+
+/* host:fingerprint() -> bytes | nil when it is not at rest */
+static int l_host_fingerprint(lua_State *L)
+{
+	struct l_host *box = check_host(L);
+	const struct sip_seeded_random *random =
+		(const void *)sim_host_random(box->host);
+
+	lua_pushlstring(L, (const char *)random->s, sizeof random->s);
+	l_driver_fingerprint(L, &box->driver);
+	if (!lua_isnil(L, -1))
+		lua_concat(L, 2);
+	return 1;
+}
 
 /* host:sockets() -> how many are open */
 static int l_host_sockets(lua_State *L)
@@ -451,11 +535,13 @@ static int l_host_close(lua_State *L)
 }
 
 static const luaL_Reg world_methods[] = {
-	{ "host", l_world_host },     { "now", l_world_now },
-	{ "next", l_world_next },     { "step", l_world_step },
-	{ "link", l_world_link },     { "name", l_world_name },
-	{ "random", l_world_random }, { "pending", l_world_pending },
-	{ "close", l_world_close },   { NULL, NULL },
+	{ "host", l_world_host },       { "now", l_world_now },
+	{ "next", l_world_next },       { "step", l_world_step },
+	{ "link", l_world_link },       { "name", l_world_name },
+	{ "random", l_world_random },   { "pending", l_world_pending },
+	{ "hold", l_world_hold },       { "flying", l_world_flying },
+	{ "deliver", l_world_deliver }, { "lose", l_world_lose },
+	{ "close", l_world_close },     { NULL, NULL },
 };
 
 static const luaL_Reg world_meta[] = {
@@ -472,6 +558,7 @@ static const luaL_Reg host_methods[] = {
 	{ "read_file", l_host_read_file },
 	{ "disk", l_host_disk },
 	{ "raw", l_host_raw },
+	{ "fingerprint", l_host_fingerprint },
 	{ NULL, NULL },
 };
 

@@ -235,6 +235,21 @@ uint64_t l_stack_deadline_all(const struct l_driver *driver)
 	return best;
 }
 
+bool l_stack_fingerprints(const struct l_driver *driver, luaL_Buffer *text)
+{
+	bool whole = true;
+	struct l_stack *box;
+
+	EACH_STACK(driver, box)
+	{
+		uint64_t mark;
+
+		whole = sip_stack_fingerprint(box->stack, &mark) && whole;
+		luaL_addlstring(text, (const char *)&mark, sizeof mark);
+	}
+	return whole;
+}
+
 /* ---- life ---- */
 
 static void free_stack(lua_State *L, struct l_stack *box)

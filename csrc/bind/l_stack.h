@@ -24,6 +24,8 @@ int l_stack_new(lua_State *L, struct l_driver *driver);
 void l_stack_advance_all(struct l_driver *driver, uint64_t now_ms);
 void l_stack_drain_all(lua_State *L, struct l_driver *driver);
 uint64_t l_stack_deadline_all(const struct l_driver *driver);
+/* Their states, see sip_stack_fingerprint; false when one is not whole. */
+bool l_stack_fingerprints(const struct l_driver *driver, luaL_Buffer *text);
 void l_stack_free_closed(lua_State *L, struct l_driver *driver);
 void l_stack_close_all(lua_State *L, struct l_driver *driver);
 

@@ -31,6 +31,10 @@ struct sim_world {
 	struct sip_map places; /* sim_place by address */
 	struct sip_map items;  /* sockets and connections by id */
 	struct sip_map wires;  /* by id */
+	struct sip_link held;  /* datagrams that wait to be chosen, as they were sent */
+	size_t held_count;
+	uint32_t held_id;
+	bool holds;
 	struct sim_link links[SIM_LINKS];
 	unsigned link_count;
 	struct sim_name names[SIM_NAMES];

@@ -14,6 +14,7 @@ sip_err sim_world_new(struct sip_alloc *alloc, uint64_t seed, struct sim_world *
 	sip_seeded_random_init(&world->random, seed);
 	sip_timers_init(&world->tasks, alloc);
 	sip_list_init(&world->hosts);
+	sip_list_init(&world->held);
 	sip_map_init(&world->places, alloc);
 	sip_map_init(&world->items, alloc);
 	sip_map_init(&world->wires, alloc);
@@ -28,10 +29,13 @@ static struct sim_task *task_of(struct sip_timer *timer)
 	return SIP_CONTAINER(timer, struct sim_task, timer);
 }
 
+static void free_held(struct sim_world *world);
+
 void sim_world_free(struct sim_world *world)
 {
 	struct sip_timer *timer;
 
+	free_held(world);
 	while (!sip_list_empty(&world->hosts)) {
 		struct sim_host *host =
 			SIP_CONTAINER(world->hosts.next, struct sim_host, link);
@@ -62,7 +66,7 @@ uint64_t sim_world_next_us(const struct sim_world *world)
 
 size_t sim_world_pending(const struct sim_world *world)
 {
-	return world->tasks.count;
+	return world->tasks.count + world->held_count;
 }
 
 struct sip_random *sim_world_random(struct sim_world *world)
@@ -301,7 +305,9 @@ uint16_t sim_host_free_port(struct sim_host *host, enum sim_class class,
 /* ---- datagrams ---- */
 
 struct datagram {
-	struct sim_task task;
+	struct sim_task task; /* of one that is held nothing is armed */
+	struct sip_link link; /* among those that are held */
+	uint32_t id;
 	struct sip_addr from, to;
 	uint32_t wire_id;
 	size_t len;
@@ -324,30 +330,130 @@ static void deliver(struct sim_task *task)
 	}
 }
 
+static void fill(struct datagram *d, const struct sip_addr *from,
+                 const struct sip_addr *to, sip_str bytes, uint32_t wire_id)
+{
+	d->from = *from;
+	d->to = *to;
+	d->wire_id = wire_id;
+	d->len = bytes.len;
+	if (bytes.len > 0)
+		memcpy(d->bytes, bytes.p, bytes.len);
+}
+
+static void hold(struct sim_world *world, const struct sip_addr *from,
+                 const struct sip_addr *to, sip_str bytes, uint32_t wire_id)
+{
+	struct datagram *d = sip_alloc0(world->alloc, sizeof *d + bytes.len);
+
+	if (!d)
+		return; /* a network may lose what it likes */
+	d->task.world = world;
+	d->task.size = sizeof *d + bytes.len;
+	d->id = ++world->held_id;
+	fill(d, from, to, bytes, wire_id);
+	sip_list_insert(&world->held, &d->link);
+	world->held_count++;
+}
+
 void sim_datagram(struct sim_host *from_host, const struct sip_addr *from,
                   const struct sip_addr *to, sip_str bytes, uint32_t wire_id)
 {
+	struct sim_world *world = from_host->world;
 	uint64_t delay_us;
 	bool again = true;
 
 	if (from_host->down)
 		return;
+	if (world->holds) {
+		hold(world, from, to, bytes, wire_id);
+		return;
+	}
 	for (int copy = 0; again && copy < 2; copy++) {
 		struct datagram *d;
 
-		if (!sim_link_draw(from_host->world, from, to, &delay_us, &again))
+		if (!sim_link_draw(world, from, to, &delay_us, &again))
 			return;
-		d = sim_task_new(from_host->world, sizeof *d + bytes.len, delay_us,
-		                 deliver);
+		d = sim_task_new(world, sizeof *d + bytes.len, delay_us, deliver);
 		if (!d)
 			return; /* a network may lose what it likes */
-		d->from = *from;
-		d->to = *to;
-		d->wire_id = wire_id;
-		d->len = bytes.len;
-		if (bytes.len > 0)
-			memcpy(d->bytes, bytes.p, bytes.len);
+		fill(d, from, to, bytes, wire_id);
 	}
+}
+
+/* ---- datagrams that are held ---- */
+
+void sim_world_hold(struct sim_world *world, bool on)
+{
+	world->holds = on;
+}
+
+static struct datagram *held_at(struct sip_link *link)
+{
+	return SIP_CONTAINER(link, struct datagram, link);
+}
+
+static struct datagram *find_held(struct sim_world *world, uint32_t id)
+{
+	struct sip_link *link;
+
+	for (link = world->held.next; link != &world->held; link = link->next) {
+		if (held_at(link)->id == id)
+			return held_at(link);
+	}
+	return NULL;
+}
+
+static void drop(struct datagram *d)
+{
+	struct sim_world *world = d->task.world;
+
+	sip_list_remove(&d->link);
+	world->held_count--;
+	sip_free(world->alloc, d, d->task.size);
+}
+
+static void free_held(struct sim_world *world)
+{
+	while (!sip_list_empty(&world->held))
+		drop(held_at(world->held.next));
+}
+
+bool sim_world_flying(const struct sim_world *world, uint32_t id,
+                      struct sim_flying *flying)
+{
+	struct sip_link *link = world->held.next;
+
+	while (link != &world->held && held_at(link)->id <= id)
+		link = link->next;
+	if (link == &world->held)
+		return false;
+	*flying = (struct sim_flying){
+		held_at(link)->id, held_at(link)->from, held_at(link)->to,
+		sip_str_of(held_at(link)->bytes, held_at(link)->len)
+	};
+	return true;
+}
+
+bool sim_world_deliver(struct sim_world *world, uint32_t id, bool keep)
+{
+	struct datagram *d = find_held(world, id);
+
+	if (!d)
+		return false;
+	deliver(&d->task);
+	if (!keep)
+		drop(d);
+	return true;
+}
+
+bool sim_world_lose(struct sim_world *world, uint32_t id)
+{
+	struct datagram *d = find_held(world, id);
+
+	if (d)
+		drop(d);
+	return d != NULL;
 }
 
 void sim_host_send(struct sim_host *host, const struct sip_addr *from,

@@ -38,6 +38,21 @@ struct sim_link {
 };
 sip_err sim_world_link(struct sim_world *world, const struct sim_link *link);
 
+/* Hold datagrams: each that is sent from now on stays under way until somebody says
+ * what becomes of it.  Links have no say in that. */
+void sim_world_hold(struct sim_world *world, bool hold);
+struct sim_flying {
+	uint32_t id;
+	struct sip_addr from, to;
+	sip_str bytes; /* borrowed */
+};
+/* The one that was sent next after `id` (0: the first) and is still under way. */
+bool sim_world_flying(const struct sim_world *world, uint32_t id,
+                      struct sim_flying *flying);
+/* It arrives; `keep`: a copy stays under way.  False: there is none. */
+bool sim_world_deliver(struct sim_world *world, uint32_t id, bool keep);
+bool sim_world_lose(struct sim_world *world, uint32_t id);
+
 /* A name and one of its addresses; without any, a name does not exist. */
 sip_err sim_world_name(struct sim_world *world, sip_str name,
                        const struct sip_addr *addr);

@@ -389,3 +389,10 @@ void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stat
 	stats->repeats_sent = stack->layer.repeats_sent;
 	stats->repeats_received = stack->layer.repeats_received;
 }
+
+bool sip_stack_fingerprint(const struct sip_stack *stack, uint64_t *mark)
+{
+	*mark = sip_tx_layer_fingerprint(&stack->layer);
+	return stack->queue.count == 0 && stack->flows.count == 0 &&
+	       stack->lookups == 0;
+}

@@ -188,3 +188,7 @@ struct sip_stack_stats {
 };
 #undef SIP_STACK_STAT_FIELD
 void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stats);
+/* Its state as a hash: two stacks of one make with the same mark do the same from here
+ * on.  False while events wait, or a connection or a lookup is there: those are not in
+ * it. */
+bool sip_stack_fingerprint(const struct sip_stack *stack, uint64_t *mark);

@@ -109,6 +109,9 @@ void sip_tx_layer_init(struct sip_tx_layer *layer, struct sip_alloc *alloc,
 /* Terminates every transaction without a report. */
 void sip_tx_layer_fini(struct sip_tx_layer *layer);
 uint64_t sip_tx_layer_deadline(const struct sip_tx_layer *layer);
+/* All that the transactions will do is a function of this and of what comes: a hash,
+ * equal for equal ones.  For the search of the simulator. */
+uint64_t sip_tx_layer_fingerprint(const struct sip_tx_layer *layer);
 void sip_tx_layer_advance(struct sip_tx_layer *layer, uint64_t now_ms);
 
 /* A new client transaction: `request` is the bytes as they go out, with the top Via

@@ -55,6 +55,34 @@ function World:name(name, ip) end
 ---@return number
 function World:random() end
 
+--- Hold datagrams: each that is sent from now on stays under way until `deliver` or
+--- `lose` says what becomes of it. Links have no say in that, and time passes by.
+---@param hold boolean
+function World:hold(hold) end
+
+---@class sip.Flying
+---@field id integer
+---@field from string
+---@field from_port integer
+---@field to string
+---@field to_port integer
+---@field bytes string
+
+--- The datagrams that are held, as they were sent.
+---@return sip.Flying[]
+function World:flying() end
+
+--- A held datagram arrives, now; `keep`: a copy of it stays under way.
+---@param id integer
+---@param keep? boolean
+---@return boolean done  false: there is none
+function World:deliver(id, keep) end
+
+--- A held datagram is lost.
+---@param id integer
+---@return boolean done  false: there is none
+function World:lose(id) end
+
 --- Packets and completions under way.
 ---@return integer
 function World:pending() end
@@ -130,6 +158,12 @@ function SimHost:media() end
 --- Sockets and connections that are open.
 ---@return integer
 function SimHost:sockets() end
+
+--- The state of everything below Lua, as bytes: random source, timers, transactions.
+--- Two hosts whose bytes are equal, and whose Lua is, do the same from here on. Nil
+--- while something waits for its turn, and with connections, lookups or media.
+---@return string?
+function SimHost:fingerprint() end
 
 --- Send a datagram of any bytes, from an address that need not be the host's.
 ---@param from string
