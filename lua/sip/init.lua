@@ -41,9 +41,9 @@ local function add_endpoints(sip, runtime)
   end
 end
 
--- What waits, and what runs beside it.
+-- What runs beside a script.
 ---@param sip sip
-local function add_waiting(sip, sched)
+local function add_tasks(sip, sched)
   --- Run a function in a coroutine of its own. Started by a script of a call, it dies
   --- with that call.
   ---@param fn function
@@ -52,13 +52,6 @@ local function add_waiting(sip, sched)
   function sip.spawn(fn, ...)
     misuse.unless(type(fn) == "function", "spawn: a function")
     return sched:spawn(fn, ...)
-  end
-
-  --- Let time pass.
-  ---@param seconds number
-  ---@return true
-  function sip.sleep(seconds)
-    return sched:sleep(seconds)
   end
 
   --- Run functions at once until the first returns; the others are cancelled.
@@ -83,6 +76,17 @@ local function add_waiting(sip, sched)
   ---@return any ...  what it returned; nil and an error, "timeout", if it was late
   function sip.timeout(seconds, fn, ...)
     return sched:timeout(seconds, fn, ...)
+  end
+end
+
+-- What a script waits for.
+---@param sip sip
+local function add_waiting(sip, sched)
+  --- Let time pass.
+  ---@param seconds number
+  ---@return true
+  function sip.sleep(seconds)
+    return sched:sleep(seconds)
   end
 
   --- Wait for a callback of somebody else.
@@ -134,6 +138,7 @@ local function facade(runtime)
 
   add_endpoints(sip, runtime)
   add_registrar(sip, runtime)
+  add_tasks(sip, runtime.sched)
   add_waiting(sip, runtime.sched)
   return sip
 end
