@@ -9,11 +9,11 @@
 --- One turn resumes what was ready when it began. What becomes ready meanwhile
 --- waits for the next one, so that scripts cannot starve the network.
 
-local event = require "sip.rt.event"
-local group = require "sip.rt.group"
 local misuse = require "sip.rt.misuse"
 local scope = require "sip.rt.scope"
+local slice = require "sip.rt.slice"
 local task_of = require "sip.rt.task"
+local waiting = require "sip.rt.waiting"
 
 local M = {}
 
@@ -26,7 +26,6 @@ local NOTHING = { n = 0 }
 local KILLED = setmetatable({}, { __tostring = function()
   return "the task was killed"
 end })
-local STRIDE = 1000000 -- instructions between two looks at the clock
 
 ---@class sip.Driver
 ---@field now fun(self): number
@@ -54,6 +53,10 @@ local STRIDE = 1000000 -- instructions between two looks at the clock
 local Scheduler = {}
 local scheduler_mt = { __name = "sip.Scheduler", __index = Scheduler }
 
+for name, verb in pairs(waiting) do
+  Scheduler[name] = verb
+end
+
 local defaults = {
   on_error = false,
   on_kill = false,
@@ -71,8 +74,8 @@ local function make_handler(self)
   return function(e)
     local task = self.current or self.dying
     if self.hook then -- the closers get a slice of their own
-      debug.sethook(self.hook, "", STRIDE)
-      self.slice_of = nil
+      self.slices = self.slices + 1
+      slice.watch(running(), self.hook)
     end
     if not task:unwinds(e) then
       local text = debug.traceback(tostring(e), 2)
@@ -85,25 +88,6 @@ local function make_handler(self)
       task.failed_at = self.driver:now()
     end
     return e
-  end
-end
-
--- The first time a slice is over its script gets an error it may catch; if that
--- does not end the slice either, every further instruction raises one.
-local function make_hook(self)
-  local driver = self.driver
-  return function()
-    local now = driver:cpu()
-    if self.slice_of ~= self.slices then
-      self.slice_of, self.slice_since = self.slices, now
-      self.slice_told = false
-    elseif now - self.slice_since > self.slice then
-      if self.slice_told then
-        debug.sethook(self.hook, "", 1)
-      end
-      self.slice_told = true
-      error(("the script ran %g s without waiting"):format(self.slice), 0)
-    end
   end
 end
 
@@ -142,7 +126,7 @@ function M.new(driver, options)
   self.root = scope.new(self, "root")
   self.handler = make_handler(self)
   if driver.cpu and driver:cpu() then
-    self.hook = make_hook(self)
+    self.hook = slice.hook(self)
   end
   return self
 end
@@ -218,7 +202,7 @@ local function make_thread(self)
     end
   end)
   if self.hook then
-    debug.sethook(thread, self.hook, "", STRIDE)
+    slice.watch(thread, self.hook)
   end
   return thread
 end
@@ -325,19 +309,6 @@ function Scheduler:scope(name, parent)
   return scope.new(self, name, parent or self.root)
 end
 
---- Something to wait at; see sip.rt.event.
----@return sip.Event
-function Scheduler:event()
-  return event.event(self)
-end
-
---- A bounded mailbox; see sip.rt.event.
----@param bound? integer  64 values
----@return sip.Mailbox
-function Scheduler:mailbox(bound)
-  return event.mailbox(self, bound or 64)
-end
-
 local function stray(self)
   local dying = self.dying
   if dying and self.dying_thread == running() then
@@ -374,81 +345,6 @@ end
 --- For verbs that have their answer at once: raises if the task was cancelled.
 function Scheduler:checkpoint()
   self:enter()
-end
-
-local await_options = { timeout = true, cancel = true }
-
---- Wait for an answer; every other wait of a script is made of this one.
----@param start fun(done: fun(...): boolean)  starts what is waited for. It is
----  given the function that ends the wait; that works once, at any time from any
----  place, and says whether it was still waited for
----@param options? { timeout?: number, cancel?: fun(why: string) }  cancel is
----  called, once, when the wait ends without the answer; it must not wait
----@return any ...  what done was given; nil and "timeout" after that time
-function Scheduler:await(start, options)
-  misuse.unless(type(start) == "function", "await: a function that starts it")
-  local task = self:enter()
-  local serial = task.serial
-  local timeout, cancel
-  if options then
-    for key in pairs(options) do
-      if not await_options[key] then
-        misuse.raise("await: unknown option %q (known: cancel, timeout)", tostring(key))
-      end
-    end
-    timeout, cancel = options.timeout, options.cancel
-  end
-  start(function(...)
-    if task.serial ~= serial then
-      return false
-    end
-    task:deliver(...)
-    return true
-  end)
-  if task.serial == serial then
-    return task:block(timeout, cancel)
-  elseif task.state ~= "answered" then
-    error("the function given to await must not wait itself", 2)
-  end
-  task.state = "running"
-  return take(task)
-end
-
---- Let time pass.
----@param seconds number
----@return true
-function Scheduler:sleep(seconds)
-  if not math.type(seconds) or seconds < 0 then
-    misuse.raise("sleep: a number of seconds, not %s", tostring(seconds))
-  end
-  return self:enter():block(seconds, task_of.asleep)
-end
-
---- Run functions at once until the first of them returns; the others are
---- cancelled and have unwound when this returns. An error in one of them is an
---- error here.
----@param ... function
----@return integer which  its place among the arguments
----@return any ...        what it returned
-function Scheduler:any(...)
-  return group.any(self, ...)
-end
-
---- Run functions at once until all of them have returned. An error in one of
---- them cancels the others and is an error here.
----@param ... function
----@return any ...  the first result of each
-function Scheduler:all(...)
-  return group.all(self, ...)
-end
-
---- Run a function for at most this long.
----@param seconds number
----@param fn function
----@param ... any  its arguments
----@return any ...  what it returned; nil and an error, "timeout", if it was late
-function Scheduler:timeout(seconds, fn, ...)
-  return group.timeout(self, seconds, fn, ...)
 end
 
 --- Call something that must neither wait nor fail, and report it if it does.
