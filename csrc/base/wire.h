@@ -42,12 +42,30 @@ struct sip_path {
 	struct sip_addr local, remote;
 };
 
-enum sip_record_type { SIP_RECORD_A = 1, SIP_RECORD_AAAA = 28 };
+/* As on the wire (RFC 1035 3.2.2, 3596, 2782, 3403). */
+enum sip_record_type {
+	SIP_RECORD_NONE,
+	SIP_RECORD_A = 1,
+	SIP_RECORD_AAAA = 28,
+	SIP_RECORD_SRV = 33,
+	SIP_RECORD_NAPTR = 35
+};
+
+enum {
+	SIP_NAME_MAX = 253,  /* of a host, as text (RFC 1035 2.3.4) */
+	SIP_RECORDS_MAX = 32 /* of one answer; the rest is left out */
+};
 
 struct sip_record {
 	enum sip_record_type type;
 	uint32_t ttl_s;
-	struct sip_addr addr; /* port 0 */
+	struct sip_addr addr; /* A and AAAA; port 0 */
+	uint16_t order;       /* NAPTR; of SRV the priority */
+	uint16_t preference;  /* NAPTR; of SRV the weight */
+	uint16_t port;        /* SRV */
+	char flags[4];        /* NAPTR; each text ends with NUL */
+	char service[32];
+	char target[SIP_NAME_MAX + 1]; /* SRV and NAPTR; empty: there is none (".") */
 };
 
 enum sip_wire_kind {
@@ -58,7 +76,8 @@ enum sip_wire_kind {
 	SIP_WIRE_DRAINED, /* path: what was queued on this connection has gone out */
 	SIP_WIRE_CLOSED,  /* path, err (SIP_OK: orderly), why; exactly once per
 	                     connection, also for an `open` that did not succeed */
-	SIP_WIRE_RECORDS, /* token, err, records; SIP_EWIRE: no answer, `why` says */
+	SIP_WIRE_RECORDS, /* token, err, records; SIP_EWIRE: no answer, `why` says.
+	                     Without records ttl_s is for how long there are none */
 };
 
 struct sip_wire_event {
@@ -70,6 +89,7 @@ struct sip_wire_event {
 	sip_str bytes;
 	const struct sip_record *records;
 	size_t record_count;
+	uint32_t ttl_s; /* 0: the answer did not say (RFC 2308 5) */
 };
 
 /* Where a wire delivers its events: the stack that was made with it. */

@@ -9,6 +9,7 @@
 #include "bind/l_class.h"
 #include "bind/l_driver.h"
 #include "bind/l_heap.h"
+#include "bind/l_names.h"
 #include "bind/l_raw.h"
 #include "bind/l_write.h"
 #include "media/desk.h"
@@ -347,8 +348,23 @@ static int l_world_name(lua_State *L)
 
 	name.p = luaL_checklstring(L, 2, &name.len);
 	if (sim_world_name(box->world, name, &addr) != SIP_OK)
-		return luaL_error(L, "too many names, or too long a name");
+		return luaL_error(L, "no such name can be held");
 	return 0;
+}
+
+static int l_sim_dns(lua_State *L)
+{
+	return l_world_dns(L, check_world(L)->world);
+}
+
+static int l_sim_forget(lua_State *L)
+{
+	return l_world_forget(L, check_world(L)->world);
+}
+
+static int l_sim_lookups(lua_State *L)
+{
+	return l_world_lookups(L, check_world(L)->world);
 }
 
 /* world:random() -> 0 <= x < 1 */
@@ -535,13 +551,23 @@ static int l_host_close(lua_State *L)
 }
 
 static const luaL_Reg world_methods[] = {
-	{ "host", l_world_host },       { "now", l_world_now },
-	{ "next", l_world_next },       { "step", l_world_step },
-	{ "link", l_world_link },       { "name", l_world_name },
-	{ "random", l_world_random },   { "pending", l_world_pending },
-	{ "hold", l_world_hold },       { "flying", l_world_flying },
-	{ "deliver", l_world_deliver }, { "lose", l_world_lose },
-	{ "close", l_world_close },     { NULL, NULL },
+	{ "host", l_world_host },
+	{ "now", l_world_now },
+	{ "next", l_world_next },
+	{ "step", l_world_step },
+	{ "link", l_world_link },
+	{ "name", l_world_name },
+	{ "random", l_world_random },
+	{ "pending", l_world_pending },
+	{ "hold", l_world_hold },
+	{ "flying", l_world_flying },
+	{ "deliver", l_world_deliver },
+	{ "lose", l_world_lose },
+	{ "dns", l_sim_dns },
+	{ "forget", l_sim_forget },
+	{ "lookups", l_sim_lookups },
+	{ "close", l_world_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg world_meta[] = {

@@ -3,6 +3,7 @@
 #include "bind/l_class.h"
 #include "bind/l_forward.h"
 #include "bind/l_msg.h"
+#include "bind/l_names.h"
 #include "bind/l_request.h"
 #include "bind/l_tx.h"
 #include "bind/l_write.h"
@@ -77,23 +78,14 @@ static void push_transport(lua_State *L, enum sip_transport transport)
 
 static int push_records(lua_State *L, const struct sip_event *event)
 {
-	const struct sip_record *records = (const void *)event->bytes->bytes;
-	const size_t count = event->bytes->len / sizeof *records;
-	char text[SIP_ADDR_TEXT_MAX];
-
 	lua_pushinteger(L, (lua_Integer)event->token);
 	if (event->err != SIP_OK) {
 		luaL_pushfail(L);
 		lua_pushstring(L, sip_err_name(event->err));
 		return 3;
 	}
-	lua_createtable(L, (int)count, 0);
-	for (size_t i = 0; i < count; i++) {
-		lua_pushlstring(L, text,
-		                sip_addr_write_host(&records[i].addr, text, false));
-		lua_rawseti(L, -2, (lua_Integer)i + 1);
-	}
-	return 2;
+	lua_pushinteger(L, (lua_Integer)l_push_names(L, event));
+	return 3;
 }
 
 static int push_passed(lua_State *L, const struct sip_event *event)
@@ -118,7 +110,7 @@ static int push_more(lua_State *L, const struct sip_event *event)
 			lua_pushnil(L);
 		return 2;
 	case SIP_EVENT_RECORDS:
-		return event->bytes ? push_records(L, event) : 0;
+		return push_records(L, event);
 	case SIP_EVENT_CLOSED:
 		push_transport(L, event->path.transport);
 		push_addr(L, &event->path.remote);
@@ -448,18 +440,17 @@ static int l_stack_local_for(lua_State *L)
 	return 2;
 }
 
-/* stack:resolve(name, "A"|"AAAA") -> token | nil, name, why; "records" follows */
+/* stack:resolve(name, "A"|"AAAA"|"SRV"|"NAPTR") -> token | nil, name, why; "records"
+ * follows */
 static int l_stack_resolve(lua_State *L)
 {
-	static const char *const names[] = { "A", "AAAA", NULL };
-	static const enum sip_record_type types[] = { SIP_RECORD_A, SIP_RECORD_AAAA };
 	struct l_stack *box = l_check_stack(L, 1);
 	enum sip_record_type type;
 	sip_str name;
 	sip_err err;
 
 	name.p = luaL_checklstring(L, 2, &name.len);
-	type = types[luaL_checkoption(L, 3, "A", names)];
+	type = l_check_record_type(L, 3);
 	if (!box)
 		return l_outcome(L, SIP_EGONE, "the stack is closed");
 	err = sip_stack_lookup(box->stack, name, type,

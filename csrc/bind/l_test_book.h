@@ -26,20 +26,15 @@ struct conn {
 	uint64_t written, read;
 };
 
-struct answer {
-	struct sip_link link;
-	uint64_t token;
-	enum sip_record_type type;
-	char name[64];
-};
-
 struct ether_wire {
 	struct sip_wire wire;
 	struct sip_wire_sink sink; /* of the wire below */
 	struct sip_wire *below;
 	struct sip_wire_sink *above;
 	struct l_ether_host *host;
-	struct sip_link link, answers;
+	struct sip_link link;
+	struct sip_wire *names;       /* only asked for records */
+	struct sip_wire_sink records; /* of that one */
 	char why[200];
 	size_t queued, refusals; /* datagrams that the kernel will refuse */
 };
@@ -88,7 +83,6 @@ void l_conn_free(struct conn *conn);
 sip_err l_wire_send(struct ether_wire *wire, const struct sip_path *path, sip_str bytes,
                     uint64_t token);
 void l_wire_close(struct ether_wire *wire, uint32_t id);
-void l_wire_answer(struct ether_wire *wire); /* what it has asked for */
 
 /* How a packet fares from one address to another; false: it is lost. */
 bool l_link_draw(struct l_ether *ether, const struct sip_addr *from,

@@ -275,16 +275,6 @@ void l_ether_fini(struct l_ether *ether)
 	ether->loop = NULL;
 }
 
-sip_err l_ether_name(struct l_ether *ether, sip_str name, const struct sip_addr *addr)
-{
-	if (ether->name_count == ETHER_NAMES || name.len >= sizeof ether->names[0].name)
-		return SIP_ELIMIT;
-	memcpy(ether->names[ether->name_count].name, name.p, name.len);
-	ether->names[ether->name_count].name[name.len] = '\0';
-	ether->names[ether->name_count++].addr = *addr;
-	return SIP_OK;
-}
-
 void l_ether_flush(struct l_ether *ether)
 {
 	struct sip_link *l, *w;
@@ -307,12 +297,6 @@ void l_ether_flush(struct l_ether *ether)
 			wire->queued = 0;
 		}
 		net_loop_flush(host->loop);
-	}
-	for (l = ether->hosts.next; l != &ether->hosts; l = l->next) {
-		struct l_ether_host *host = SIP_CONTAINER(l, struct l_ether_host, link);
-
-		for (w = host->wires.next; w != &host->wires; w = w->next)
-			l_wire_answer(SIP_CONTAINER(w, struct ether_wire, link));
 	}
 }
 

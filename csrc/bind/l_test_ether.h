@@ -15,8 +15,9 @@
 
 #include "base/list.h"
 #include "net/net.h"
+#include "sim/world.h"
 
-enum { ETHER_NETS = 16, ETHER_ADDRESSES = 8, ETHER_NAMES = 32, ETHER_LINKS = 16 };
+enum { ETHER_NETS = 16, ETHER_ADDRESSES = 8, ETHER_LINKS = 16 };
 
 /* How packets fare; an address of family 0 is any, and later rules win.  What is lost
  * or late is so before the kernel gets it. */
@@ -42,11 +43,6 @@ struct l_ether {
 	struct sip_random *random;
 	struct l_ether_link links[ETHER_LINKS];
 	unsigned link_count;
-	struct {
-		char name[64];
-		struct sip_addr addr;
-	} names[ETHER_NAMES];
-	unsigned name_count;
 	const char *wanted; /* of a kernel, but it cannot: NULL when nothing was */
 };
 
@@ -64,11 +60,10 @@ struct l_ether_host {
 sip_err l_ether_init(struct l_ether *ether, struct sip_alloc *alloc,
                      struct sip_random *random, const char **why);
 void l_ether_fini(struct l_ether *ether); /* after its hosts; may have been done */
-sip_err l_ether_name(struct l_ether *ether, sip_str name, const struct sip_addr *addr);
 sip_err l_ether_link(struct l_ether *ether, const struct l_ether_link *link);
 /* When the next of those that are late goes on; SIP_NEVER. */
 uint64_t l_ether_deadline_ms(const struct l_ether *ether);
-/* Send what the hosts have queued, and answer what they have asked. */
+/* Send what the hosts have queued. */
 void l_ether_flush(struct l_ether *ether);
 /* Take in what the kernel has for any of them, without waiting. */
 void l_ether_poll(struct l_ether *ether);
@@ -86,6 +81,8 @@ size_t l_ether_host_sockets(const struct l_ether_host *host);
 /* When its loop has something to do by itself; SIP_NEVER. */
 uint64_t l_ether_host_deadline_ms(const struct l_ether_host *host);
 
-sip_err l_ether_wire_new(struct l_ether_host *host, const struct sip_limits *limits,
-                         struct sip_wire_sink *sink, struct sip_wire **wire);
+/* It asks the simulated host for records. */
+sip_err l_ether_wire_new(struct l_ether_host *host, struct sim_host *sim,
+                         const struct sip_limits *limits, struct sip_wire_sink *sink,
+                         struct sip_wire **wire);
 void l_ether_wire_free(struct sip_wire *wire);

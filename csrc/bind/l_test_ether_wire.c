@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { RECORDS_MAX = 16, WHY_MAX = 200 };
+enum { WHY_MAX = 200 };
 
 static const char STREAM_DOWN[] = "a stream of a host that is down";
 
@@ -110,42 +110,12 @@ static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *ev
 	wire->above->event(wire->above, &renamed);
 }
 
-void l_wire_answer(struct ether_wire *wire)
+static void on_records(struct sip_wire_sink *sink, const struct sip_wire_event *event)
 {
-	const struct l_ether *ether = wire->host->ether;
-	struct sip_record records[RECORDS_MAX];
+	struct ether_wire *wire = SIP_CONTAINER(sink, struct ether_wire, records);
 
-	while (!sip_list_empty(&wire->answers)) {
-		struct answer *answer =
-			SIP_CONTAINER(wire->answers.next, struct answer, link);
-		const unsigned family = answer->type == SIP_RECORD_A ? 4 : 6;
-		struct sip_wire_event event = { .kind = SIP_WIRE_RECORDS,
-			                        .token = answer->token,
-			                        .records = records,
-			                        .err = SIP_EWIRE,
-			                        .why = "no such host" };
-
-		for (unsigned i = 0; i < ether->name_count; i++) {
-			const sip_str name =
-				sip_str_of(answer->name, strlen(answer->name));
-			const sip_str known = sip_str_of(ether->names[i].name,
-			                                 strlen(ether->names[i].name));
-
-			if (!sip_str_ieq(name, known))
-				continue;
-			event.err = SIP_OK;
-			event.why = NULL;
-			if (ether->names[i].addr.family == family &&
-			    event.record_count < RECORDS_MAX)
-				records[event.record_count++] =
-					(struct sip_record){ answer->type, 60,
-					                     ether->names[i].addr };
-		}
-		sip_list_remove(&answer->link);
-		sip_free(ether->alloc, answer, sizeof *answer);
-		wire->host->touched = true;
-		wire->above->event(wire->above, &event);
-	}
+	wire->host->touched = true;
+	wire->above->event(wire->above, event);
 }
 
 /* --- going down ------------------------------------------------------------------ */
@@ -360,19 +330,9 @@ static void op_close(struct sip_wire *w, uint32_t id)
 static sip_err op_lookup(struct sip_wire *w, sip_str name, enum sip_record_type type,
                          uint64_t token)
 {
-	struct ether_wire *wire = wire_of(w);
-	struct answer *answer;
+	struct sip_wire *names = wire_of(w)->names;
 
-	if (name.len == 0 || name.len >= sizeof answer->name)
-		return SIP_EINVAL;
-	answer = sip_alloc0(wire->host->ether->alloc, sizeof *answer);
-	if (!answer)
-		return SIP_ENOMEM;
-	answer->token = token;
-	answer->type = type;
-	memcpy(answer->name, name.p, name.len);
-	sip_list_insert(&wire->answers, &answer->link);
-	return SIP_OK;
+	return names->ops->lookup(names, name, type, token);
 }
 
 static const struct sip_wire_ops ether_ops = {
@@ -387,8 +347,9 @@ static const struct sip_wire_ops ether_ops = {
 
 /* --- wires ----------------------------------------------------------------------- */
 
-sip_err l_ether_wire_new(struct l_ether_host *host, const struct sip_limits *limits,
-                         struct sip_wire_sink *sink, struct sip_wire **out)
+sip_err l_ether_wire_new(struct l_ether_host *host, struct sim_host *sim,
+                         const struct sip_limits *limits, struct sip_wire_sink *sink,
+                         struct sip_wire **out)
 {
 	struct ether_wire *wire = sip_alloc0(host->ether->alloc, sizeof *wire);
 	sip_err err;
@@ -399,9 +360,13 @@ sip_err l_ether_wire_new(struct l_ether_host *host, const struct sip_limits *lim
 	wire->sink.event = on_event;
 	wire->above = sink;
 	wire->host = host;
-	sip_list_init(&wire->answers);
-	err = net_wire_new(host->loop, limits, &wire->sink, &wire->below);
+	wire->records.event = on_records;
+	err = sim_wire_new(sim, limits, &wire->records, &wire->names);
+	if (err == SIP_OK)
+		err = net_wire_new(host->loop, limits, &wire->sink, &wire->below);
 	if (err != SIP_OK) {
+		if (wire->names)
+			sim_wire_free(wire->names);
 		sip_free(host->ether->alloc, wire, sizeof *wire);
 		return err;
 	}
@@ -426,14 +391,8 @@ void l_ether_wire_free(struct sip_wire *w)
 		if (SIP_CONTAINER(l, struct conn, link)->wire == wire)
 			l_conn_free(SIP_CONTAINER(l, struct conn, link));
 	}
-	while (!sip_list_empty(&wire->answers)) {
-		struct answer *answer =
-			SIP_CONTAINER(wire->answers.next, struct answer, link);
-
-		sip_list_remove(&answer->link);
-		sip_free(ether->alloc, answer, sizeof *answer);
-	}
 	l_held_forget(wire);
+	sim_wire_free(wire->names);
 	net_wire_free(wire->below);
 	sip_list_remove(&wire->link);
 	sip_free(ether->alloc, wire, sizeof *wire);

@@ -4,6 +4,7 @@
  * loop is polled, and becomes tables afterwards: nothing of Lua runs, or raises,
  * inside libuv's callbacks.
  */
+#include "bind/l_names.h"
 #include "bind/l_test.h"
 #include "net/net.h"
 
@@ -16,7 +17,7 @@ struct seen {
 	struct seen *next;
 	struct sip_wire_event event;
 	char why[200];
-	struct sip_record records[16];
+	struct sip_record records[SIP_RECORDS_MAX];
 	size_t size;
 	char bytes[];
 };
@@ -187,14 +188,12 @@ static int l_shut(lua_State *L)
 	return 0;
 }
 
-/* net:lookup(name, "A"|"AAAA", token) -> true | nil, err */
+/* net:lookup(name, "A"|"AAAA"|"SRV"|"NAPTR", token) -> true | nil, err */
 static int l_lookup(lua_State *L)
 {
-	static const char *const names[] = { "A", "AAAA", NULL };
-	static const enum sip_record_type types[] = { SIP_RECORD_A, SIP_RECORD_AAAA };
 	struct l_test_net *net = check_net(L);
 	const sip_str name = check_str(L, 2);
-	const enum sip_record_type type = types[luaL_checkoption(L, 3, "A", names)];
+	const enum sip_record_type type = l_check_record_type(L, 3);
 	const uint64_t token = (uint64_t)luaL_checkinteger(L, 4);
 
 	return push_result(L, net->wire->ops->lookup(net->wire, name, type, token));
@@ -230,17 +229,22 @@ static void set_records(lua_State *L, const struct seen *seen)
 	lua_newtable(L);
 	for (size_t i = 0; i < seen->event.record_count; i++) {
 		const struct sip_record *record = &seen->records[i];
-		char text[SIP_ADDR_TEXT_MAX];
 
-		lua_newtable(L);
-		lua_pushlstring(L, text,
-		                sip_addr_write_host(&record->addr, text, false));
-		lua_setfield(L, -2, "host");
+		l_push_record(L, record);
+		if (!lua_istable(L, -1)) {
+			lua_newtable(L);
+			lua_insert(L, -2);
+			lua_setfield(L, -2, "host");
+		}
 		lua_pushinteger(L, record->ttl_s);
 		lua_setfield(L, -2, "ttl");
 		lua_seti(L, -2, (lua_Integer)i + 1);
 	}
 	lua_setfield(L, -2, "records");
+	if (seen->event.record_count == 0) {
+		lua_pushinteger(L, seen->event.ttl_s);
+		lua_setfield(L, -2, "ttl");
+	}
 }
 
 static void push_seen(lua_State *L, const struct seen *seen)

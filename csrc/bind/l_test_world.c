@@ -4,14 +4,14 @@
  * drivers, raw sockets, a clock that steps from instant to instant.  Here every host
  * is a loop of its own with its sockets on loopback; only time is not real.  step()
  * takes in all that is under way before it gives turns, and moves the clock when
- * nothing is.  Signalling is on sockets; media and files stay with a simulated host
- * beside each, whose engine is advanced inline.  What a spec asks for that cannot be
- * had here (a stream to a host that is down) goes to `needs`, which does not
- * return.
+ * nothing is.  Signalling is on sockets; names, media and files stay with a simulated
+ * host beside each, whose engine is advanced inline.  What a spec asks for that cannot
+ * be had here (a stream to a host that is down) goes to `needs`, which does not return.
  */
 #include "bind/l_class.h"
 #include "bind/l_driver.h"
 #include "bind/l_heap.h"
+#include "bind/l_names.h"
 #include "bind/l_option.h"
 #include "bind/l_raw.h"
 #include "bind/l_test.h"
@@ -37,7 +37,7 @@ enum { U_HOSTS = 1, U_NEEDS = 2 };
 
 struct l_world {
 	struct l_ether ether;
-	struct sim_world *sim; /* the clock, media and files */
+	struct sim_world *sim; /* the clock, names, media and files */
 	struct sip_seeded_random random;
 	struct sip_link hosts;
 	bool open, stuck;
@@ -85,7 +85,8 @@ static double op_cpu_s(struct l_driver *driver)
 static sip_err op_wire_new(struct l_driver *driver, const struct sip_limits *limits,
                            struct sip_wire_sink *sink, struct sip_wire **wire)
 {
-	return l_ether_wire_new(&host_of(driver)->host, limits, sink, wire);
+	return l_ether_wire_new(&host_of(driver)->host, host_of(driver)->sim, limits,
+	                        sink, wire);
 }
 
 static void op_wire_free(struct l_driver *driver, struct sip_wire *wire)
@@ -453,9 +454,24 @@ static int l_world_name(lua_State *L)
 	sip_str name;
 
 	name.p = luaL_checklstring(L, 2, &name.len);
-	if (l_ether_name(&box->ether, name, &addr) != SIP_OK)
-		return luaL_error(L, "too many names, or too long a name");
+	if (sim_world_name(box->sim, name, &addr) != SIP_OK)
+		return luaL_error(L, "no such name can be held");
 	return 0;
+}
+
+static int l_test_dns(lua_State *L)
+{
+	return l_world_dns(L, check_world(L)->sim);
+}
+
+static int l_test_forget(lua_State *L)
+{
+	return l_world_forget(L, check_world(L)->sim);
+}
+
+static int l_test_lookups(lua_State *L)
+{
+	return l_world_lookups(L, check_world(L)->sim);
 }
 
 /* world:random() -> 0 <= x < 1 */
@@ -568,11 +584,19 @@ static int l_host_close(lua_State *L)
 }
 
 static const luaL_Reg world_methods[] = {
-	{ "host", l_world_host },     { "now", l_world_now },
-	{ "next", l_world_next },     { "step", l_world_step },
-	{ "link", l_world_link },     { "name", l_world_name },
-	{ "random", l_world_random }, { "pending", l_world_pending },
-	{ "close", l_world_close },   { NULL, NULL },
+	{ "host", l_world_host },
+	{ "now", l_world_now },
+	{ "next", l_world_next },
+	{ "step", l_world_step },
+	{ "link", l_world_link },
+	{ "name", l_world_name },
+	{ "random", l_world_random },
+	{ "pending", l_world_pending },
+	{ "dns", l_test_dns },
+	{ "forget", l_test_forget },
+	{ "lookups", l_test_lookups },
+	{ "close", l_world_close },
+	{ NULL, NULL },
 };
 
 static const luaL_Reg world_meta[] = {

@@ -1,10 +1,14 @@
-/* dns.c - A and AAAA records by c-ares, driven by the loop.
+/* dns.c - records by c-ares, driven by the loop.
+ *
+ * The file of hosts comes before any server, and what is in it has nothing but its
+ * addresses there.
  *
  * Order, weights, the cache and failover (RFC 3263) live above the wire.  Two things
  * of c-ares to know: its timer has to be set again after every question and every
  * answer, or a question to a black hole never ends; and the channel must not be
  * destroyed inside one of its callbacks, so only the end of the loop does it.
  */
+#include "net/dns_reply.h"
 #include "net/internal.h"
 
 #include <ares.h>
@@ -14,8 +18,7 @@
 enum {
 	QUESTION_MS = 1500, /* then the next try, which waits longer */
 	QUESTION_TRIES = 3,
-	NAME_MAX_LEN = 253, /* RFC 1035 2.3.4, as text */
-	RECORDS_MAX = 16,
+	CLASS_IN = 1,
 	PENDING_MAX = 4096
 };
 
@@ -40,7 +43,7 @@ struct lookup {
 	struct sip_link link;
 	struct net_dns *dns;
 	enum sip_record_type type;
-	struct sip_record records[RECORDS_MAX];
+	struct sip_record *records; /* SIP_RECORDS_MAX, once there is an answer */
 };
 
 /* --- c-ares on libuv ------------------------------------------------------------ */
@@ -179,44 +182,57 @@ static void lookup_release(struct net_loop *loop, struct net_later *later)
 
 	sip_list_remove(&lookup->link);
 	lookup->dns->lookup_count--;
+	sip_free(loop->alloc, lookup->records,
+	         lookup->records ? SIP_RECORDS_MAX * sizeof *lookup->records : 0);
 	sip_free(loop->alloc, lookup, sizeof *lookup);
 }
 
-static void take_records(struct lookup *lookup, const struct ares_addrinfo *result)
+/* Somewhere to put the answer; without it, that is the answer. */
+static bool make_room(struct lookup *lookup)
 {
 	struct sip_wire_event *event = &lookup->later.event;
 
-	for (const struct ares_addrinfo_node *node = result->nodes;
-	     node && event->record_count < RECORDS_MAX; node = node->ai_next) {
-		struct sip_record *record = &lookup->records[event->record_count];
-
-		record->addr = net_sockaddr_get(node->ai_addr);
-		record->addr.port = 0;
-		record->type = lookup->type;
-		record->ttl_s = node->ai_ttl > 0 ? (uint32_t)node->ai_ttl : 0;
-		event->record_count += record->addr.family != 0;
-	}
+	lookup->records = sip_alloc0(lookup->dns->loop->alloc,
+	                             SIP_RECORDS_MAX * sizeof *lookup->records);
 	event->records = lookup->records;
+	if (!lookup->records) {
+		event->err = SIP_ENOMEM;
+		event->why = "out of memory";
+	}
+	return lookup->records != NULL;
 }
 
-static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *result)
+static void answer(struct lookup *lookup)
+{
+	struct sip_wire_event *event = &lookup->later.event;
+
+	if (event->err == SIP_OK && event->record_count == 0)
+		event->why = "the name has no such address"; /* an answer, though */
+	net_owe(lookup->dns->loop, &lookup->later);
+}
+
+static void on_answer(void *arg, int status, int timeouts, unsigned char *bytes,
+                      int len)
 {
 	struct lookup *lookup = arg;
 	struct sip_wire_event *event = &lookup->later.event;
+	const bool none = status == ARES_ENOTFOUND || status == ARES_ENODATA;
 
 	(void)timeouts;
-	if (result) {
-		take_records(lookup, result);
-		ares_freeaddrinfo(result);
-	}
-	if (status == ARES_ENOTFOUND || status == ARES_ENODATA) {
-		event->why = "the name has no such address"; /* an answer, though */
-	} else if (status != ARES_SUCCESS) {
+	if (status != ARES_SUCCESS && !none) {
 		event->err = status == ARES_ENOMEM ? SIP_ENOMEM : SIP_EWIRE;
 		event->why = ares_strerror(status); /* static text */
+	} else if (bytes && make_room(lookup) &&
+	           !net_dns_reply(sip_str_of((const char *)bytes, (size_t)len),
+	                          lookup->type, lookup->records, &event->record_count,
+	                          &event->ttl_s)) {
+		event->err = SIP_EWIRE;
+		event->why = "a malformed answer";
 	}
-	net_owe(lookup->dns->loop, &lookup->later);
+	answer(lookup);
 }
+
+/* --- what is known without asking ----------------------------------------------- */
 
 /* RFC 6761 6.3: never asked on the network. */
 static bool is_localhost(sip_str name)
@@ -231,34 +247,84 @@ static bool is_localhost(sip_str name)
 	       sip_str_ieq(sip_str_of(name.p + name.len - tail.len, tail.len), tail);
 }
 
-static void answer_localhost(struct lookup *lookup)
+static bool is_address(const struct lookup *lookup)
 {
-	struct sip_record *record = &lookup->records[0];
-
-	record->type = lookup->type;
-	record->ttl_s = 3600;
-	(void)sip_addr_parse(lookup->type == SIP_RECORD_A ? SIP_STR("127.0.0.1")
-	                                                  : SIP_STR("::1"),
-	                     &record->addr); /* both are addresses */
-	lookup->later.event.records = lookup->records;
-	lookup->later.event.record_count = 1;
-	net_owe(lookup->dns->loop, &lookup->later);
+	return lookup->type == SIP_RECORD_A || lookup->type == SIP_RECORD_AAAA;
 }
 
-sip_err net_dns_lookup(struct net_wire *wire, sip_str name, enum sip_record_type type,
-                       uint64_t token)
+static void answer_localhost(struct lookup *lookup)
 {
-	struct ares_addrinfo_hints hints = { .ai_flags = ARES_AI_NOSORT };
-	char z[NAME_MAX_LEN + 2];
+	struct sip_wire_event *event = &lookup->later.event;
+
+	event->ttl_s = 3600;
+	if (is_address(lookup) && make_room(lookup)) {
+		struct sip_record *record = &lookup->records[0];
+
+		record->type = lookup->type;
+		record->ttl_s = 3600;
+		(void)sip_addr_parse(lookup->type == SIP_RECORD_A ? SIP_STR("127.0.0.1")
+		                                                  : SIP_STR("::1"),
+		                     &record->addr); /* both are addresses */
+		event->record_count = 1;
+	}
+	answer(lookup);
+}
+
+static void take_hosts(struct lookup *lookup, const struct hostent *host, int family)
+{
+	struct sip_wire_event *event = &lookup->later.event;
+
+	for (char **p = host->h_addr_list;
+	     *p && host->h_addrtype == family && event->record_count < SIP_RECORDS_MAX;
+	     p++) {
+		struct sip_record *record = &lookup->records[event->record_count++];
+
+		record->type = lookup->type;
+		record->addr.family = family == AF_INET ? 4 : 6;
+		memcpy(record->addr.ip, *p, family == AF_INET ? 4 : 16);
+	}
+}
+
+/* The name without the labels that only SRV has. */
+static const char *host_of(const char *name)
+{
+	while (name[0] == '_' && strchr(name, '.'))
+		name = strchr(name, '.') + 1;
+	return name;
+}
+
+static bool answer_from_file(struct lookup *lookup, const char *name)
+{
+	static const int families[] = { AF_INET, AF_INET6 };
+	bool known = false;
+
+	for (int i = 0; i < 2; i++) {
+		const enum sip_record_type type =
+			i == 0 ? SIP_RECORD_A : SIP_RECORD_AAAA;
+		struct hostent *host = NULL;
+
+		if (ares_gethostbyname_file(lookup->dns->channel, host_of(name),
+		                            families[i], &host) != ARES_SUCCESS)
+			continue;
+		if (type == lookup->type && (lookup->records || make_room(lookup)))
+			take_hosts(lookup, host, families[i]);
+		ares_free_hostent(host);
+		known = true;
+	}
+	if (known)
+		answer(lookup);
+	return known;
+}
+
+/* --- questions ------------------------------------------------------------------- */
+
+static sip_err lookup_new(struct net_wire *wire, enum sip_record_type type,
+                          uint64_t token, struct lookup **out)
+{
 	struct net_dns *dns;
 	struct lookup *lookup;
-	sip_err err;
+	const sip_err err = dns_get(wire->loop, &dns);
 
-	if (name.len == 0 || name.len > NAME_MAX_LEN + 1 ||
-	    sip_str_breaks_lines(name) ||
-	    (type != SIP_RECORD_A && type != SIP_RECORD_AAAA))
-		return SIP_EINVAL;
-	err = dns_get(wire->loop, &dns);
 	if (err != SIP_OK)
 		return err;
 	if (dns->lookup_count >= PENDING_MAX)
@@ -274,15 +340,36 @@ sip_err net_dns_lookup(struct net_wire *wire, sip_str name, enum sip_record_type
 	lookup->later.release = lookup_release;
 	lookup->later.event.kind = SIP_WIRE_RECORDS;
 	lookup->later.event.token = token;
-	if (is_localhost(name)) {
-		answer_localhost(lookup);
-		return SIP_OK;
-	}
+	*out = lookup;
+	return SIP_OK;
+}
+
+sip_err net_dns_lookup(struct net_wire *wire, sip_str name, enum sip_record_type type,
+                       uint64_t token)
+{
+	char z[SIP_NAME_MAX + 2];
+	struct lookup *lookup;
+	sip_err err;
+
+	if (name.len == 0 || name.len > SIP_NAME_MAX + 1 || sip_str_breaks_lines(name))
+		return SIP_EINVAL;
+	err = lookup_new(wire, type, token, &lookup);
+	if (err != SIP_OK)
+		return err;
 	memcpy(z, name.p, name.len);
 	z[name.len] = '\0';
-	hints.ai_family = type == SIP_RECORD_A ? AF_INET : AF_INET6;
-	ares_getaddrinfo(dns->channel, z, NULL, &hints, on_answer, lookup);
-	arm_timer(dns);
+	if (is_localhost(name)) {
+		answer_localhost(lookup);
+	} else if (!answer_from_file(lookup, z)) {
+		/* Only a host may be named without its domain. */
+		if (is_address(lookup))
+			ares_search(lookup->dns->channel, z, CLASS_IN, (int)type,
+			            on_answer, lookup);
+		else
+			ares_query(lookup->dns->channel, z, CLASS_IN, (int)type,
+			           on_answer, lookup);
+		arm_timer(lookup->dns);
+	}
 	return SIP_OK;
 }
 

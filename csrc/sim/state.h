@@ -4,7 +4,7 @@
 #include "base/timer.h"
 #include "sim/world.h"
 
-enum { SIM_LINKS = 64, SIM_NAMES = 256, SIM_ADDRESSES = 4 };
+enum { SIM_LINKS = 64, SIM_ADDRESSES = 4 };
 
 /* Something that happens at an instant.  Its owner is a bigger struct of `size` bytes
  * that begins with it; `run` is called once and the world frees it afterwards. */
@@ -15,10 +15,7 @@ struct sim_task {
 	size_t size;
 };
 
-struct sim_name {
-	char name[256];
-	struct sip_addr addr;
-};
+struct sim_name;
 
 struct sim_world {
 	struct sip_alloc *alloc;
@@ -37,8 +34,8 @@ struct sim_world {
 	bool holds;
 	struct sim_link links[SIM_LINKS];
 	unsigned link_count;
-	struct sim_name names[SIM_NAMES];
-	unsigned name_count;
+	struct sim_name *names; /* in the order in which they are answered */
+	uint64_t lookups;
 };
 
 struct sim_file {
@@ -110,6 +107,13 @@ bool sim_link_draw(struct sim_world *world, const struct sip_addr *from,
 
 void sim_wire_refused(struct sim_world *world, uint32_t wire_id,
                       const struct sip_addr *local, const struct sip_addr *remote);
+
+/* A question of a wire; its answer comes later, if that wire is still there. */
+sip_err sim_names_ask(struct sim_world *world, uint32_t wire_id, sip_str name,
+                      enum sip_record_type type, uint64_t token);
+void sim_names_free(struct sim_world *world);
+void sim_wire_records(struct sim_world *world, uint32_t wire_id,
+                      const struct sip_wire_event *event);
 
 void sim_files_run_owed(struct sim_host *host);
 void sim_fs_init(struct sim_host *host);

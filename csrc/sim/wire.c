@@ -495,15 +495,6 @@ void sim_wire_refused(struct sim_world *world, uint32_t wire_id,
 
 /* ---- names ---- */
 
-struct answer {
-	struct sim_task task;
-	uint32_t wire_id;
-	uint64_t token;
-	enum sip_record_type type;
-	char name[256];
-	size_t name_len;
-};
-
 static struct sim_wire *wire_find(struct sim_world *world, uint32_t id)
 {
 	struct sip_node *node = sip_map_first(&world->wires, id_hash(id));
@@ -516,53 +507,23 @@ static struct sim_wire *wire_find(struct sim_world *world, uint32_t id)
 	return NULL;
 }
 
-static void run_answer(struct sim_task *task)
+void sim_wire_records(struct sim_world *world, uint32_t wire_id,
+                      const struct sip_wire_event *event)
 {
-	const struct answer *answer = (const struct answer *)(void *)task;
-	struct sim_wire *wire = wire_find(task->world, answer->wire_id);
-	const unsigned family = answer->type == SIP_RECORD_A ? 4 : 6;
-	const sip_str name = sip_str_of(answer->name, answer->name_len);
-	struct sip_record records[16];
-	struct sip_wire_event event = { .kind = SIP_WIRE_RECORDS,
-		                        .token = answer->token,
-		                        .records = records,
-		                        .err = SIP_EWIRE,
-		                        .why = "no such host" };
+	struct sim_wire *wire = wire_find(world, wire_id);
 
 	if (!wire)
 		return;
-	for (unsigned i = 0; i < task->world->name_count && event.record_count < 16;
-	     i++) {
-		const struct sim_name *entry = &task->world->names[i];
-		if (!sip_str_ieq(name, sip_str_of(entry->name, strlen(entry->name))))
-			continue;
-		event.err = SIP_OK;
-		event.why = NULL;
-		if (entry->addr.family == family)
-			records[event.record_count++] =
-				(struct sip_record){ answer->type, 60, entry->addr };
-	}
 	wire->host->touched = true;
-	wire->sink->event(wire->sink, &event);
+	wire->sink->event(wire->sink, event);
 }
 
 static sip_err op_lookup(struct sip_wire *w, sip_str name, enum sip_record_type type,
                          uint64_t token)
 {
-	struct sim_wire *wire = wire_of(w);
-	struct answer *answer;
+	const struct sim_wire *wire = wire_of(w);
 
-	if (name.len == 0 || name.len >= sizeof answer->name)
-		return SIP_EINVAL;
-	answer = sim_task_new(wire->host->world, sizeof *answer, 0, run_answer);
-	if (!answer)
-		return SIP_ENOMEM;
-	answer->wire_id = wire->id;
-	answer->token = token;
-	answer->type = type;
-	answer->name_len = name.len;
-	memcpy(answer->name, name.p, name.len);
-	return SIP_OK;
+	return sim_names_ask(wire->host->world, wire->id, name, type, token);
 }
 
 /* ---- life ---- */

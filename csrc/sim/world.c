@@ -51,6 +51,7 @@ void sim_world_free(struct sim_world *world)
 	sip_map_fini(&world->places);
 	sip_map_fini(&world->items);
 	sip_map_fini(&world->wires);
+	sim_names_free(world);
 	sip_free(world->alloc, world, sizeof *world);
 }
 
@@ -161,20 +162,6 @@ bool sim_link_draw(struct sim_world *world, const struct sip_addr *from,
 	if (link->duplicate > 0)
 		*again = sip_random_unit(random) < link->duplicate;
 	return true;
-}
-
-sip_err sim_world_name(struct sim_world *world, sip_str name,
-                       const struct sip_addr *addr)
-{
-	struct sim_name *entry = &world->names[world->name_count];
-
-	if (world->name_count == SIM_NAMES || name.len >= sizeof entry->name)
-		return SIP_ELIMIT;
-	memcpy(entry->name, name.p, name.len);
-	entry->name[name.len] = '\0';
-	entry->addr = *addr;
-	world->name_count++;
-	return SIP_OK;
 }
 
 /* ---- hosts ---- */

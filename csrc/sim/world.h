@@ -53,9 +53,26 @@ bool sim_world_flying(const struct sim_world *world, uint32_t id,
 bool sim_world_deliver(struct sim_world *world, uint32_t id, bool keep);
 bool sim_world_lose(struct sim_world *world, uint32_t id);
 
-/* A name and one of its addresses; without any, a name does not exist. */
+/* ---- names ---- */
+
+/* One more record of a name.  What has none is answered as such, at once. */
+sip_err sim_world_record(struct sim_world *world, sip_str name,
+                         const struct sip_record *record);
+/* One of its addresses, for a minute. */
 sip_err sim_world_name(struct sim_world *world, sip_str name,
                        const struct sip_addr *addr);
+/* How questions for a name fare. */
+struct sim_question {
+	enum sip_record_type type; /* NONE: any */
+	uint32_t ttl_s;            /* of what it has not got */
+	uint64_t delay_us;
+	bool fails; /* no answer, after that delay */
+};
+sip_err sim_world_question(struct sim_world *world, sip_str name,
+                           const struct sim_question *question);
+void sim_world_forget(struct sim_world *world, sip_str name);
+/* How many questions have been asked. */
+uint64_t sim_world_lookups(const struct sim_world *world);
 
 /* ---- hosts ---- */
 

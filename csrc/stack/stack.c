@@ -299,6 +299,7 @@ static void input_records(struct sip_stack *stack, const struct sip_wire_event *
 	up->token = event->token;
 	up->err = records ? event->err : SIP_ENOMEM;
 	up->bytes = records;
+	up->ttl_s = event->ttl_s;
 }
 
 /* Two CRLFs keep a binding open and say nothing (RFC 5626 4.4.1). */

@@ -40,6 +40,7 @@ struct sip_event {
 	struct sip_buf *bytes; /* likewise: a message, or an array of sip_record */
 	struct sip_path path;
 	uint64_t token;
+	uint32_t ttl_s; /* of no records */
 };
 /* Lets go of what an event gives. */
 void sip_event_fini(struct sip_event *event);

@@ -75,6 +75,12 @@ function Sim:link(link)
   self.world:link(link)
 end
 
+--- A DNS record, or how questions for a name fare: see World:dns.
+---@param record sip.DnsRecord
+function Sim:dns(record)
+  self.world:dns(record)
+end
+
 --- Seconds since the world began.
 ---@return number
 function Sim:now()

@@ -117,7 +117,7 @@ describe("core.loop", function()
     local stack <close> = new_stack()
     local token = assert(stack:resolve "localhost")
     step_until(function() return has "records" end)
-    assert.same({ token, { "127.0.0.1" } }, has("records").more)
+    assert.same({ token, { "127.0.0.1" }, 3600 }, has("records").more)
     loop:name_servers "127.0.0.1:53"
     assert.has_error(function() loop:name_servers "nonsense" end)
   end)

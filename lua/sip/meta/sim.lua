@@ -51,6 +51,35 @@ function World:link(link) end
 ---@param ip string
 function World:name(name, ip) end
 
+---@class sip.DnsRecord
+---@field name string
+---@field type? "A"|"AAAA"|"SRV"|"NAPTR"  of a question, all types when left out
+---@field ttl? integer        60; of a question: for how long there are no records
+---@field host? string        A, AAAA: the address
+---@field priority? integer   SRV
+---@field weight? integer     SRV
+---@field port? integer       SRV: 5060
+---@field target? string      SRV, NAPTR; ".": there is no such service
+---@field order? integer      NAPTR
+---@field preference? integer NAPTR
+---@field flags? string       NAPTR: "s"
+---@field service? string     NAPTR
+---@field delay? number       of a question: seconds until its answer
+---@field fail? boolean       of a question: no name server answers
+
+--- Give a name one more record; without a host or a target: say how questions for the
+--- name fare.
+---@param record sip.DnsRecord
+function World:dns(record) end
+
+--- Take from a name all of its records, and how its questions fare.
+---@param name string
+function World:forget(name) end
+
+--- How many questions have been asked.
+---@return integer
+function World:lookups() end
+
 --- 0 <= x < 1, of the seed.
 ---@return number
 function World:random() end

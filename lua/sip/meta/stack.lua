@@ -11,7 +11,8 @@
 --   "failed"    tx, nil, name, why    "timeout" or "wire"
 --   "no_ack"    ServerTx              a 2xx repeated in vain (13.3.1.4)
 --   "ended"     tx                    the last one of a transaction Lua still holds
---   "records"   Stack, nil, token, addresses | nil, why
+--   "records"   Stack, nil, token, records, ttl | nil, why
+--               addresses, or sip.SrvRecord, sip.NaptrRecord; ttl 0 without any: unsaid
 --   "closed"    Stack, nil, transport, remote
 --   "message"   Stack, nil, sent, transport, from, to, bytes   when it is watched
 --
@@ -137,7 +138,7 @@ function Stack:local_for(transport, ip, port) end
 
 --- Look up a name; "records" follows with this token.
 ---@param name string
----@param type "A"|"AAAA"
+---@param type "A"|"AAAA"|"SRV"|"NAPTR"
 ---@return integer? token
 ---@return string? name
 ---@return string? why
