@@ -39,12 +39,12 @@ function M.new(options)
   return self
 end
 
---- The facade of a host.
-function Net:sip(ip)
+--- The facade of a host; the first time it may be given more addresses.
+function Net:sip(ip, ...)
   local sip = self.facades[ip]
   if not sip then
     sip = facade.with {
-      driver = self.world:host(ip),
+      driver = self.world:host(ip, ...),
       name = ip,
       trace = self.trace,
       log = function(level, text, fields)

@@ -70,8 +70,8 @@ end
 ---   Record-Route are made: with the same after a restart, calls go on. Random
 ---@field trace? boolean|integer   keeps what passes, for `ladder`; so many records
 ---@field log? sip.LogLevel|function
----@field limits? table<string, number>  cleanup, slice and drain in seconds; and the
----   names of csrc/base/limits.h
+---@field limits? table<string, number>  cleanup, slice and drain in seconds;
+---   names: how many are remembered; and those of csrc/base/limits.h
 ---@field t1? number               in seconds, as t2, t4 and timer_c (RFC 3261 table 4)
 ---@field t2? number
 ---@field t4? number
@@ -123,6 +123,7 @@ function M.new(runtime, options)
     location = options.location,
     capabilities = inspect.CAPABILITIES,
     drain = settings.limits.drain,
+    names_max = settings.limits.names,
     advertise = settings.advertise,
     domain = settings.domains[1],
     domains = set_of(settings.domains),
@@ -414,7 +415,7 @@ function Endpoint:shut()
     end
   end
   for _, item in ipairs(in_order(queries)) do
-    item.value:give_up()
+    item.value:give_up(item.name)
   end
   for _, item in ipairs(in_order(clients, function(tx) return tx:id() end)) do
     item.value:failed(item.name, "wire", "the endpoint is closed")

@@ -119,11 +119,11 @@ function events.ended(ua, tx)
 end
 
 ---@private
-function events.records(ua, _, _, token, records)
-  local query = ua.queries[token]
-  if query then
+function events.records(ua, _, _, token, records, ttl)
+  local names = ua.queries[token]
+  if names then
     ua.queries[token] = nil
-    query:records(token, records)
+    names:records(token, records, ttl)
   end
 end
 

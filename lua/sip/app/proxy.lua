@@ -271,7 +271,7 @@ local function pass(ua, message, branch, uri, route, script)
         port = place.port,
       }
     end
-  end)
+  end, branch)
   return true
 end
 

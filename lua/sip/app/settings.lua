@@ -20,7 +20,7 @@ local schema = {
 
 -- Ours are about scripts; the others are those of csrc/base/limits.h.
 local limit_schema = {
-  cleanup = "seconds", slice = "span", drain = "seconds",
+  cleanup = "seconds", slice = "span", drain = "seconds", names = "count",
   message_bytes = "count", header_count = "count", header_bytes = "count",
   uri_bytes = "count", sdp_lines = "count", sdp_media = "count",
   transactions = "count", events = "count", nonces = "count", connections = "count",
@@ -28,7 +28,7 @@ local limit_schema = {
   stream_idle_ms = "count", stream_head_ms = "count",
 }
 
-local own_limits = { cleanup = true, slice = true, drain = true }
+local own_limits = { cleanup = true, slice = true, drain = true, names = true }
 local advertise_schema = { sip = "line", media = "line" }
 local auth_schema = { user = "string", password = "string", realm = "string" }
 
@@ -113,7 +113,7 @@ end
 ---@field listen { transport: string, host: string, port: integer, text: string }[]
 ---@field domains string[]      in lower case; the first is the one we say we are
 ---@field advertise { sip?: string, media?: string }
----@field limits { cleanup?: number, slice?: number, drain: number }
+---@field limits { cleanup?: number, slice?: number, drain: number, names?: integer }
 ---@field stack_limits table<string, integer>
 ---@field peers? sip.Networks
 

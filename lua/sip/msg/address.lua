@@ -12,7 +12,7 @@ local find, match = string.find, string.match
 ---@field host string    without brackets
 ---@field port? integer  none given: the transport's default, or RFC 3263
 ---@field numeric boolean
----@field open? boolean   the URI names no transport: UDP is only what is tried first
+---@field open? boolean   the URI names no transport (RFC 3263 4.1 finds one)
 ---@field lr boolean     the URI is a loose router's (RFC 3261 19.1.1)
 
 local transports = { udp = true, tcp = true, tls = true }
@@ -116,7 +116,7 @@ function M.hop(uri)
   local params = parsed.params or {}
   local host = (params.maddr or parsed.host):gsub("^%[(.*)%]$", "%1")
   local transport = params.transport
-  local open = not transport and parsed.scheme == "sip"
+  local open = not transport
   transport = transport and transport:lower()
   if parsed.scheme == "sips" then
     transport = "tls"

@@ -3,6 +3,7 @@
 
 local address = require "sip.msg.address"
 local resolve = require "sip.ua.resolve"
+local retry = require "sip.ua.retry"
 local routing = require "sip.ua.routing"
 
 local M = {}
@@ -233,6 +234,15 @@ function Branch:let_go()
   end
 end
 
+-- After a 503: whoever says for how long is asked last until then (21.5.4).
+local function elsewhere(self, res)
+  local seconds = retry.seconds(res)
+  if seconds then
+    resolve.failed(self.fork.line, self.places[self.at], seconds)
+  end
+  return next_place(self)
+end
+
 --- A response has come (called by the line).
 ---@param res sip.Message
 function Branch:response(tx, res)
@@ -247,7 +257,7 @@ function Branch:response(tx, res)
     fork:success(self, res)
   elseif tx ~= self.tx or self.done then
     return
-  elseif status == 503 and next_place(self) then
+  elseif status == 503 and elsewhere(self, res) then
     return
   elseif status < 400 and not self.cancelled and fork:add(contacts(res)) then
     self:retire()
@@ -260,7 +270,13 @@ end
 --- The transaction has failed (called by the line): a timeout is a 408, an error of
 --- the wire a 503 (16.8, 16.9).
 function Branch:failed(tx, name)
-  if tx ~= self.tx or self.done or next_place(self) then
+  if tx ~= self.tx or self.done then
+    return
+  end
+  if not self.cancelled then
+    resolve.failed(self.fork.line, self.places[self.at])
+  end
+  if next_place(self) then
     return
   end
   fail(self, name ~= "timeout" and 503 or self.cancelled and 487 or 408)

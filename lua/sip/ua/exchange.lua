@@ -18,7 +18,11 @@ local M = {}
 ---@field stack any
 ---@field sched sip.Scheduler
 ---@field clients table<any, sip.Exchange>  by client transaction
----@field queries table<any, sip.Query>     by the token of a query
+---@field queries table<any, sip.Names>     by the token of a question
+---@field bound { transport: string }[]     what it listens on
+---@field names? sip.Names                  what it knows; made when it is first asked
+---@field names_max? integer
+---@field token fun(self, n: integer): string
 ---@field dialogs sip.Dialogs
 ---@field contact fun(self, transport: string, host: string, port: integer): string
 ---@field pending integer                   exchanges without a final answer
@@ -281,9 +285,16 @@ local function final(self, res, status)
   if sent then
     return
   end
-  if status == 503 and next_place(self) then
-    return
-  elseif self.redirects then
+  if status == 503 then
+    local seconds = retry.seconds(res)
+    if seconds then
+      resolve.failed(self.line, self.places[self.at], seconds)
+    end
+    if next_place(self) then
+      return
+    end
+  end
+  if self.redirects then
     if status < 400 then
       add_contacts(self, res)
     end
@@ -328,7 +339,9 @@ function Exchange:failed(tx, name, why)
     return
   elseif self.cancelled then
     return fail(self, self.cancelled)
-  elseif next_place(self) or self.redirects and next_target(self) then
+  end
+  resolve.failed(self.line, self.places[self.at])
+  if next_place(self) or self.redirects and next_target(self) then
     return
   elseif name == "timeout" then
     return fail(self, err.new("no_answer", { status = 408, cause = why }))

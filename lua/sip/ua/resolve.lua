@@ -1,13 +1,23 @@
---- From a hop to the targets that may be tried, in order (RFC 3263). A numeric host
---- is its own answer; a name is asked for by A and AAAA at once, and both families are
---- given (RFC 7984 4). A URI that names no transport means UDP, or what we have when
---- that is not UDP (RFC 3263 4.1): many a Contact that came over TCP does not say so.
+--- From a hop to the places where a request may be sent, in order (RFC 3263 4): by
+--- NAPTR, where the URI leaves the transport open; by SRV, where it leaves the port
+--- open; by the addresses of its host else. Of each host both families are given (RFC
+--- 7984 4), IPv6 first.
 ---
---- The line keeps who waits for records, by the token of the query.
+--- A URI that names no transport means what we have, UDP before the others (RFC 3263
+--- 4.1): many a Contact that came over TCP does not say so. A name server that does not
+--- answer is taken for one that knows of no such record.
+
+local names_of = require "sip.ua.names"
+local srv = require "sip.ua.srv"
 
 local M = {}
 
+local SERVERS = 16 -- whose addresses are asked for
+local PLACES = 32  -- that are given
+
 local default_port = { udp = 5060, tcp = 5060, tls = 5061 }
+local prefix = { udp = "_sip._udp.", tcp = "_sip._tcp.", tls = "_sips._tcp." }
+local families = { "AAAA", "A" }
 
 ---@class sip.Place  where a request may be sent
 ---@field transport "udp"|"tcp"|"tls"
@@ -15,105 +25,302 @@ local default_port = { udp = 5060, tcp = 5060, tls = 5061 }
 ---@field port integer
 ---@field name string    the host that was asked for: what a certificate has to name
 
+---@class sip.Server
+---@field transport "udp"|"tcp"|"tls"
+---@field host string
+---@field port integer
+
 ---@class sip.Query
 ---@field line sip.Line
 ---@field hop sip.Hop
+---@field names sip.Names
 ---@field done fun(places: sip.Place[])
----@field private pending integer
----@field private found table<string, string[]>
+---@field transports string[]  that may be used, best first
+---@field chance fun(n: integer): integer
+---@field stable boolean
+---@field package over boolean  `done` has been called, or nobody waits for that
 local Query = {}
 local query_mt = { __name = "sip.Query", __index = Query }
 
-local families = { "AAAA", "A" }
-
-local function place_of(hop, transport, address)
-  return {
-    transport = transport,
-    host = address,
-    port = hop.port or default_port[transport],
-    name = hop.host,
-  }
+local function names(line)
+  line.names = line.names or names_of.new(line, line.names_max)
+  return line.names
 end
 
--- What we have no socket or no route for is left out; the rest is in the order
--- of RFC 6724: IPv6 first.
-local function usable(line, hop, found, transport)
-  local list = {}
-  for _, family in ipairs(families) do
-    for _, address in ipairs(found[family] or {}) do
-      local place = place_of(hop, transport, address)
-      if line.stack:local_for(transport, address, place.port) then
-        list[#list + 1] = place
+-- 4.1: what the URI says; else what we listen on.
+local function transports_of(line, hop)
+  if not hop.open or hop.transport == "tls" then
+    return { hop.transport }
+  end
+  local bound, list = {}, {}
+  for _, at in ipairs(line.bound) do
+    bound[at.transport] = true
+  end
+  for _, transport in ipairs { "udp", "tcp", "tls" } do
+    if bound[transport] then
+      list[#list + 1] = transport
+    end
+  end
+  return list[1] and list or { hop.transport }
+end
+
+-- Numbers that are the same for the same text, and that nobody else can foretell.
+local function steady(line, text)
+  local state = 0
+  for _, byte in ipairs { line.stack:seal(text):byte(1, -1) } do
+    state = state * 31 + byte
+  end
+  return function(n)
+    state = state * 6364136223846793005 + 1442695040888963407
+    return (state >> 33) % (n + 1)
+  end
+end
+
+local function by_chance(line)
+  return function(n)
+    return tonumber(line:token(8), 36) % (n + 1)
+  end
+end
+
+local function finish(self, places)
+  if not self.over then
+    self.over = true
+    self.done(self.stable and places or self.names:in_order(places))
+  end
+end
+
+-- Ask for all of these at once; the answers come in the same order, false for none.
+local function ask(self, questions, done)
+  local answers, left = {}, #questions
+  for i, question in ipairs(questions) do
+    self.names:ask(question[1], question[2], function(records)
+      answers[i], left = records or false, left - 1
+      if left == 0 and not self.over then
+        done(answers)
+      end
+    end)
+  end
+end
+
+-- What we have no socket or no route for is left out.
+local function add_places(self, places, server, addresses)
+  for _, address in ipairs(addresses or {}) do
+    if #places < PLACES
+      and self.line.stack:local_for(server.transport, address, server.port) then
+      places[#places + 1] = {
+        transport = server.transport,
+        host = address,
+        port = server.port,
+        name = self.hop.host,
+      }
+    end
+  end
+end
+
+-- The addresses of servers, in their order.
+local function by_address(self, servers, done)
+  local questions, at = {}, {}
+  for i = 1, math.min(#servers, SERVERS) do
+    local host = servers[i].host
+    if not at[host] then
+      at[host] = #questions
+      for _, family in ipairs(families) do
+        questions[#questions + 1] = { host, family }
       end
     end
   end
-  if not list[1] and hop.open and transport == "udp" then
-    return usable(line, hop, found, "tcp")
-  end
-  return list
+  ask(self, questions, function(answers)
+    done(function(server, places)
+      for i = 1, #families do
+        add_places(self, places, server, at[server.host]
+          and answers[at[server.host] + i])
+      end
+    end)
+  end)
 end
 
---- Records have come, or none (called by the line).
----@param token any
----@param records? string[]
-function Query:records(token, records)
-  local family = self[token]
-  self[token] = nil
-  self.found[family] = records
-  self.pending = self.pending - 1
-  if self.pending == 0 and not self.cancelled then
-    self.done(usable(self.line, self.hop, self.found, self.hop.transport))
+local function all_places(self, servers)
+  if not servers[1] then
+    return finish(self, {})
   end
+  by_address(self, servers, function(add)
+    local places = {}
+    for _, server in ipairs(servers) do
+      add(server, places)
+    end
+    finish(self, places)
+  end)
 end
 
---- No records will come any more.
-function Query:give_up()
-  if self.pending > 0 then
-    self.pending = 0
-    if not self.cancelled then
-      self.done {}
+-- 4.2: without SRV records, or with a port. The first transport that leads anywhere.
+local function by_host(self)
+  local hop, servers = self.hop, {}
+  for i, transport in ipairs(self.transports) do
+    servers[i] = {
+      transport = transport,
+      host = hop.host,
+      port = hop.port or default_port[transport],
+    }
+  end
+  by_address(self, servers, function(add)
+    local places = {}
+    for _, server in ipairs(servers) do
+      if not places[1] then
+        add(server, places)
+      end
+    end
+    finish(self, places)
+  end)
+end
+
+-- The servers that these records name; nil when there are no records.
+local function add_servers(self, servers, transport, records)
+  if not records or not records[1] then
+    return servers
+  end
+  servers = servers or {}
+  for _, record in ipairs(srv.order(records, self.chance)) do
+    if record.target ~= "" then
+      servers[#servers + 1] = {
+        transport = transport,
+        host = record.target,
+        port = record.port,
+      }
     end
   end
+  return servers
+end
+
+-- 4.1, 4.2: SRV for each transport that may be used.
+local function by_srv(self)
+  local questions = {}
+  for i, transport in ipairs(self.transports) do
+    questions[i] = { prefix[transport] .. self.hop.host, "SRV" }
+  end
+  ask(self, questions, function(answers)
+    local servers
+    for i, transport in ipairs(self.transports) do
+      servers = add_servers(self, servers, transport, answers[i])
+    end
+    if servers then
+      all_places(self, servers)
+    else
+      by_host(self)
+    end
+  end)
+end
+
+-- What NAPTR records lead to: names of SRV records, or hosts.
+local function by_targets(self, targets)
+  local questions, which = {}, {}
+  for _, target in ipairs(targets) do
+    if not target.final then
+      questions[#questions + 1] = { target.target, "SRV" }
+      which[target] = #questions
+    end
+  end
+  local function found(answers)
+    local servers
+    for _, target in ipairs(targets) do
+      local transport = target.transport
+      if target.final then
+        servers = servers or {}
+        servers[#servers + 1] = { transport = transport, host = target.target,
+          port = default_port[transport] }
+      else
+        servers = add_servers(self, servers, transport, answers[which[target]])
+      end
+    end
+    if servers then
+      all_places(self, servers)
+    else
+      by_srv(self)
+    end
+  end
+  if questions[1] then
+    ask(self, questions, found)
+  else
+    found {}
+  end
+end
+
+local function by_naptr(self)
+  ask(self, { { self.hop.host, "NAPTR" } }, function(answers)
+    local usable = {}
+    for _, transport in ipairs(self.transports) do
+      usable[transport] = true
+    end
+    local targets = answers[1] and srv.follow(answers[1], usable)
+    if targets and targets[1] then
+      by_targets(self, targets)
+    else
+      by_srv(self)
+    end
+  end)
 end
 
 --- Nobody waits for it any more.
 function Query:cancel()
-  self.cancelled = true
+  self.over = true
 end
 
---- Find the places of a hop. `done` is called once: at once when the host is
---- numeric, and then nothing is returned.
+local function numeric(self)
+  local hop, places = self.hop, {}
+  for _, transport in ipairs(self.transports) do
+    local port = hop.port or default_port[transport]
+    if hop.open and not places[1] then
+      add_places(self, places, { transport = transport, port = port }, { hop.host })
+    end
+  end
+  places[1] = places[1] or {
+    transport = hop.transport,
+    host = hop.host,
+    port = hop.port or default_port[hop.transport],
+    name = hop.host,
+  }
+  self.done(places)
+end
+
+--- Find the places of a hop. `done` is called once: at once when all is known, and then
+--- nothing is returned.
 ---@param line sip.Line
 ---@param hop sip.Hop
 ---@param done fun(places: sip.Place[])
+---@param stable? string  for the same text the same choice, whatever has failed: what
+---   is sent without a transaction goes where its repetitions go (4.3)
 ---@return sip.Query?
-function M.start(line, hop, done)
-  if hop.numeric then
-    local list = hop.open and usable(line, hop, { A = { hop.host } }, hop.transport)
-    done(list and list[1] and list or { place_of(hop, hop.transport, hop.host) })
-    return nil
-  end
+function M.start(line, hop, done, stable)
   local self = setmetatable({
     line = line,
     hop = hop,
+    names = names(line),
     done = done,
-    pending = #families,
-    found = {},
+    transports = transports_of(line, hop),
+    chance = stable and steady(line, stable) or by_chance(line),
+    stable = stable ~= nil,
+    over = false,
   }, query_mt)
-  for _, family in ipairs(families) do
-    local token = line.stack:resolve(hop.host, family)
-    if token then
-      self[token] = family
-      line.queries[token] = self
-    else
-      self.pending = self.pending - 1
-    end
+  if hop.numeric then
+    return numeric(self)
+  elseif hop.port then
+    by_host(self)
+  elseif hop.open then
+    by_naptr(self)
+  else
+    by_srv(self)
   end
-  if self.pending == 0 then
-    done {}
-    return nil
+  return not self.over and self or nil
+end
+
+--- A place has not answered, or has said when it will again: requests to the same name
+--- go elsewhere first, for a while.
+---@param line sip.Line
+---@param place sip.Place
+---@param seconds? number
+function M.failed(line, place, seconds)
+  if place.host ~= place.name then
+    names(line):avoid(place, seconds)
   end
-  return self
 end
 
 return M
