@@ -59,8 +59,10 @@ for _, transport in ipairs { "udp", "tcp" } do
       end
     end
 
-    local function next_hop(more)
-      strangers.proxy(SCRIPT, PROXY, { "127.0.0.1=" .. uri(KAMAILIO, transport) })
+    local function next_hop(more, link)
+      strangers.proxy(SCRIPT, PROXY, {
+        "127.0.0.1=" .. uri(KAMAILIO, link or transport),
+      })
       return start_kamailio(CALLEE, transport, more)
     end
 
@@ -87,6 +89,32 @@ for _, transport in ipairs { "udp", "tcp" } do
         local caller = play("uac_is_hung_up", PROXY, "uas_hangs_up")
         came_by_both(caller, "BYE")
         passed(server, "forwarded INVITE", "relayed ACK", "relayed BYE")
+      end)
+
+      it("is reached by another transport than the caller and the callee", function()
+        local server = next_hop({}, tcp and "udp" or "tcp")
+        local _, callee = play("uac", PROXY, "uas")
+        came_by_both(callee, "ACK")
+        came_by_both(callee, "BYE")
+        assert.equal(4, select(2, strangers.messages(callee, "INVITE")[1]:gsub(
+          "\nRecord%-Route: ", "")))
+        passed(server, "forwarded INVITE", "relayed ACK", "relayed BYE")
+      end)
+
+      it("knows where the callee has registered", function()
+        strangers.proxy(SCRIPT, PROXY, { "127.0.0.1=" .. uri(KAMAILIO, transport) })
+        kamailio.start("registrar", KAMAILIO)
+        local callee = strangers.luasip("registrant.lua", {
+          ("%s:127.0.0.1:%d"):format(transport, CALLEE), "sip:2001@127.0.0.1", "secret",
+          60, uri(KAMAILIO, transport) })
+        callee:says "registered\n"
+        local caller = strangers.luasip("caller.lua", {
+          ("%s:127.0.0.1:%d"):format(transport, CALLER),
+          "sip:2001" .. uri(PROXY, transport):gsub("^sip:", "@") })
+        local status, said = caller:wait()
+        assert.equal(0, status, said)
+        assert.matches("^answered\nover answered\n", said)
+        callee:says "call from .*call ended\n"
       end)
 
       it("hears of the CANCEL", function()
