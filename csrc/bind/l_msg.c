@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 #include "bind/l_heap.h"
+#include "bind/l_str.h"
 #include "bind/l_uri.h"
 
 #define L_MSG "sip.Message"
@@ -85,24 +86,6 @@ static int gone(lua_State *L)
 	return 2;
 }
 
-static sip_str check_str(lua_State *L, int arg)
-{
-	size_t len;
-	const char *p = luaL_checklstring(L, arg, &len);
-
-	return sip_str_of(p, len);
-}
-
-/* A string, or nil when it is empty. */
-static int push_opt(lua_State *L, sip_str s)
-{
-	if (s.len == 0)
-		lua_pushnil(L);
-	else
-		l_push_str(L, s);
-	return 1;
-}
-
 static void push_value(lua_State *L, sip_str value, bool folded)
 {
 	luaL_Buffer buffer;
@@ -140,21 +123,21 @@ static int l_method(lua_State *L)
 {
 	const struct sip_msg *msg = self(L);
 
-	return msg ? push_opt(L, msg->method_name) : gone(L);
+	return msg ? l_push_opt(L, msg->method_name) : gone(L);
 }
 
 static int l_uri(lua_State *L)
 {
 	const struct sip_msg *msg = self(L);
 
-	return msg ? push_opt(L, msg->uri) : gone(L);
+	return msg ? l_push_opt(L, msg->uri) : gone(L);
 }
 
 static int l_version(lua_State *L)
 {
 	const struct sip_msg *msg = self(L);
 
-	return msg ? push_opt(L, msg->version) : gone(L);
+	return msg ? l_push_opt(L, msg->version) : gone(L);
 }
 
 static int l_status(lua_State *L)
@@ -189,7 +172,7 @@ static int l_reason(lua_State *L)
 static int l_header(lua_State *L)
 {
 	const struct sip_msg *msg = self(L);
-	const sip_str name = check_str(L, 2);
+	const sip_str name = l_check_str(L, 2);
 	lua_Integer want = luaL_optinteger(L, 3, 1);
 	enum sip_header_id id;
 	unsigned at;
@@ -211,7 +194,7 @@ static int l_header(lua_State *L)
 static int l_values(lua_State *L)
 {
 	const struct sip_msg *msg = self(L);
-	const sip_str name = check_str(L, 2);
+	const sip_str name = l_check_str(L, 2);
 	struct sip_values values;
 	lua_Integer n = 0;
 	sip_str value;
@@ -255,7 +238,7 @@ static int l_fields(lua_State *L)
 static int l_has_token(lua_State *L)
 {
 	const struct sip_msg *msg = self(L);
-	const sip_str name = check_str(L, 2), token = check_str(L, 3);
+	const sip_str name = l_check_str(L, 2), token = l_check_str(L, 3);
 	struct sip_values values;
 	bool found = false;
 	sip_str value;
@@ -276,7 +259,7 @@ static int l_call_id(lua_State *L)
 {
 	const struct sip_msg *msg = self(L);
 
-	return msg ? push_opt(L, sip_msg_call_id(msg)) : gone(L);
+	return msg ? l_push_opt(L, sip_msg_call_id(msg)) : gone(L);
 }
 
 static int l_cseq(lua_State *L)
@@ -307,7 +290,8 @@ static int push_part(lua_State *L, address_getter *get, size_t part)
 		lua_pushnil(L);
 		return 1;
 	}
-	return push_opt(L, *(const sip_str *)(const void *)((const char *)addr + part));
+	return l_push_opt(L,
+	                  *(const sip_str *)(const void *)((const char *)addr + part));
 }
 
 #define PART(getter, part) push_part(L, getter, offsetof(struct sip_name_addr, part))
@@ -368,7 +352,7 @@ static int l_branch(lua_State *L)
 
 	if (!msg)
 		return gone(L);
-	return push_opt(L, via ? via->branch : sip_str_of(NULL, 0));
+	return l_push_opt(L, via ? via->branch : sip_str_of(NULL, 0));
 }
 
 static int push_number(lua_State *L, int64_t number)
@@ -432,7 +416,7 @@ static int l_via(lua_State *L)
 static int l_name_addr(lua_State *L)
 {
 	const struct sip_msg *msg = self(L);
-	const sip_str name = check_str(L, 2);
+	const sip_str name = l_check_str(L, 2);
 	const lua_Integer want = luaL_optinteger(L, 3, 1);
 	struct sip_name_addr addr;
 	struct sip_fault fault;
@@ -555,7 +539,7 @@ static int l_tostring(lua_State *L)
  * The message comes with the refusal when it can be answered with its status. */
 static int l_parse(lua_State *L)
 {
-	const sip_str bytes = check_str(L, 1);
+	const sip_str bytes = l_check_str(L, 1);
 	const struct sip_limits limits = SIP_LIMITS_DEFAULT;
 	struct sip_refusal refusal;
 	bool datagram = true;

@@ -10,6 +10,7 @@
 #include "bind/l_class.h"
 #include "bind/l_heap.h"
 #include "bind/l_option.h"
+#include "bind/l_str.h"
 
 #define L_NONCES "sip.Nonces"
 
@@ -26,14 +27,6 @@ static struct sip_nonces *check_nonces(lua_State *L)
 
 	luaL_argcheck(L, box->nonces.alloc, 1, "is closed");
 	return &box->nonces;
-}
-
-static sip_str check_str(lua_State *L, int arg)
-{
-	sip_str s;
-
-	s.p = luaL_checklstring(L, arg, &s.len);
-	return s;
 }
 
 static uint64_t check_ms(lua_State *L, int arg)
@@ -92,7 +85,7 @@ static int l_nonces(lua_State *L)
 static int l_nonces_issue(lua_State *L)
 {
 	const struct sip_nonces *nonces = check_nonces(L);
-	const sip_str realm = check_str(L, 2), chance = check_str(L, 4);
+	const sip_str realm = l_check_str(L, 2), chance = l_check_str(L, 4);
 	char text[SIP_NONCE_LEN];
 	sip_err err;
 
@@ -109,8 +102,9 @@ static int l_nonces_issue(lua_State *L)
 static int l_nonces_judge(lua_State *L)
 {
 	enum sip_nonce_verdict verdict = SIP_NONCE_FORGED;
-	const sip_err err = sip_nonces_judge(check_nonces(L), check_str(L, 2),
-	                                     check_str(L, 3), check_ms(L, 4), &verdict);
+	const sip_err err =
+		sip_nonces_judge(check_nonces(L), l_check_str(L, 2), l_check_str(L, 3),
+	                         check_ms(L, 4), &verdict);
 
 	return push_verdict(L, err, verdict);
 }
@@ -124,7 +118,7 @@ static int l_nonces_use(lua_State *L)
 	sip_err err;
 
 	luaL_argcheck(L, nc >= 0 && nc <= UINT32_MAX, 3, "is no count");
-	err = sip_nonces_use(nonces, check_str(L, 2), (uint32_t)nc, check_ms(L, 4),
+	err = sip_nonces_use(nonces, l_check_str(L, 2), (uint32_t)nc, check_ms(L, 4),
 	                     &verdict);
 	return push_verdict(L, err, verdict);
 }

@@ -8,6 +8,7 @@
 #include "base/records.h"
 #include "bind/l_class.h"
 #include "bind/l_heap.h"
+#include "bind/l_str.h"
 
 #include <math.h>
 
@@ -23,14 +24,6 @@ static struct sip_records *check_records(lua_State *L)
 
 	luaL_argcheck(L, box->records.alloc, 1, "is closed");
 	return &box->records;
-}
-
-static sip_str check_str(lua_State *L, int arg)
-{
-	sip_str s;
-
-	s.p = luaL_checklstring(L, arg, &s.len);
-	return s;
 }
 
 static uint64_t check_ms(lua_State *L, int arg)
@@ -51,7 +44,7 @@ static int push_str(lua_State *L, sip_str s)
  * can choose keys that collide. */
 static int l_records(lua_State *L)
 {
-	const sip_str chance = check_str(L, 1);
+	const sip_str chance = l_check_str(L, 1);
 	struct sip_hash_key key;
 	struct l_records *box;
 
@@ -68,7 +61,7 @@ static int l_records(lua_State *L)
 static int l_records_get(lua_State *L)
 {
 	const struct sip_record *record =
-		sip_records_find(check_records(L), check_str(L, 2));
+		sip_records_find(check_records(L), l_check_str(L, 2));
 
 	return record ? push_str(L, sip_record_value(record)) : 0;
 }
@@ -76,8 +69,8 @@ static int l_records_get(lua_State *L)
 /* records:put(key, value, due) -> true | nil, err */
 static int l_records_put(lua_State *L)
 {
-	const sip_err err = sip_records_put(check_records(L), check_str(L, 2),
-	                                    check_str(L, 3), check_ms(L, 4));
+	const sip_err err = sip_records_put(check_records(L), l_check_str(L, 2),
+	                                    l_check_str(L, 3), check_ms(L, 4));
 
 	if (err != SIP_OK) {
 		lua_pushnil(L);
@@ -92,7 +85,7 @@ static int l_records_put(lua_State *L)
 static int l_records_remove(lua_State *L)
 {
 	struct sip_records *records = check_records(L);
-	struct sip_record *record = sip_records_find(records, check_str(L, 2));
+	struct sip_record *record = sip_records_find(records, l_check_str(L, 2));
 
 	if (record)
 		sip_records_remove(records, record);

@@ -2,8 +2,8 @@
  * parsing that is short of memory. */
 #include <lauxlib.h>
 
+#include "bind/l_str.h"
 #include "bind/l_test.h"
-#include "bind/l_uri.h"
 #include "msg/frame.h"
 
 /* Cut everything off the front of `text` that `frame` gives, and append a row for each

@@ -10,16 +10,12 @@
 #include <lauxlib.h>
 
 #include "base/addr.h"
+#include "bind/l_str.h"
 #include "msg/message.h"
 #include "msg/scan.h"
 #include "msg/uri.h"
 
 /* --- out ------------------------------------------------------------------------- */
-
-void l_push_str(lua_State *L, sip_str s)
-{
-	lua_pushlstring(L, s.len > 0 ? s.p : "", s.len);
-}
 
 static void set_str(lua_State *L, const char *key, sip_str s)
 {
@@ -163,14 +159,6 @@ static void push_uri(lua_State *L, const struct sip_uri *uri)
 
 /* --- in -------------------------------------------------------------------------- */
 
-static sip_str check_str(lua_State *L, int arg)
-{
-	size_t len;
-	const char *p = luaL_checklstring(L, arg, &len);
-
-	return sip_str_of(p, len);
-}
-
 /* The field as a string, or raise; empty and false when it is nil. */
 static bool get_str(lua_State *L, int table, const char *key, sip_str *s)
 {
@@ -263,7 +251,7 @@ static lua_Integer push_names(lua_State *L, int params)
 	for (i = 1; lua_rawgeti(L, params, i) != LUA_TNIL; i++) {
 		if (lua_type(L, -1) != LUA_TSTRING)
 			luaL_error(L, "a parameter name is not a string");
-		push_changed(L, check_str(L, -1), lower);
+		push_changed(L, l_check_str(L, -1), lower);
 		lua_pushboolean(L, 1);
 		lua_rawset(L, seen);
 		lua_rawseti(L, names, ++n);
@@ -320,7 +308,7 @@ static void push_with_params(lua_State *L, sip_str prefix, int params, bool uri)
 
 		lua_rawgeti(L, names, i);
 		lua_replace(L, names + 1);
-		name = check_str(L, names + 1);
+		name = l_check_str(L, names + 1);
 		push_changed(L, name, lower);
 		if (lua_rawget(L, params) == LUA_TNIL || !lua_toboolean(L, -1)) {
 			lua_pop(L, 1); /* was taken away, or is false */
@@ -329,7 +317,7 @@ static void push_with_params(lua_State *L, sip_str prefix, int params, bool uri)
 		lua_replace(L, names + 2);
 		flag = lua_isboolean(L, names + 2);
 		if (!flag)
-			value = check_str(L, names + 2);
+			value = l_check_str(L, names + 2);
 		add_param(L, &writer, name, value, flag);
 	}
 	luaL_pushresult(&writer.buffer);
@@ -345,7 +333,7 @@ static int l_uri_parse(lua_State *L)
 	const char *why;
 	size_t at;
 
-	if (sip_uri_parse(check_str(L, 1), &uri, &why, &at) != SIP_OK) {
+	if (sip_uri_parse(l_check_str(L, 1), &uri, &why, &at) != SIP_OK) {
 		lua_pushnil(L);
 		lua_pushstring(L, why);
 		lua_pushinteger(L, (lua_Integer)at + 1);
@@ -478,10 +466,10 @@ static int l_uri_write(lua_State *L)
 	}
 	lua_concat(L, lua_gettop(L) - 1);
 	lua_getfield(L, 1, "params");
-	push_with_params(L, check_str(L, 2), 3, true);
+	push_with_params(L, l_check_str(L, 2), 3, true);
 	push_headers(L, 1);
 	lua_concat(L, 2);
-	text = check_str(L, -1);
+	text = l_check_str(L, -1);
 	if (sip_uri_parse(text, &uri, &why, NULL) != SIP_OK)
 		return luaL_error(L, "%s: '%s'", why, text.p);
 	return 1;
@@ -492,8 +480,8 @@ static int l_uri_equal(lua_State *L)
 {
 	struct sip_uri a, b;
 
-	lua_pushboolean(L, sip_uri_parse(check_str(L, 1), &a, NULL, NULL) == SIP_OK &&
-	                           sip_uri_parse(check_str(L, 2), &b, NULL, NULL) ==
+	lua_pushboolean(L, sip_uri_parse(l_check_str(L, 1), &a, NULL, NULL) == SIP_OK &&
+	                           sip_uri_parse(l_check_str(L, 2), &b, NULL, NULL) ==
 	                                   SIP_OK &&
 	                           sip_uri_eq(&a, &b));
 	return 1;
@@ -502,7 +490,7 @@ static int l_uri_equal(lua_State *L)
 /* core.uri_unescape(text) -> text, each %HH undone once */
 static int l_uri_unescape(lua_State *L)
 {
-	push_changed(L, check_str(L, 1), sip_uri_unescape);
+	push_changed(L, l_check_str(L, 1), sip_uri_unescape);
 	return 1;
 }
 
@@ -512,7 +500,7 @@ static int l_name_addr(lua_State *L)
 	struct sip_name_addr addr;
 	struct sip_fault fault;
 
-	if (sip_name_addr_parse(sip_str_trim(check_str(L, 1)), &addr, &fault) !=
+	if (sip_name_addr_parse(sip_str_trim(l_check_str(L, 1)), &addr, &fault) !=
 	    SIP_OK) {
 		lua_pushnil(L);
 		lua_pushstring(L, fault.why);
@@ -547,8 +535,8 @@ static int l_name_addr_write(lua_State *L)
 	luaL_addchar(&writer.buffer, '>');
 	luaL_pushresult(&writer.buffer);
 	lua_getfield(L, 1, "params");
-	push_with_params(L, check_str(L, 2), 3, false);
-	if (sip_name_addr_parse(check_str(L, -1), &parsed, &fault) != SIP_OK ||
+	push_with_params(L, l_check_str(L, 2), 3, false);
+	if (sip_name_addr_parse(l_check_str(L, -1), &parsed, &fault) != SIP_OK ||
 	    !sip_str_eq(parsed.uri, uri))
 		return luaL_error(L, "these parts make no address");
 	return 1;
@@ -557,7 +545,7 @@ static int l_name_addr_write(lua_State *L)
 /* core.split(text) -> the values of a comma list */
 static int l_split(lua_State *L)
 {
-	sip_str list = check_str(L, 1), value;
+	sip_str list = l_check_str(L, 1), value;
 	lua_Integer n = 0;
 
 	lua_newtable(L);
@@ -571,7 +559,7 @@ static int l_split(lua_State *L)
 /* core.params(text) -> table, of ";a=1;b" as of "a=1;b" */
 static int l_params(lua_State *L)
 {
-	l_push_params(L, check_str(L, 1));
+	l_push_params(L, l_check_str(L, 1));
 	return 1;
 }
 
@@ -582,7 +570,7 @@ static int l_address_bytes(lua_State *L)
 	struct sip_addr addr;
 	const char *bytes;
 
-	if (!sip_addr_parse(check_str(L, 1), &addr))
+	if (!sip_addr_parse(l_check_str(L, 1), &addr))
 		return 0;
 	bytes = (const char *)addr.ip;
 	if (addr.family == 6 && memcmp(bytes, mapped, sizeof mapped) == 0)

@@ -7,7 +7,6 @@
 
 void l_uri_open(lua_State *L); /* adds its functions to the table on top */
 
-void l_push_str(lua_State *L, sip_str s);
 void l_push_params(lua_State *L, sip_str params); /* names in order, values by name */
 void l_push_display(lua_State *L, const struct sip_name_addr *addr); /* nil: none */
 void l_push_name_addr(lua_State *L, const struct sip_name_addr *addr);

@@ -8,7 +8,7 @@
 #include <lauxlib.h>
 
 #include "bind/l_msg.h"
-#include "bind/l_uri.h"
+#include "bind/l_str.h"
 
 enum { FIRST_CAP = 2048 };
 

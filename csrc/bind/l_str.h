@@ -1,0 +1,13 @@
+/* l_str.h - strings of C as strings of Lua, and back. */
+#pragma once
+#include <lua.h>
+
+#include "base/str.h"
+
+void l_push_str(lua_State *L, sip_str s);
+
+/* A string, or nil when it is empty.  Gives 1, what a method returns then. */
+int l_push_opt(lua_State *L, sip_str s);
+
+/* The argument; raises when it is no string.  Lua's: borrowed from its stack. */
+sip_str l_check_str(lua_State *L, int arg);
