@@ -12,6 +12,10 @@ void l_push_msg(lua_State *L, struct sip_msg *msg);
 /* The message in the box at `arg`; raises when it is none or is gone.  Borrowed. */
 struct sip_msg *l_check_msg(lua_State *L, int arg);
 
+/* The same, but NULL when it is gone: a method then returns l_msg_gone(L). */
+struct sip_msg *l_peek_msg(lua_State *L, int arg);
+int l_msg_gone(lua_State *L);
+
 /* Let go of the message in the box at `arg`, unless it is kept.  For the dispatcher. */
 void l_release_msg(lua_State *L, int arg);
 
