@@ -1,7 +1,8 @@
 /* What comes inside a dialog along our own Record-Route: passed on here, without
  * anybody above (RFC 3261 16.12).  Only what is simple: no INVITE, whose timer C and
- * CANCEL somebody has to look after, no strict routers, no names, nothing that has to
- * be refused.  The rest goes up and is done there in the same way. */
+ * CANCEL somebody has to look after, nothing that wants a Record-Route, no strict
+ * routers, no names, nothing that has to be refused.  The rest goes up and is done
+ * there in the same way. */
 #include "stack/state.h"
 
 static void make_mark(struct sip_stack *stack, sip_str call_id, sip_str tag,
@@ -88,6 +89,31 @@ static bool aim_at(const struct sip_stack *stack, const struct sip_uri *uri,
 	       !is_own(stack, target);
 }
 
+/* Whether a second mark is that of a double Record-Route (RFC 5658), or of the next
+ * proxy, whose secret is the same.  Who listens everywhere cannot tell. */
+static bool is_second(const struct sip_stack *stack, const struct sip_uri *uri)
+{
+	struct sip_addr at = { 0 };
+
+	if (!sip_addr_parse(uri->host, &at))
+		return false;
+	for (unsigned i = 0; i < stack->listener_count; i++) {
+		if (stack->listeners[i].addr.port == uri->port &&
+		    sip_addr_same_host(&stack->listeners[i].addr, &at))
+			return true;
+	}
+	return false;
+}
+
+/* Methods that this is for: what refreshes a dialog or makes one takes our Record-Route
+ * along (16.6 step 4; RFC 6665 4.3). */
+static bool is_simple(enum sip_method method)
+{
+	return method != SIP_M_INVITE && method != SIP_M_CANCEL &&
+	       method != SIP_M_UPDATE && method != SIP_M_SUBSCRIBE &&
+	       method != SIP_M_NOTIFY && method != SIP_M_REFER;
+}
+
 struct way {
 	struct sip_target target;
 	char rest[2048]; /* the Route values that are left */
@@ -97,6 +123,7 @@ struct way {
 /* Take our own part out of the route; false: this is not for us, or not simple. */
 static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct way *way)
 {
+	const struct sip_uri *target;
 	struct sip_values values;
 	struct sip_name_addr addr;
 	struct sip_uri uri;
@@ -112,6 +139,8 @@ static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct wa
 			    sip_uri_parse(addr.uri, &uri, NULL, NULL) != SIP_OK)
 				return false;
 			if (has_mark(stack, request, &uri)) {
+				if (ours && !is_second(stack, &uri))
+					return false;
 				ours = true;
 				continue;
 			}
@@ -128,11 +157,12 @@ static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct wa
 	way->rest_len = rest.len;
 	if (!ours || sip_out_end(&rest) != SIP_OK)
 		return false;
-	if (!others) {
-		const struct sip_uri *target = sip_msg_uri(request);
-		return target && aim_at(stack, target, &way->target);
-	}
-	return true;
+	/* A strict router writes our own URI there, and sips asks for TLS. */
+	target = sip_msg_uri(request);
+	if (!target || target->scheme == SIP_URI_SIPS ||
+	    has_mark(stack, request, target))
+		return false;
+	return others || aim_at(stack, target, &way->target);
 }
 
 static void pass_ack(struct sip_stack *stack, struct sip_msg *ack,
@@ -196,13 +226,14 @@ bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
 		                         .edits = edits,
 		                         .edit_count = 1 };
 	const struct sip_name_addr *to = sip_msg_to(request);
+	const sip_str breadth = sip_msg_header_named(request, SIP_STR("Max-Breadth"));
 	struct way way;
 
-	if (!stack->relaying || request->method == SIP_M_INVITE || !to ||
+	if (!stack->relaying || !is_simple((enum sip_method)request->method) || !to ||
 	    to->tag.len == 0 || !sip_msg_from(request) ||
 	    sip_msg_max_forwards(request) == 0 ||
 	    sip_msg_header_named(request, SIP_STR("Proxy-Require")).p ||
-	    !find_way(stack, request, &way))
+	    (breadth.len > 0 && breadth.p[0] == '0') || !find_way(stack, request, &way))
 		return false;
 	if (way.rest_len > 0) {
 		edits[0].op = SIP_EDIT_SET;
@@ -212,7 +243,7 @@ bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
 		pass_ack(stack, request, &spec, &way.target);
 		return true;
 	}
-	if (!sip_msg_header_named(request, SIP_STR("Max-Breadth")).p) {
+	if (!breadth.p) {
 		edits[1] = (struct sip_edit){ SIP_EDIT_SET, SIP_STR("Max-Breadth"),
 			                      SIP_STR("60") };
 		spec.edit_count = 2;

@@ -282,6 +282,8 @@ end
 function M.stateless(self, list, options)
   if #list ~= 1 or list[1].uri ~= self.uri or options.fallback then
     misuse.raise "forward: stateless: only to the request's own target"
+  elseif self.recording then
+    misuse.raise "forward: stateless: without record_route"
   end
   local status, headers = refusal(self, self.ua.stack:seal(
     routing.loop_text(self.message)))
@@ -301,6 +303,10 @@ function M.stateless(self, list, options)
   return nil
 end
 
+-- What refreshes or makes a dialog keeps us in its way (16.6 step 4; RFC 6665 4.3).
+local RECORDED = { INVITE = true, UPDATE = true, SUBSCRIBE = true, NOTIFY = true,
+  REFER = true }
+
 --- What comes inside a dialog that is not ours: relayed when it came along our
 --- Record-Route (16.12). `watch` sees it first, and may edit or refuse it.
 ---@param ua sip.Endpoint
@@ -314,6 +320,7 @@ function M.relay(ua, tx, message)
     return false
   end
   local req = request_of.new(ua, tx, message, uri, route)
+  req.recording = RECORDED[req.method]
   if ua.watch then
     req:start(ua.watch, M.go_on)
     return true

@@ -41,14 +41,21 @@ local function without_maddr(uri, line)
   return address.compose(parsed)
 end
 
--- Whether a URI names us: by a mark of ours, which only we can make, or by address.
-local function names_us(uri, line, message)
-  local mark = mark_of(uri)
-  if mark and line.stack:is_marked(message, mark) then
-    return true, true
-  end
+local function is_self(uri, line)
   local hop = address.hop(uri)
-  return hop ~= nil and line:is_self(hop), false
+  return hop ~= nil and line:is_self(hop)
+end
+
+-- Whether a URI names us: by a mark of ours, which only we can make, or by address.
+-- Behind one that names us the mark may be that of the next proxy, whose secret is the
+-- same.
+local function names_us(uri, line, message, before)
+  local mark = mark_of(uri)
+  local marked = mark ~= nil and line.stack:is_marked(message, mark)
+  if marked and not before or is_self(uri, line) then
+    return true, marked
+  end
+  return marked and not is_self(before, line), marked
 end
 
 --- What a request that has come asks for, our own part in its route taken away.
@@ -72,16 +79,17 @@ function M.read(message, line)
   else
     uri = without_maddr(uri, line)
   end
-  local first = 1
+  local first, before = 1, marked and message:uri() or nil
   while route and route[first] do -- both of a double Record-Route (RFC 5658)
     local ours, by_mark = false, false
     local value = uri_of(route[first])
     if value then
-      ours, by_mark = names_us(value, line, message)
+      ours, by_mark = names_us(value, line, message, before)
     end
     if not ours then
       break
     end
+    before = value
     marked = marked or by_mark
     first, taken = first + 1, true
   end
