@@ -440,6 +440,20 @@ static int l_stack_local_for(lua_State *L)
 	return 2;
 }
 
+/* stack:is_own(ip, port) -> boolean */
+static int l_stack_is_own(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_addr addr = { 0 };
+	sip_str ip;
+
+	ip.p = luaL_checklstring(L, 2, &ip.len);
+	luaL_argcheck(L, sip_addr_parse(ip, &addr), 2, "an IP address expected");
+	addr.port = (uint16_t)luaL_checkinteger(L, 3);
+	lua_pushboolean(L, box && sip_stack_is_own(box->stack, &addr));
+	return 1;
+}
+
 /* stack:resolve(name, "A"|"AAAA"|"SRV"|"NAPTR") -> token | nil, name, why; "records"
  * follows */
 static int l_stack_resolve(lua_State *L)
@@ -490,6 +504,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "relaying", l_stack_relaying },
 	{ "listen", l_stack_listen },
 	{ "local_for", l_stack_local_for },
+	{ "is_own", l_stack_is_own },
 	{ "resolve", l_stack_resolve },
 	{ "stats", l_stack_stats },
 	{ "close", l_stack_close },

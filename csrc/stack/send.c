@@ -89,6 +89,26 @@ sip_err sip_stack_local(struct sip_stack *stack, const struct sip_target *target
 	return SIP_OK;
 }
 
+bool sip_stack_is_own(struct sip_stack *stack, const struct sip_addr *addr)
+{
+	for (unsigned i = 0; i < stack->listener_count; i++) {
+		const struct sip_listener *listener = &stack->listeners[i];
+		struct sip_addr local;
+
+		if (listener->addr.port != addr->port ||
+		    listener->addr.family != addr->family)
+			continue;
+		if (sip_addr_same_host(&listener->addr, addr))
+			return true;
+		/* The kernel goes to itself from the same address. */
+		if (sip_addr_is_any(&listener->addr) &&
+		    stack->wire->ops->route(stack->wire, addr, &local) == SIP_OK &&
+		    sip_addr_same_host(&local, addr))
+			return true;
+	}
+	return false;
+}
+
 /* ---- bytes for a path ---- */
 
 sip_err sip_draft_end(struct sip_stack *stack, struct sip_draft *draft,

@@ -86,6 +86,8 @@ struct sip_target {
 enum { SIP_STACK_HOST_MAX = 256 };
 sip_err sip_stack_local(struct sip_stack *stack, const struct sip_target *target,
                         char *host, size_t *host_len, uint16_t *port);
+/* Whether this is an address of this machine and a port that we listen on. */
+bool sip_stack_is_own(struct sip_stack *stack, const struct sip_addr *addr);
 /* The same for the path a request came by. */
 void sip_stack_local_of(struct sip_stack *stack, const struct sip_path *path,
                         char *host, size_t *host_len, uint16_t *port);

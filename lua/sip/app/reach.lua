@@ -101,23 +101,21 @@ end
 ---@return boolean
 ---@private
 function M:is_self(hop)
-  local host, port = hop.host:lower(), hop.port
-  port = port or hop.transport == "tls" and 5061 or 5060
-  local listens, mine = false, false
-  for i, at in ipairs(self.bound) do
-    if tonumber(self.listening[i]:match ":(%d+)$") == port then
-      listens = true
-      mine = mine or at.host == host
-    end
-  end
-  if not listens then
-    return false
-  elseif mine or self.domains and self.domains[host]
-    or self.advertise.sip and address.bare(self.advertise.sip):lower() == host then
+  local port = hop.port or hop.transport == "tls" and 5061 or 5060
+  if hop.numeric and self.stack:is_own(hop.host, port) then
     return true
   end
-  -- The kernel goes to itself from the same address.
-  return hop.numeric and self.stack:local_for(hop.transport, host, port) == host
+  local host, own = hop.host:lower(), self.advertise.sip
+  if not (self.domains and self.domains[host]
+    or own and address.bare(own):lower() == host) then
+    return false
+  end
+  for _, at in ipairs(self.listening) do
+    if tonumber(at:match ":(%d+)$") == port then
+      return true
+    end
+  end
+  return false
 end
 
 --- Whether a request to this URI ends here: it is of our domain, or names us.

@@ -136,6 +136,12 @@ function Stack:listen(at) end
 ---@return string? why
 function Stack:local_for(transport, ip, port) end
 
+--- Whether this is an address of this machine and a port that we listen on.
+---@param ip string
+---@param port integer
+---@return boolean
+function Stack:is_own(ip, port) end
+
 --- Look up a name; "records" follows with this token.
 ---@param name string
 ---@param type "A"|"AAAA"|"SRV"|"NAPTR"
