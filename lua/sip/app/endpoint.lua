@@ -405,11 +405,19 @@ function Endpoint:shut()
   if self.state == "closed" then
     return
   end
+  local by_id = function(tx)
+    return tx:id()
+  end
+  for _, item in ipairs(in_order(self.servers, by_id)) do
+    if item.value.abandon then
+      item.value:abandon()
+    end
+  end
   self.state = "closed"
   self.stack:close()
   local clients, queries, servers = self.clients, self.queries, self.servers
   self.clients, self.servers, self.queries = {}, {}, {}
-  for _, item in ipairs(in_order(servers, function(tx) return tx:id() end)) do
+  for _, item in ipairs(in_order(servers, by_id)) do
     if item.value.scope then
       item.value.scope:cancel "closed"
     end
@@ -417,7 +425,7 @@ function Endpoint:shut()
   for _, item in ipairs(in_order(queries)) do
     item.value:give_up(item.name)
   end
-  for _, item in ipairs(in_order(clients, function(tx) return tx:id() end)) do
+  for _, item in ipairs(in_order(clients, by_id)) do
     item.value:failed(item.name, "wire", "the endpoint is closed")
     item.value:ended(item.name)
   end

@@ -184,6 +184,17 @@ function Request:on_cancel()
   end
 end
 
+--- The endpoint closes: what rings is cancelled, and whoever waits is told.
+---@private
+function Request:abandon()
+  if self.fork then
+    self.fork:cancel()
+  end
+  if self.state ~= "done" then
+    self.tx:respond(503, { headers = { "Retry-After", "5" } })
+  end
+end
+
 --- What every verb that answers does first.
 ---@param verb string  for the error
 ---@return true? ok
