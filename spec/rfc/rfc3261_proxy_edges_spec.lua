@@ -240,4 +240,170 @@ describe("a proxy", function()
     f:run(40)
     assert.same({ 200 }, f:statuses())
   end)
+
+  describe("16.10,", function()
+    -- A CANCEL after so many seconds.
+    local function cancelled_at(instant)
+      local tx = f:send { body = net_of.SDP }
+      f:run(instant)
+      tx:cancel()
+      f:run(instant + 20)
+    end
+
+    it("C-217: before its script has run", function()
+      local ran = false
+      f:forward_to(at(ONE), nil, function()
+        ran = true
+        sleep(5)
+        ran = "too long"
+      end)
+      cancelled_at(0.3)
+      assert.equal(true, ran)
+      assert.same({ 487 }, f:statuses())
+      assert.same({}, f:requests(ONE))
+    end)
+
+    it("C-217: while a password is looked for", function()
+      proxy = net:endpoint("192.0.2.12", { domain = "other.example",
+        users = function()
+          net:sip("192.0.2.12").sleep(5)
+          return "secret"
+        end })
+      proxy:on("*", function(req)
+        if req:trusted() then
+          return req:forward(at(ONE))
+        end
+        return req:challenge()
+      end)
+      local uri = "sip:2002@other.example"
+      f.client.request("192.0.2.12", { method = "INVITE", uri = uri })
+      f:run(1)
+      assert.same({ 407 }, f:statuses())
+      local asked = f:last_response():header "Proxy-Authenticate"
+      local tx = f.client.request("192.0.2.12", { method = "INVITE", uri = uri,
+        cseq = 2, headers = { "Proxy-Authorization", ('Digest username="2001", '
+          .. 'realm="other.example", %s, uri="%s", qop=auth, nc=00000001, cnonce="c", '
+          .. 'algorithm=SHA-256, response="%s"'):format(asked:match 'nonce="[^"]*"',
+            uri, ("0"):rep(64)) } })
+      f:run(2)
+      tx:cancel()
+      f:run(20)
+      assert.same({ 407, 487 }, f:statuses())
+      assert.equal(0, proxy.pending)
+      proxy = f.proxy
+    end)
+
+    it("C-217: between two turns of a script", function()
+      local e
+      proxy:on("*", function(req)
+        req:forward(at(ONE), { fallback = true })
+        sleep(5)
+        e = "not reached"
+      end)
+      f:answers(ONE, 0, 486)
+      cancelled_at(1)
+      assert.is_nil(e)
+      assert.same({ 487 }, f:statuses())
+    end)
+
+    it("C-217: in the second turn, with the first not yet over", function()
+      slow(8, 200)
+      f:gives_up(ONE)
+      local names = {}
+      proxy:on("*", function(req)
+        for _, target in ipairs { at(SLOW), at(ONE), at(TWO) } do
+          local _, e = req:forward(target, { timeout = 3, fallback = true })
+          names[#names + 1] = e.name
+        end
+      end)
+      f:answers(ONE, 0, 180)
+      cancelled_at(4)
+      assert.same({ "no_answer", "cancelled", "cancelled" }, names)
+      assert.same({ 180, 487 }, f:statuses())
+      assert.same({}, f:requests(TWO))
+    end)
+
+    it("C-217: of a call that was made of it after all", function()
+      local call
+      proxy:on("*", function(req)
+        req:forward(at(ONE), { fallback = true })
+        call = req:call()
+        call:ring()
+        call:wait()
+      end)
+      f:answers(ONE, 0, 486)
+      cancelled_at(1)
+      assert.same({ 180, 487 }, f:statuses())
+      assert.equal("ended", call.state)
+    end)
+
+    it("a 2xx that crosses it goes back", function()
+      f:forward_to(at(ONE))
+      f:answers(ONE, 0, 180, 1.005, 200)
+      cancelled_at(1)
+      assert.same({ 180, 200 }, f:statuses())
+    end)
+
+    it("without any handler, and without an INVITE, it gets 481", function()
+      local plain = net:endpoint "192.0.2.13"
+      f.client.bytes("192.0.2.13", table.concat({ "CANCEL sip:x@192.0.2.13 SIP/2.0",
+        "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKnothing", "From: <sip:a@x>;tag=1",
+        "To: <sip:x@192.0.2.13>", "Call-ID: nothing", "CSeq: 1 CANCEL",
+        "Content-Length: 0", "", "" }, "\r\n"))
+      f:run(40)
+      assert.same({ "0.010 192.0.2.13 481 CANCEL" }, net:flow "192.0.2.13")
+      assert.equal(0, plain.stack:stats().transactions)
+    end)
+  end)
+
+  describe("that closes", function()
+    for _, order in ipairs { "parallel", "sequential" } do
+      it("cancels what rings and tells who waits: " .. order, function()
+        f:forward_to({ at(ONE), at(NOBODY), at(TWO) },
+          { order = order, timeout = 20, fallback = true })
+        f:answers(ONE, 0.1, 180)
+        f:gives_up(ONE)
+        f:send()
+        f:run(1)
+        proxy:refuse_all()
+        f:run(4)
+        assert.same({ 180 }, f:statuses())
+        proxy:shut()
+        f:run(10)
+        assert.same({ 180, 503 }, f:statuses())
+        assert.equal(1, #f:requests(ONE, "CANCEL"))
+      end)
+    end
+
+    it("tells whoever waits for a script", function()
+      proxy:on("*", function()
+        sleep(30)
+      end)
+      f:send { method = "MESSAGE" }
+      f:run(1)
+      proxy:shut()
+      f:run(10)
+      assert.same({ 503 }, f:statuses())
+    end)
+
+    it("relays what comes inside a dialog until then", function()
+      f:forward_to(at(ONE), nil, function(req)
+        req:record_route()
+      end)
+      f:answers(ONE, 0, 200)
+      f:send()
+      f:run(1)
+      local res = f:last_response()
+      f:answers(TWO, 0, 180)
+      proxy:refuse_all()
+      f.client.request(PROXY, { method = "BYE", uri = at(ONE), cseq = 2,
+        to = res:header "To", headers = { "Route", res:header "Record-Route" } })
+      f:run(2)
+      assert.equal(1, #f:requests(ONE, "BYE"))
+      assert.same({ 200, 200 }, f:statuses())
+      f:send { cseq = 3 }
+      f:run(3)
+      assert.same({ 200, 200, 503 }, f:statuses())
+    end)
+  end)
 end)

@@ -202,11 +202,13 @@ describe("a request in a script", function()
       texts[5] = complaint(req.set, req, "Route", "x")
       texts[6] = complaint(req.set, req, "X", "a\r\nb")
       texts[7] = complaint(req.forward, req, "sip:x@y", { odd = 1 })
+      req:record_route()
+      texts[8] = complaint(req.forward, req, nil, { stateless = true })
       req:reply(200)
     end)
     ask { method = "MESSAGE" }
     for i, wanted in ipairs { "100 to 699", "only an INVITE", "a target", "Via",
-      "Route", "one line", "unknown option" } do
+      "Route", "one line", "unknown option", "without record_route" } do
       assert.truthy(texts[i]:find(wanted), texts[i])
     end
   end)
