@@ -9,7 +9,7 @@ local guarded = require "sip.app.guarded"
 local inspect = require "sip.ua.inspect"
 local address = require "sip.msg.address"
 local misuse = require "sip.rt.misuse"
-local option = require "sip.app.options"
+local outofdialog = require "sip.app.outofdialog"
 local reach = require "sip.app.reach"
 local registration = require "sip.app.registration"
 local settings_of = require "sip.app.settings"
@@ -37,7 +37,7 @@ local PATIENCE, TIMER_C = 64, 181
 local Endpoint = {}
 local endpoint_mt = { __name = "sip.Endpoint", __index = Endpoint }
 
-for _, methods in ipairs { reach, target } do
+for _, methods in ipairs { reach, target, outofdialog } do
   for name, method in pairs(methods) do
     Endpoint[name] = method
   end
@@ -98,6 +98,19 @@ local function set_of(list)
   return list[1] and set or nil
 end
 
+-- The transactions and connections below.
+local function open_stack(self, options, settings)
+  return self.runtime.driver:stack {
+    dispatch = inbox.of(self),
+    t1 = options.t1, t2 = options.t2, t4 = options.t4, timer_c = options.timer_c,
+    limits = settings.stack_limits,
+    advertise = self.advertise.sip,
+    secret = options.secret,
+    relay = true,
+    watch = self.tracer ~= nil,
+  }
+end
+
 --- An endpoint. Raises when it cannot listen.
 ---@param runtime sip.Runtime
 ---@param options sip.EndpointOptions
@@ -142,15 +155,7 @@ function M.new(runtime, options)
   self.guard = guarded.guard(self, options, settings.stack_limits)
   local traced = options.trace or runtime.tracing
   self.tracer = traced and runtime:tracer_for(self, options.trace) or nil
-  self.stack = runtime.driver:stack {
-    dispatch = inbox.of(self),
-    t1 = options.t1, t2 = options.t2, t4 = options.t4, timer_c = options.timer_c,
-    limits = settings.stack_limits,
-    advertise = self.advertise.sip,
-    secret = options.secret,
-    relay = true,
-    watch = self.tracer ~= nil,
-  }
+  self.stack = open_stack(self, options, settings)
   listen(self, settings.listen)
   runtime:bound(settings.limits)
   runtime:opened(self)
@@ -233,52 +238,6 @@ function Endpoint:new_leg(source)
   local call = call_of.outgoing(self, source)
   self:entered(call)
   return call
-end
-
----@class sip.RequestOptions
----@field method string
----@field uri string
----@field to? string            a name-addr, when it is not that of the uri
----@field from? string
----@field display? string
----@field headers? table
----@field body? string
----@field content_type? string
----@field auth? { user: string, password: string, realm?: string }
----@field via? string           an outbound proxy
----@field timeout? number
----@field redirects? integer    how many redirections are followed: none
-
-local request_schema = {
-  method = "string", uri = "line", to = "line", from = "line",
-  display = "line", headers = "headers", body = "string", content_type = "line",
-  auth = "table", via = "line", timeout = "seconds", redirects = "integer",
-}
-
---- Send a request outside of any dialog and wait for its final answer.
----@param options sip.RequestOptions
----@return sip.Message? response  a 2xx
----@return sip.Error? err         with status and response, for any other
-function Endpoint:request(options)
-  options = option.check(options, request_schema, "request")
-  local method = options.method
-  if not method or not options.uri or wait.not_a_request[method]
-    or not method:find(wait.METHOD) then
-    misuse.raise("request: a uri and a method other than INVITE, ACK and CANCEL")
-  end
-  self.sched:enter()
-  local source, e = self:opening(options.uri, options)
-  if not source then
-    return nil, e
-  end
-  return wait.exchange(self, {
-    source = source,
-    method = method,
-    headers = option.body_headers(options),
-    body = options.body,
-    auth = self:auth(options.auth, "request"),
-    redirects = options.redirects,
-  }, options.timeout)
 end
 
 --- Register at a provider, and stay registered until that is removed or the endpoint
