@@ -137,6 +137,19 @@ endif
 endef
 $(foreach s,interop oom soak,$(eval $(call suite,$(s))))
 
+# Every order of what crosses at a forking proxy, each search a process of its own.
+SEARCHES := $(patsubst spec/search/%_spec.lua,search-%,$(wildcard spec/search/*_spec.lua))
+ifneq ($(SEARCHES),)
+SUITES += search
+search:
+	@sh tools/deps.sh search
+	@$(SUB) -s -j$(JOBS) libs
+	@$(SUB) -j$(JOBS) $(SEARCHES)
+
+search-%:
+	@SIP_RUN=$@ $(RUN) $(ARGS) spec/search/$*_spec.lua
+endif
+
 # The real wire: its own specs, and then those of clauses and calls once more, with
 # the same instants, on real sockets in virtual time (spec/support/wire_world.lua).
 CLAUSES := spec/rfc spec/sim spec/examples_spec.lua
