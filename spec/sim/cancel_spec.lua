@@ -169,6 +169,27 @@ describe("a call that is given up", function()
     assert.same({ 180, 487 }, stranger.statuses())
   end)
 
+  it("ends so at an instant that no number of seconds is exactly", function()
+    start()
+    local stranger = net:stranger(S)
+    local ended
+    bob:on_call(function(call)
+      call:finally(function()
+        ended = sip_b.now()
+      end)
+      call:ring()
+      sip_b.sleep(100)
+    end)
+    net:run(0.131)
+    stranger.request(B, {
+      method = "INVITE", body = SDP, headers = { "Expires", "2" },
+    })
+    net:run(40)
+    assert.is_true(0.131 + 2 > 2.131) -- what a naive deadline waits for
+    assert.same({ 180, 487 }, stranger.statuses())
+    assert.equal(2.131, ended)
+  end)
+
   it("says every minute that it still rings (C-108)", function()
     start()
     local stranger = net:stranger(S)

@@ -79,7 +79,7 @@ function M:expired()
   self.timer = nil
   if not unanswered(self) then
     return
-  elseif self.expires and self.expires <= sched:now() then
+  elseif self.expires and sched:left(self.expires) == 0 then
     self:refuse(487)
     return
   end
@@ -97,7 +97,7 @@ function M:arm_expiry(seconds)
     sched:disarm(self.timer)
   end
   if self.expires then
-    seconds = math.min(seconds or math.huge, self.expires - sched:now())
+    seconds = math.min(seconds or math.huge, sched:left(self.expires))
   end
   self.timer = seconds and sched:arm(seconds, self)
 end

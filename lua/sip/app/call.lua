@@ -312,7 +312,7 @@ function Call:wait(timeout)
   sched:enter()
   local deadline = timeout and sched:now() + timeout
   while self.state ~= "ended" do
-    local ok, e = self:await_change(deadline and math.max(0, deadline - sched:now()))
+    local ok, e = self:await_change(deadline and sched:left(deadline))
     if not ok then
       return nil, e
     end

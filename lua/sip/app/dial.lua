@@ -197,7 +197,7 @@ function Dialling:run()
   local sched, best = self.ua.sched, self.failure
   local deadline = sched:now() + (self.options.timeout or RING_TIME)
   while self.open > 0 do
-    local event, e = self.mailbox:receive(math.max(0, deadline - sched:now()))
+    local event, e = self.mailbox:receive(sched:left(deadline))
     if not event then
       return nil, telling(best, err.new("no_answer", { cause = e }))
     elseif event.kind == "answered" then

@@ -77,7 +77,7 @@ function M:lasts(seconds)
   local sched = self.ua.sched
   local over, changed = sched:now() + seconds, true
   while changed and self.state ~= "ended" do
-    changed = self:await_change(math.max(0, over - sched:now()))
+    changed = self:await_change(sched:left(over))
   end
   return self:enter()
 end

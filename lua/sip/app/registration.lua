@@ -262,7 +262,7 @@ function Registration:wait(timeout)
   sched:checkpoint()
   local till = timeout and sched:now() + timeout
   while self.state == "registering" do
-    local ok, e = self.changed:wait(till and math.max(till - sched:now(), 0))
+    local ok, e = self.changed:wait(till and sched:left(till))
     if not ok then
       e.cause = self.err
       return nil, e
@@ -311,7 +311,7 @@ function Registration:remove(timeout)
   sched:checkpoint()
   local till = timeout and sched:now() + timeout
   while self.state ~= "removed" do
-    local ok, e = self.changed:wait(till and math.max(till - sched:now(), 0))
+    local ok, e = self.changed:wait(till and sched:left(till))
     if not ok then
       return nil, e
     end

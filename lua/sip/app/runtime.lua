@@ -10,10 +10,6 @@ local M = {}
 
 local LINGER = 1 -- seconds that an endpoint answers on after its last call
 
--- A clock of milliseconds in floating point: less than this is no time at all, and to
--- wait for it would be to wait for ever.
-local TICK = 0.001
-
 ---@class sip.Runtime
 ---@field driver any
 ---@field sched sip.Scheduler
@@ -226,11 +222,11 @@ function Runtime:drain(ua)
   local sched, driver = self.sched, self.driver
   local deadline = sched:now() + ua.drain
   local function until_then(done)
-    while not done() and deadline - sched:now() >= TICK do
+    while not done() and sched:left(deadline) > 0 do
       if sched.current then
-        ua.quiet:wait(deadline - sched:now())
+        ua.quiet:wait(sched:left(deadline))
       else
-        driver:step(deadline - sched:now())
+        driver:step(sched:left(deadline))
       end
     end
   end

@@ -11,6 +11,10 @@ local M = {}
 
 local take = task_of.take
 
+-- The clock has milliseconds, and seconds in floating point are not exact: less than
+-- this is no time, and to wait for it would be to wait for ever.
+local HALF_TICK = 0.0005
+
 local await_options = { timeout = true, cancel = true }
 
 --- Wait for an answer; every other wait of a script is made of this one.
@@ -47,6 +51,14 @@ function M:await(start, options)
   end
   task.state = "running"
   return take(task)
+end
+
+--- Seconds until an instant of its clock.
+---@param instant number
+---@return number seconds  0 when it has come
+function M:left(instant)
+  local seconds = instant - self:now()
+  return seconds >= HALF_TICK and seconds or 0
 end
 
 --- Let time pass.
