@@ -34,6 +34,13 @@ local function add_endpoints(sip, runtime)
     return runtime:run(fn, ...)
   end
 
+  --- Who is asked for names, instead of the system's name servers: "192.0.2.53" or
+  --- "[2001:db8::53]:5353". In the simulator the world itself answers.
+  ---@param servers string[]
+  function sip.name_servers(servers)
+    runtime:name_servers(servers)
+  end
+
   --- End everything in an orderly way, as SIGTERM does.
   ---@param why? string
   function sip.stop(why)

@@ -1,8 +1,10 @@
 --- What everything of one program stands on: a driver (libuv's loop, or a host of
 --- the simulator), the scheduler over it, the endpoints that are open.
 
+local address = require "sip.msg.address"
 local endpoint_of = require "sip.app.endpoint"
 local log_of = require "sip.rt.log"
+local misuse = require "sip.rt.misuse"
 local sched_of = require "sip.rt.sched"
 local tracer_of = require "sip.app.tracer"
 
@@ -152,6 +154,27 @@ end
 ---@private
 function Runtime:endpoint(options)
   return endpoint_of.new(self, options)
+end
+
+--- Ask these name servers from here on.
+---@param servers string[]
+---@private
+function Runtime:name_servers(servers)
+  misuse.unless(type(servers) == "table" and servers[1],
+    "name_servers: a list of addresses")
+  for _, server in ipairs(servers) do
+    local host, port = tostring(server):match "^%[([%x:.]+)%]:?(%d*)$"
+    if not host then
+      host, port = tostring(server):match "^([%d.]+):?(%d*)$"
+    end
+    if not host or not address.is_numeric(host) or (tonumber(port) or 53) > 65535 then
+      misuse.raise("name_servers: %q is no address; write \"192.0.2.53\" or "
+        .. "\"[2001:db8::53]:5353\"", tostring(server))
+    end
+  end
+  if self.driver.name_servers then
+    self.driver:name_servers(table.concat(servers, ","))
+  end
 end
 
 --- A media session at an address of ours.
