@@ -470,7 +470,8 @@ sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite)
 /* ---- responses ---- */
 
 /* A response goes by the request's connection, and by a new one to where the request
- * came from when that is gone (18.2.2). */
+ * came from when that is gone (18.2.2).  A name in its Via is not looked up (RFC 3263
+ * 5). */
 sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str bytes)
 {
 	struct sip_path path = tx->path;

@@ -1,9 +1,14 @@
---- A name server of a few lines, on a datagram socket of the spec: answers A and AAAA
---- from a table, or lies, or keeps silent.
+--- A name server of a few lines, on sockets of the spec: answers what it is told to,
+--- or lies, or keeps silent.
 
 local M = {}
 
-local TYPES = { [1] = "A", [28] = "AAAA" }
+local TYPES = { [1] = "A", [5] = "CNAME", [6] = "SOA", [28] = "AAAA", [33] = "SRV",
+  [35] = "NAPTR" }
+local NUMBERS = {}
+for number, name in pairs(TYPES) do
+  NUMBERS[name] = number
+end
 
 ---@param query string
 ---@return string id
@@ -46,6 +51,67 @@ local function address6(text)
   return head .. ("\0"):rep(16 - #head - #tail) .. tail
 end
 
+--- A name as it is written, uncompressed.
+---@param name string
+---@return string
+function M.name(name)
+  local out = {}
+  for label in name:gmatch "[^.]+" do
+    out[#out + 1] = string.pack("s1", label)
+  end
+  return table.concat(out) .. "\0"
+end
+
+local data = {}
+function data.A(r) return address(r.host) end
+function data.AAAA(r) return address6(r.host) end
+function data.CNAME(r) return M.name(r.target) end
+function data.SRV(r)
+  return string.pack(">I2I2I2", r.priority or 0, r.weight or 0, r.port or 5060)
+    .. M.name(r.target)
+end
+function data.NAPTR(r)
+  return string.pack(">I2I2s1s1s1", r.order or 0, r.preference or 0, r.flags or "s",
+    r.service, r.regexp or "") .. M.name(r.target)
+end
+function data.SOA(r)
+  return M.name "ns" .. M.name "root" .. string.pack(">I4I4I4I4I4", 1, 2, 3, 4, r.least)
+end
+
+local function write(record, owner)
+  return (record.name and M.name(record.name) or owner)
+    .. string.pack(">I2I2I4s2", NUMBERS[record.type], 1, record.ttl or 60,
+      record.raw or data[record.type](record))
+end
+
+--- A reply to a query, of any records; they are of the name that was asked for when
+--- they name none.
+---@param query string
+---@param answers table[]
+---@param options { rcode?: integer, soa?: table, cut?: boolean, id?: string,
+---   question?: string }?  cut: it says that it does not fit (TC), and holds nothing
+---@return string
+function M.reply(query, answers, options)
+  options = options or {}
+  local id, _, _, question = M.read(query)
+  if options.cut then
+    answers = {}
+  end
+  local out = {
+    options.id or id,
+    string.pack(">I2I2I2I2I2", 0x8180 + (options.rcode or 0)
+      + (options.cut and 0x200 or 0), 1, #answers, options.soa and 1 or 0, 0),
+    options.question or question,
+  }
+  for _, record in ipairs(answers) do
+    out[#out + 1] = write(record, "\xC0\x0C")
+  end
+  if options.soa then
+    out[#out + 1] = write(options.soa, "\xC0\x0C")
+  end
+  return table.concat(out)
+end
+
 --- The answer to a query: `hosts` are the addresses, `rcode` 3 says no such name.
 ---@param query string
 ---@param hosts string[]
@@ -57,9 +123,7 @@ function M.answer(query, hosts, options)
   local out = { id, string.pack(">I2I2I2I2I2", 0x8180 + rcode, 1, #hosts, 0, 0),
     question }
   for _, host in ipairs(hosts) do
-    local data = qtype == "A" and address(host) or address6(host)
-    out[#out + 1] = string.pack(">I2I2I2I4s2", 0xC00C, qtype == "A" and 1 or 28, 1, ttl,
-      data)
+    out[#out + 1] = write({ type = qtype, host = host, ttl = ttl }, "\xC0\x0C")
   end
   return table.concat(out)
 end
