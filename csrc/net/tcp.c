@@ -1,4 +1,4 @@
-/* tcp.c - connections and listeners: uv_tcp_t.
+/* tcp.c - connections: uv_tcp_t.
  *
  * A connection that has an id tells CLOSED exactly once, from libuv's own close
  * callback: by then every queued write has been told as failed.  Closing in order
@@ -6,48 +6,9 @@
  * second of patience; closing at once would make the kernel reset the connection
  * when something unread is left, and the peer lose our last message.
  */
-#include "net/internal.h"
+#include "net/conn.h"
 
 #include <assert.h>
-
-enum conn_state {
-	CONN_NONE,
-	CONN_OPENING,
-	CONN_OPEN,
-	CONN_ENDING, /* our end is being sent: what comes in is thrown away */
-	CONN_CLOSED  /* handed to uv_close */
-};
-
-struct net_listener {
-	struct net_item item;
-	struct net_loop *loop;
-	uv_tcp_t tcp;
-	uv_tcp_t refused; /* what is over the bound is accepted into this, and closed */
-	bool refusing, refuse_next, closed;
-};
-
-struct net_conn {
-	struct net_item item;
-	struct net_loop *loop;
-	uv_tcp_t tcp;
-	uv_connect_t connect;
-	uv_shutdown_t shutdown;
-	struct sip_timer linger;
-	struct sip_path path;
-	size_t queued;
-	enum conn_state state;
-	int status; /* why it closed, libuv's; 0: orderly */
-};
-
-struct net_write {
-	uv_write_t req;
-	struct net_conn *conn;
-	uint64_t token;
-	size_t len;
-	char bytes[];
-};
-
-enum { LISTEN_BACKLOG = 1024 };
 
 /* --- telling -------------------------------------------------------------------- */
 
@@ -89,7 +50,7 @@ static void on_closed(uv_handle_t *handle)
 }
 
 /* The end, whatever is still queued; the first status is the one that is told. */
-static void conn_finish(struct net_conn *conn, int status)
+void net_conn_finish(struct net_conn *conn, int status)
 {
 	if (conn->state == CONN_CLOSED)
 		return;
@@ -106,7 +67,7 @@ static void linger(struct net_conn *conn, uint64_t delay_ms)
 {
 	if (sip_timer_arm(&conn->loop->timers, &conn->linger,
 	                  net_loop_now_ms(conn->loop), delay_ms) != SIP_OK)
-		conn_finish(conn, UV_ENOMEM);
+		net_conn_finish(conn, UV_ENOMEM);
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)
@@ -116,7 +77,7 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 	if (conn->state != CONN_ENDING)
 		return;
 	if (status < 0)
-		conn_finish(conn, status);
+		net_conn_finish(conn, status);
 	else
 		linger(conn, NET_LINGER_MS);
 }
@@ -128,7 +89,7 @@ static void begin_shutdown(struct net_conn *conn)
 	conn->shutdown.data = conn;
 	status = uv_shutdown(&conn->shutdown, (uv_stream_t *)&conn->tcp, on_shutdown);
 	if (status != 0)
-		conn_finish(conn, status == UV_ENOTCONN ? 0 : status);
+		net_conn_finish(conn, status == UV_ENOTCONN ? 0 : status);
 	conn->loop->fresh = true;
 }
 
@@ -137,7 +98,7 @@ static void conn_end(struct net_conn *conn)
 	const bool opening = conn->state == CONN_OPENING;
 
 	if (opening && conn->queued == 0) {
-		conn_finish(conn, 0);
+		net_conn_finish(conn, 0);
 	} else if (opening || conn->state == CONN_OPEN) {
 		conn->state = CONN_ENDING;
 		linger(conn, NET_LINGER_QUEUED_MS);
@@ -153,7 +114,7 @@ void net_tcp_expire(struct net_loop *loop, uint64_t now_ms)
 	while ((timer = sip_timers_pop(&loop->timers, now_ms)) != NULL) {
 		struct net_conn *conn = SIP_CONTAINER(timer, struct net_conn, linger);
 
-		conn_finish(conn, conn->queued > 0 ? UV_ETIMEDOUT : 0);
+		net_conn_finish(conn, conn->queued > 0 ? UV_ETIMEDOUT : 0);
 	}
 }
 
@@ -165,7 +126,7 @@ void net_tcp_close(struct net_item *item)
 void net_tcp_abandon(struct net_item *item)
 {
 	net_item_remove(item);
-	conn_finish((struct net_conn *)(void *)item, 0);
+	net_conn_finish((struct net_conn *)(void *)item, 0);
 }
 
 /* --- reading -------------------------------------------------------------------- */
@@ -191,9 +152,9 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 		if (conn->state == CONN_OPEN && conn->queued > 0)
 			conn_end(conn);
 		else
-			conn_finish(conn, 0);
+			net_conn_finish(conn, 0);
 	} else if (len < 0) {
-		conn_finish(conn, (int)len);
+		net_conn_finish(conn, (int)len);
 	}
 }
 
@@ -209,7 +170,7 @@ static void learn_addresses(struct net_conn *conn)
 		conn->path.remote = net_sockaddr_get((struct sockaddr *)&addr);
 }
 
-static void conn_opened(struct net_conn *conn)
+void net_conn_opened(struct net_conn *conn)
 {
 	int status;
 
@@ -225,7 +186,7 @@ static void conn_opened(struct net_conn *conn)
 		return;
 	status = uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
 	if (status != 0)
-		conn_finish(conn, status);
+		net_conn_finish(conn, status);
 }
 
 /* --- writing -------------------------------------------------------------------- */
@@ -239,7 +200,7 @@ static void on_written(uv_write_t *req, int status)
 	conn->queued -= write->len;
 	sip_free(conn->loop->alloc, write, sizeof *write + write->len);
 	if (status < 0) {
-		conn_finish(conn, status);
+		net_conn_finish(conn, status);
 		emit_failed(conn, token, status);
 	} else if (conn->queued == 0 && conn->state == CONN_OPEN) {
 		emit(conn, SIP_WIRE_DRAINED);
@@ -296,13 +257,13 @@ sip_err net_tcp_send(struct net_item *item, sip_str bytes, uint64_t token)
 	}
 	if (status == 0)
 		return SIP_OK;
-	conn_finish(conn, status); /* a message in part is the end of a stream */
+	net_conn_finish(conn, status); /* a message in part is the end of a stream */
 	return status == UV_ENOMEM ? SIP_ENOMEM : SIP_EWIRE;
 }
 
 /* --- opening -------------------------------------------------------------------- */
 
-static struct net_conn *conn_new(struct net_wire *wire)
+struct net_conn *net_conn_new(struct net_wire *wire)
 {
 	struct net_loop *loop = wire->loop;
 	struct net_conn *conn = sip_alloc0(loop->alloc, sizeof *conn);
@@ -319,7 +280,7 @@ static struct net_conn *conn_new(struct net_wire *wire)
 	conn->path.transport = SIP_TCP;
 	if (!net_scratch(loop) ||
 	    net_item_add(wire, &conn->item, NET_CONNECTION) != SIP_OK) {
-		conn_finish(conn, UV_ENOMEM); /* it is in no map: nobody is told */
+		net_conn_finish(conn, UV_ENOMEM); /* it is in no map: nobody is told */
 		return NULL;
 	}
 	conn->path.id = conn->item.id;
@@ -333,9 +294,9 @@ static void on_connect(uv_connect_t *req, int status)
 	if (conn->state == CONN_CLOSED)
 		return;
 	if (status < 0)
-		conn_finish(conn, status);
+		net_conn_finish(conn, status);
 	else
-		conn_opened(conn);
+		net_conn_opened(conn);
 }
 
 sip_err net_tcp_open(struct net_wire *wire, const struct sip_addr *local,
@@ -347,7 +308,7 @@ sip_err net_tcp_open(struct net_wire *wire, const struct sip_addr *local,
 
 	if (wire->connection_count >= wire->limits.connections)
 		return SIP_ELIMIT;
-	conn = conn_new(wire);
+	conn = net_conn_new(wire);
 	if (!conn)
 		return SIP_ENOMEM;
 	conn->path.remote = *remote;
@@ -366,126 +327,7 @@ sip_err net_tcp_open(struct net_wire *wire, const struct sip_addr *local,
 		                        (struct sockaddr *)&addr, on_connect);
 	}
 	if (status != 0)
-		conn_finish(conn, status); /* CLOSED says why */
+		net_conn_finish(conn, status); /* CLOSED says why */
 	*id = conn->item.id;
-	return SIP_OK;
-}
-
-/* --- listening ------------------------------------------------------------------ */
-
-static void refuse(struct net_listener *listener);
-
-static void on_listener_closed(uv_handle_t *handle)
-{
-	struct net_listener *listener = handle->data;
-
-	if (handle == (uv_handle_t *)&listener->refused)
-		listener->refusing = false;
-	else
-		listener->closed = true;
-	if (listener->closed && !listener->refusing) {
-		sip_free(listener->loop->alloc, listener, sizeof *listener);
-	} else if (listener->refuse_next && !listener->closed) {
-		listener->refuse_next = false;
-		refuse(listener);
-	}
-}
-
-/* Take it off the kernel's queue and close it: libuv accepts no other before.  One
- * at a time and without memory of its own, for memory may be what is short. */
-static void refuse(struct net_listener *listener)
-{
-	if (listener->refusing) {
-		listener->refuse_next = true;
-		return;
-	}
-	if (uv_tcp_init(&listener->loop->uv, &listener->refused) != 0)
-		return; /* cannot fail: it opens nothing */
-	listener->refusing = true;
-	listener->refused.data = listener;
-	/* May fail: then the peer has gone itself. */
-	(void)uv_accept((uv_stream_t *)&listener->tcp,
-	                (uv_stream_t *)&listener->refused);
-	uv_close((uv_handle_t *)&listener->refused, on_listener_closed);
-}
-
-static void on_connection(uv_stream_t *stream, int status)
-{
-	struct net_listener *listener = stream->data;
-	struct net_wire *wire = listener->item.wire;
-	struct net_conn *conn;
-
-	if (status < 0 || !wire)
-		return; /* a peer that has gone before it was accepted */
-	if (wire->connection_count >= wire->limits.connections) {
-		refuse(listener);
-		return;
-	}
-	conn = conn_new(wire);
-	if (!conn) {
-		refuse(listener);
-		return;
-	}
-	status = uv_accept(stream, (uv_stream_t *)&conn->tcp);
-	if (status != 0) {
-		net_tcp_abandon(&conn->item);
-		return;
-	}
-	conn_opened(conn);
-}
-
-void net_tcp_unlisten(struct net_item *item)
-{
-	struct net_listener *listener = (struct net_listener *)(void *)item;
-
-	net_item_remove(item);
-	uv_close((uv_handle_t *)&listener->tcp, on_listener_closed);
-	listener->loop->fresh = true;
-}
-
-static int bind_and_listen(struct net_listener *listener, struct sip_addr *at)
-{
-	struct sockaddr_storage addr;
-	int len = sizeof addr;
-	int status;
-
-	(void)net_sockaddr_set(&addr, at);
-	status = uv_tcp_bind(&listener->tcp, (struct sockaddr *)&addr,
-	                     at->family == 6 ? UV_TCP_IPV6ONLY : 0);
-	if (status == 0)
-		status = uv_listen((uv_stream_t *)&listener->tcp, LISTEN_BACKLOG,
-		                   on_connection);
-	if (status == 0)
-		status = uv_tcp_getsockname(&listener->tcp, (struct sockaddr *)&addr,
-		                            &len);
-	if (status == 0)
-		*at = net_sockaddr_get((struct sockaddr *)&addr);
-	return status;
-}
-
-sip_err net_tcp_listen(struct net_wire *wire, struct sip_addr *at, uint32_t *id,
-                       int *status)
-{
-	struct net_loop *loop = wire->loop;
-	struct net_listener *listener = sip_alloc0(loop->alloc, sizeof *listener);
-	sip_err err;
-
-	if (!listener)
-		return SIP_ENOMEM;
-	*status = uv_tcp_init(&loop->uv, &listener->tcp);
-	if (*status != 0) {
-		sip_free(loop->alloc, listener, sizeof *listener);
-		return SIP_EWIRE;
-	}
-	listener->loop = loop;
-	listener->tcp.data = listener;
-	*status = bind_and_listen(listener, at);
-	err = *status != 0 ? SIP_EWIRE
-	                   : net_item_add(wire, &listener->item, NET_LISTENER);
-	if (err != SIP_OK) {
-		net_tcp_unlisten(&listener->item); /* not in the map: only closes */
-		return err;
-	}
-	*id = listener->item.id;
 	return SIP_OK;
 }
