@@ -18,7 +18,9 @@
 	X(stream_queue_bytes, 1048576)/* per connection, 503 to whoever sends more */         \
 	X(datagram_queue_bytes, 8388608) /* per socket, 503: the kernel takes no more */      \
 	X(stream_idle_ms,     600000) /* closed; never before 64*T1 (RFC 3261 18) */          \
-	X(stream_head_ms,     10000)  /* closed: half a message and silence */
+	X(stream_head_ms,     10000)  /* closed: half a message and silence */                \
+	X(tls_handshakes,     1024)   /* begun by peers: the oldest one is closed */          \
+	X(tls_handshake_ms,   10000)  /* closed: the handshake is not over */
 /* clang-format on */
 
 #define SIP_LIMIT_FIELD(name, value) uint32_t name;

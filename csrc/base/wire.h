@@ -69,7 +69,8 @@ struct sip_record {
 };
 
 enum sip_wire_kind {
-	SIP_WIRE_OPENED,  /* path: by us (an `open`) or to us (a listener's new one) */
+	SIP_WIRE_OPENED,  /* path: by us (an `open`) or to us (a listener's new one);
+	                     names: of the peer */
 	SIP_WIRE_BYTES,   /* path, bytes: a datagram, or a piece of a stream */
 	SIP_WIRE_FAILED,  /* path, token, err, why: this send did not go out; token 0
 	                     for an ICMP error that belongs to path.remote */
@@ -78,6 +79,7 @@ enum sip_wire_kind {
 	                     connection, also for an `open` that did not succeed */
 	SIP_WIRE_RECORDS, /* token, err, records; SIP_EWIRE: no answer, `why` says.
 	                     Without records ttl_s is for how long there are none */
+	SIP_WIRE_NOTICE,  /* why: for the log; of nothing that was told before */
 };
 
 struct sip_wire_event {
@@ -86,6 +88,9 @@ struct sip_wire_event {
 	uint64_t token;
 	sip_err err;
 	const char *why; /* readable, may be NULL; borrowed */
+	/* The identities of the peer that its certificate has proven, in lower case,
+	 * each ended by a line feed (RFC 5922 7.1); empty: none. */
+	sip_str names;
 	sip_str bytes;
 	const struct sip_record *records;
 	size_t record_count;
@@ -107,7 +112,8 @@ struct sip_wire_ops {
 	void (*unlisten)(struct sip_wire *wire, uint32_t id);
 
 	/* Connect.  `local` chooses the source address when its family is set;
-	 * `server_name` is for TLS, empty else.  OPENED or CLOSED follows. */
+	 * `server_name` is for TLS: whom the certificate must name, the address itself
+	 * when it is empty.  OPENED or CLOSED follows. */
 	sip_err (*open)(struct sip_wire *wire, enum sip_transport transport,
 	                const struct sip_addr *local, const struct sip_addr *remote,
 	                sip_str server_name, uint32_t *id);

@@ -41,6 +41,8 @@ struct sip_target l_check_target(lua_State *L, int index)
 
 	if (target.remote.port == 0)
 		target.remote.port = sip_transport_info(target.transport)->port;
+	if (sip_transport_info(target.transport)->secure)
+		target.server_name = l_opt_field(L, index, "server_name");
 	return target;
 }
 

@@ -115,6 +115,9 @@ static int push_more(lua_State *L, const struct sip_event *event)
 		push_transport(L, event->path.transport);
 		push_addr(L, &event->path.remote);
 		return 2;
+	case SIP_EVENT_NOTICE:
+		lua_pushlstring(L, event->bytes->bytes, event->bytes->len);
+		return 1;
 	case SIP_EVENT_MESSAGE:
 		return push_passed(L, event);
 	case SIP_EVENT_REQUEST:
@@ -135,7 +138,7 @@ static const char *const event_names[] = {
 	[SIP_EVENT_STRAY] = "stray",     [SIP_EVENT_FAILED] = "failed",
 	[SIP_EVENT_NO_ACK] = "no_ack",   [SIP_EVENT_ENDED] = "ended",
 	[SIP_EVENT_RECORDS] = "records", [SIP_EVENT_CLOSED] = "closed",
-	[SIP_EVENT_MESSAGE] = "message",
+	[SIP_EVENT_MESSAGE] = "message", [SIP_EVENT_NOTICE] = "notice",
 };
 
 /* dispatch(kind, object, message, ...): the object is the transaction, or the stack
@@ -475,6 +478,30 @@ static int l_stack_resolve(lua_State *L)
 	return 1;
 }
 
+/* stack:peer_names(msg) -> array of names that the peer of this connection has proven
+ */
+static int l_stack_peer_names(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	const struct sip_msg *msg = l_check_msg(L, 2);
+	lua_Integer count = 0;
+	sip_str names;
+
+	lua_newtable(L);
+	if (!box || !msg)
+		return 1;
+	names = sip_stack_peer_names(box->stack, &msg->path);
+	while (names.len > 0) {
+		const char *stop = memchr(names.p, '\n', names.len);
+		const size_t len = (size_t)(stop - names.p);
+
+		lua_pushlstring(L, names.p, len);
+		lua_rawseti(L, -2, ++count);
+		names = sip_str_of(stop + 1, names.len - len - 1);
+	}
+	return 1;
+}
+
 /* stack:stats() -> counts by name */
 static int l_stack_stats(lua_State *L)
 {
@@ -506,6 +533,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "local_for", l_stack_local_for },
 	{ "is_own", l_stack_is_own },
 	{ "resolve", l_stack_resolve },
+	{ "peer_names", l_stack_peer_names },
 	{ "stats", l_stack_stats },
 	{ "close", l_stack_close },
 	{ NULL, NULL },

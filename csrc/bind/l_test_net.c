@@ -6,6 +6,7 @@
  */
 #include "bind/l_names.h"
 #include "bind/l_test.h"
+#include "bind/l_tls.h"
 #include "net/net.h"
 
 #include <lauxlib.h>
@@ -16,7 +17,9 @@
 struct seen {
 	struct seen *next;
 	struct sip_wire_event event;
-	char why[200];
+	char why[400];
+	char names[256];
+	size_t names_len;
 	struct sip_record records[SIP_RECORDS_MAX];
 	size_t size;
 	char bytes[];
@@ -56,6 +59,10 @@ static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *ev
 	seen->event = *event;
 	if (event->why)
 		strncpy(seen->why, event->why, sizeof seen->why - 1);
+	if (event->names.len > 0 && event->names.len <= sizeof seen->names) {
+		seen->names_len = event->names.len;
+		memcpy(seen->names, event->names.p, event->names.len);
+	}
 	if (event->record_count > 0)
 		memcpy(seen->records, event->records,
 		       event->record_count * sizeof *event->records);
@@ -142,7 +149,7 @@ static int l_unlisten(lua_State *L)
 	return 0;
 }
 
-/* net:open(transport, host, port[, local_host]) -> id | nil, err */
+/* net:open(transport, host, port[, local_host[, server_name]]) -> id | nil, err */
 static int l_open(lua_State *L)
 {
 	struct l_test_net *net = check_net(L);
@@ -155,8 +162,9 @@ static int l_open(lua_State *L)
 	if (!lua_isnoneornil(L, 5))
 		luaL_argcheck(L, sip_addr_parse(check_str(L, 5), &local), 5,
 		              "not an address");
-	err = net->wire->ops->open(net->wire, transport, &local, &remote, SIP_STR(""),
-	                           &id);
+	err = net->wire->ops->open(
+		net->wire, transport, &local, &remote,
+		lua_isnoneornil(L, 6) ? SIP_STR("") : check_str(L, 6), &id);
 	if (err != SIP_OK)
 		return push_result(L, err);
 	lua_pushinteger(L, id);
@@ -253,6 +261,7 @@ static void push_seen(lua_State *L, const struct seen *seen)
 		[SIP_WIRE_OPENED] = "opened", [SIP_WIRE_BYTES] = "bytes",
 		[SIP_WIRE_FAILED] = "failed", [SIP_WIRE_DRAINED] = "drained",
 		[SIP_WIRE_CLOSED] = "closed", [SIP_WIRE_RECORDS] = "records",
+		[SIP_WIRE_NOTICE] = "notice",
 	};
 	const struct sip_wire_event *event = &seen->event;
 
@@ -272,6 +281,10 @@ static void push_seen(lua_State *L, const struct seen *seen)
 	if (event->why) {
 		lua_pushstring(L, seen->why);
 		lua_setfield(L, -2, "why");
+	}
+	if (seen->names_len > 0) {
+		lua_pushlstring(L, seen->names, seen->names_len);
+		lua_setfield(L, -2, "names");
 	}
 	if (event->kind == SIP_WIRE_BYTES) {
 		lua_pushlstring(L, seen->bytes, event->bytes.len);
@@ -539,7 +552,23 @@ static int l_close(lua_State *L)
 	return 1;
 }
 
-/* test.net.new{ connections =, stream_queue_bytes =, datagram_queue_bytes = } -> net */
+/* net:tls{ see l_tls.h } -> true | nil, err, why */
+static int l_tls(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+	struct sip_tls_pair pairs[SIP_TLS_PAIRS];
+	const struct sip_tls_config config = l_tls_check(L, 2, pairs);
+	const char *why = NULL;
+	const sip_err err = net_wire_tls(net->wire, &config, &why);
+
+	if (err == SIP_OK)
+		return push_result(L, err);
+	push_result(L, err);
+	lua_pushstring(L, why);
+	return 3;
+}
+
+/* test.net.new{ limits by the names of base/limits.h } -> net */
 static int l_new(lua_State *L)
 {
 	struct sip_limits limits = SIP_LIMITS_DEFAULT;
@@ -547,14 +576,12 @@ static int l_new(lua_State *L)
 	const char *why = NULL;
 
 	luaL_checktype(L, 1, LUA_TTABLE);
-	lua_getfield(L, 1, "connections");
-	limits.connections = (uint32_t)luaL_optinteger(L, -1, limits.connections);
-	lua_getfield(L, 1, "stream_queue_bytes");
-	limits.stream_queue_bytes =
-		(uint32_t)luaL_optinteger(L, -1, limits.stream_queue_bytes);
-	lua_getfield(L, 1, "datagram_queue_bytes");
-	limits.datagram_queue_bytes =
-		(uint32_t)luaL_optinteger(L, -1, limits.datagram_queue_bytes);
+#define READ_LIMIT(name, value)                                                        \
+	lua_getfield(L, 1, #name);                                                     \
+	limits.name = (uint32_t)luaL_optinteger(L, -1, limits.name);                   \
+	lua_pop(L, 1);
+	SIP_LIMIT_MAP(READ_LIMIT)
+#undef READ_LIMIT
 	net = lua_newuserdatauv(L, sizeof *net, 0);
 	memset(net, 0, sizeof *net);
 	luaL_setmetatable(L, L_TEST_NET);
@@ -574,6 +601,7 @@ static int l_new(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
+	{ "tls", l_tls },
 	{ "listen", l_listen },
 	{ "unlisten", l_unlisten },
 	{ "open", l_open },

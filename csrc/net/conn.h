@@ -1,6 +1,7 @@
 #pragma once
 /* A connection, as the files that deal with one see it. */
 #include "net/internal.h"
+#include "net/tls.h"
 
 enum conn_state {
 	CONN_NONE,
@@ -20,11 +21,17 @@ struct net_conn {
 	struct sip_path path;
 	size_t queued;
 	enum conn_state state;
-	int status; /* why it closed, libuv's; 0: orderly */
+	int status;                /* why it closed, libuv's; 0: orderly */
+	bool told;                 /* its user knows of it */
+	bool end_next;             /* it is to be ended once the handshake is over */
+	struct net_tls *tls;       /* NULL: what is sent is what goes out */
+	struct sip_link handshake; /* begun by a peer: in the order of beginning */
+	struct net_write *first_held, **last_held; /* until the handshake is over */
 };
 
 struct net_write {
 	uv_write_t req;
+	struct net_write *next; /* while it is held */
 	struct net_conn *conn;
 	uint64_t token;
 	size_t len;
@@ -32,8 +39,33 @@ struct net_write {
 };
 
 /* NULL: no memory.  Its socket is there, and goes nowhere yet. */
-struct net_conn *net_conn_new(struct net_wire *wire);
+struct net_conn *net_conn_new(struct net_wire *wire, enum sip_transport transport);
 /* The kernel has connected it. */
 void net_conn_opened(struct net_conn *conn);
 /* The end, whatever is still queued; the first status is the one that is told. */
 void net_conn_finish(struct net_conn *conn, int status);
+/* The end in order. */
+void net_conn_end(struct net_conn *conn);
+void net_conn_opened_up(struct net_conn *conn); /* tells its user */
+/* Ends it, or later, when what is queued has gone out or so much time has passed. */
+void net_conn_linger(struct net_conn *conn, uint64_t delay_ms);
+void net_conn_shutdown(struct net_conn *conn);
+/* What went wrong, in words. */
+const char *net_conn_why(const struct net_conn *conn, int status,
+                         char out[NET_WHY_MAX]);
+void net_conn_emit_failed(struct net_conn *conn, uint64_t token, int status);
+/* Hand bytes to the kernel, or queue them; libuv's status. */
+int net_conn_put(struct net_conn *conn, sip_str bytes, uint64_t token);
+
+/* secure.c: the same with TLS between.  `name` is empty for who has connected to us. */
+sip_err net_secure_init(struct net_conn *conn, bool server, sip_str name);
+void net_secure_fini(struct net_conn *conn);  /* held writes are told as failed */
+void net_secure_leave(struct net_conn *conn); /* is no handshake of a peer's any more */
+void net_secure_start(struct net_conn *conn); /* the kernel has connected it */
+void net_secure_bytes(struct net_conn *conn, sip_str bytes);
+sip_err net_secure_send(struct net_conn *conn, sip_str bytes, uint64_t token);
+void net_secure_end(struct net_conn *conn);     /* says goodbye to the peer */
+void net_secure_cut(struct net_conn *conn);     /* the peer's end has come */
+void net_secure_expired(struct net_conn *conn); /* the handshake took too long */
+/* Is there a certificate to listen with?  `why` when there is none. */
+bool net_secure_serves(struct net_wire *wire, const char **why);

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 enum {
+	NET_LOOP_WHY_MAX = 320,   /* of what operations say at once */
 	NET_BATCH = 32,           /* datagrams of one system call */
 	NET_DATAGRAM_MAX = 65536, /* more than any datagram can be */
 	NET_SCRATCH = NET_BATCH * NET_DATAGRAM_MAX,
@@ -25,6 +26,7 @@ struct net_later {
 };
 
 struct net_dns;
+struct net_tls_context;
 
 struct net_files {
 	struct sip_files files;
@@ -55,7 +57,7 @@ struct net_loop {
 	char *scratch; /* where everything is received; NET_SCRATCH bytes, when needed
 	                */
 	uint32_t last_id;
-	char why[NET_WHY_MAX];
+	char why[NET_LOOP_WHY_MAX];
 };
 
 struct net_wire {
@@ -67,7 +69,14 @@ struct net_wire {
 	struct sip_wire_sink *sink;
 	struct sip_map items; /* by id */
 	size_t connection_count;
+	struct net_tls_context *tls; /* NULL: nothing has been said about it */
+	struct sip_link handshakes;  /* begun by peers, the oldest first */
+	size_t handshake_count;
+	uint64_t notice_ms; /* of the first one of a second's notices */
+	unsigned notices;
 };
+
+enum { NET_NOTICES = 10 }; /* in a second */
 
 enum net_kind { NET_UDP, NET_LISTENER, NET_CONNECTION };
 
@@ -85,6 +94,8 @@ struct net_item *net_item_find(const struct net_wire *wire, uint32_t id);
 
 void net_wire_detach(struct net_wire *wire); /* everything closes without a word */
 void net_emit(struct net_wire *wire, const struct sip_wire_event *event);
+/* A line for the log, if there have not been too many of late. */
+void net_notice(struct net_wire *wire, const struct sip_path *path, const char *why);
 void net_owe(struct net_loop *loop, struct net_later *later);
 char *net_scratch(struct net_loop *loop); /* NULL: no memory */
 
@@ -96,11 +107,13 @@ void net_udp_flush(struct net_loop *loop);
 void net_udp_close(struct net_item *item);
 void net_udp_fini(struct net_loop *loop);
 
-sip_err net_tcp_listen(struct net_wire *wire, struct sip_addr *at, uint32_t *id,
-                       int *status);
+sip_err net_tcp_listen(struct net_wire *wire, enum sip_transport transport,
+                       struct sip_addr *at, uint32_t *id, int *status);
 void net_tcp_unlisten(struct net_item *item);
-sip_err net_tcp_open(struct net_wire *wire, const struct sip_addr *local,
-                     const struct sip_addr *remote, uint32_t *id);
+/* NOLINTNEXTLINE(readability-function-size): the seam has six parameters */
+sip_err net_tcp_open(struct net_wire *wire, enum sip_transport transport,
+                     const struct sip_addr *local, const struct sip_addr *remote,
+                     sip_str server_name, uint32_t *id);
 sip_err net_tcp_send(struct net_item *item, sip_str bytes, uint64_t token);
 void net_tcp_close(struct net_item *item);   /* orderly */
 void net_tcp_abandon(struct net_item *item); /* at once */

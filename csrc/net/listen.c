@@ -4,6 +4,7 @@
 struct net_listener {
 	struct net_item item;
 	struct net_loop *loop;
+	enum sip_transport transport;
 	uv_tcp_t tcp;
 	uv_tcp_t refused; /* what is over the bound is accepted into this, and closed */
 	bool refusing, refuse_next, closed;
@@ -59,7 +60,12 @@ static void on_connection(uv_stream_t *stream, int status)
 		refuse(listener);
 		return;
 	}
-	conn = net_conn_new(wire);
+	conn = net_conn_new(wire, listener->transport);
+	if (conn && conn->path.transport == SIP_TLS &&
+	    net_secure_init(conn, true, SIP_STR("")) != SIP_OK) {
+		net_tcp_abandon(&conn->item);
+		conn = NULL;
+	}
 	if (!conn) {
 		refuse(listener);
 		return;
@@ -101,8 +107,8 @@ static int bind_and_listen(struct net_listener *listener, struct sip_addr *at)
 	return status;
 }
 
-sip_err net_tcp_listen(struct net_wire *wire, struct sip_addr *at, uint32_t *id,
-                       int *status)
+sip_err net_tcp_listen(struct net_wire *wire, enum sip_transport transport,
+                       struct sip_addr *at, uint32_t *id, int *status)
 {
 	struct net_loop *loop = wire->loop;
 	struct net_listener *listener = sip_alloc0(loop->alloc, sizeof *listener);
@@ -116,6 +122,7 @@ sip_err net_tcp_listen(struct net_wire *wire, struct sip_addr *at, uint32_t *id,
 		return SIP_EWIRE;
 	}
 	listener->loop = loop;
+	listener->transport = transport;
 	listener->tcp.data = listener;
 	*status = bind_and_listen(listener, at);
 	err = *status != 0 ? SIP_EWIRE

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/timer.h"
+#include "base/tls.h"
 #include "base/wire.h"
 
 struct net_loop;
@@ -63,6 +64,10 @@ struct sip_files *net_loop_files(struct net_loop *loop);
 /* A wire of its own for each stack.  `limits` is copied. */
 sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
                      struct sip_wire_sink *sink, struct sip_wire **wire);
+/* What its TLS is made of, before it listens or opens; without it servers are verified
+ * by the system's CAs, and nobody can listen.  `why` names the file that is wrong. */
+sip_err net_wire_tls(struct sip_wire *wire, const struct sip_tls_config *config,
+                     const char **why);
 /* Closes its sockets and connections; no event comes any more. */
 void net_wire_free(struct sip_wire *wire);
 /* Connections and datagram sockets that are open. */

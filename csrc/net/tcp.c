@@ -9,6 +9,7 @@
 #include "net/conn.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 /* --- telling -------------------------------------------------------------------- */
 
@@ -19,7 +20,24 @@ static void emit(struct net_conn *conn, enum sip_wire_kind kind)
 	net_emit(conn->item.wire, &event);
 }
 
-static void emit_failed(struct net_conn *conn, uint64_t token, int status)
+const char *net_conn_why(const struct net_conn *conn, int status, char out[NET_WHY_MAX])
+{
+	if (conn->tls && net_tls_why(conn->tls)[0])
+		return net_tls_why(conn->tls);
+	return net_why(out, status, &conn->path.remote);
+}
+
+void net_conn_opened_up(struct net_conn *conn)
+{
+	struct sip_wire_event event = { .kind = SIP_WIRE_OPENED, .path = conn->path };
+
+	if (conn->tls)
+		event.names = net_tls_peer_names(conn->tls);
+	conn->told = true;
+	net_emit(conn->item.wire, &event);
+}
+
+void net_conn_emit_failed(struct net_conn *conn, uint64_t token, int status)
 {
 	struct sip_wire_event event = { .kind = SIP_WIRE_FAILED,
 		                        .path = conn->path,
@@ -29,7 +47,7 @@ static void emit_failed(struct net_conn *conn, uint64_t token, int status)
 
 	if (status == UV_ECANCELED && conn->status != 0)
 		status = conn->status; /* what had happened before */
-	event.why = net_why(why, status, &conn->path.remote);
+	event.why = net_conn_why(conn, status, why);
 	net_emit(conn->item.wire, &event);
 }
 
@@ -38,12 +56,21 @@ static void on_closed(uv_handle_t *handle)
 	struct net_conn *conn = handle->data;
 	struct net_wire *wire = conn->item.wire;
 	struct sip_wire_event event = { .kind = SIP_WIRE_CLOSED, .path = conn->path };
-	char why[NET_WHY_MAX];
+	char text[NET_WHY_MAX], why[NET_TLS_WHY_MAX];
 
 	if (conn->status != 0) {
 		event.err = SIP_EWIRE;
-		event.why = net_why(why, conn->status, &conn->path.remote);
+		/* It fits: both kinds of reason do. */
+		(void)snprintf(why, sizeof why, "%s",
+		               net_conn_why(conn, conn->status, text));
+		event.why = why;
 	}
+	if (conn->tls)
+		net_secure_fini(conn);
+	if (!conn->told && event.why)
+		net_notice(wire, &conn->path, why);
+	if (!conn->told)
+		wire = NULL; /* nobody knows that it was there */
 	net_item_remove(&conn->item);
 	sip_free(conn->loop->alloc, conn, sizeof *conn);
 	net_emit(wire, &event);
@@ -55,7 +82,8 @@ void net_conn_finish(struct net_conn *conn, int status)
 	if (conn->state == CONN_CLOSED)
 		return;
 	conn->state = CONN_CLOSED;
-	conn->status = status;
+	if (conn->status == 0)
+		conn->status = status;
 	sip_timer_stop(&conn->loop->timers, &conn->linger);
 	uv_close((uv_handle_t *)&conn->tcp, on_closed);
 	conn->loop->fresh = true;
@@ -63,7 +91,7 @@ void net_conn_finish(struct net_conn *conn, int status)
 
 /* --- ending in order ------------------------------------------------------------ */
 
-static void linger(struct net_conn *conn, uint64_t delay_ms)
+void net_conn_linger(struct net_conn *conn, uint64_t delay_ms)
 {
 	if (sip_timer_arm(&conn->loop->timers, &conn->linger,
 	                  net_loop_now_ms(conn->loop), delay_ms) != SIP_OK)
@@ -79,10 +107,10 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 	if (status < 0)
 		net_conn_finish(conn, status);
 	else
-		linger(conn, NET_LINGER_MS);
+		net_conn_linger(conn, NET_LINGER_MS);
 }
 
-static void begin_shutdown(struct net_conn *conn)
+void net_conn_shutdown(struct net_conn *conn)
 {
 	int status;
 
@@ -93,17 +121,21 @@ static void begin_shutdown(struct net_conn *conn)
 	conn->loop->fresh = true;
 }
 
-static void conn_end(struct net_conn *conn)
+void net_conn_end(struct net_conn *conn)
 {
 	const bool opening = conn->state == CONN_OPENING;
 
-	if (opening && conn->queued == 0) {
+	if (conn->tls && opening && conn->first_held) {
+		conn->end_next = true;
+	} else if (opening && (conn->queued == 0 || conn->tls)) {
 		net_conn_finish(conn, 0);
 	} else if (opening || conn->state == CONN_OPEN) {
 		conn->state = CONN_ENDING;
-		linger(conn, NET_LINGER_QUEUED_MS);
+		net_conn_linger(conn, NET_LINGER_QUEUED_MS);
+		if (conn->tls)
+			net_secure_end(conn);
 		if (!opening && conn->state == CONN_ENDING)
-			begin_shutdown(conn); /* after what is queued */
+			net_conn_shutdown(conn); /* after what is queued */
 	}
 }
 
@@ -114,17 +146,20 @@ void net_tcp_expire(struct net_loop *loop, uint64_t now_ms)
 	while ((timer = sip_timers_pop(&loop->timers, now_ms)) != NULL) {
 		struct net_conn *conn = SIP_CONTAINER(timer, struct net_conn, linger);
 
+		if (conn->tls && conn->state == CONN_OPENING)
+			net_secure_expired(conn);
 		net_conn_finish(conn, conn->queued > 0 ? UV_ETIMEDOUT : 0);
 	}
 }
 
 void net_tcp_close(struct net_item *item)
 {
-	conn_end((struct net_conn *)(void *)item);
+	net_conn_end((struct net_conn *)(void *)item);
 }
 
 void net_tcp_abandon(struct net_item *item)
 {
+	net_secure_leave((struct net_conn *)(void *)item);
 	net_item_remove(item);
 	net_conn_finish((struct net_conn *)(void *)item, 0);
 }
@@ -144,13 +179,17 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 	struct net_conn *conn = stream->data;
 	struct sip_wire_event event = { .kind = SIP_WIRE_BYTES, .path = conn->path };
 
-	if (len > 0 && conn->state == CONN_OPEN) {
+	if (len > 0 && conn->tls) {
+		net_secure_bytes(conn, sip_str_of(buf->base, (size_t)len));
+	} else if (len > 0 && conn->state == CONN_OPEN) {
 		event.bytes = sip_str_of(buf->base, (size_t)len);
 		net_emit(conn->item.wire, &event);
 	} else if (len == UV_EOF) {
 		(void)uv_read_stop(stream); /* cannot fail */
+		if (conn->tls)
+			net_secure_cut(conn);
 		if (conn->state == CONN_OPEN && conn->queued > 0)
-			conn_end(conn);
+			net_conn_end(conn);
 		else
 			net_conn_finish(conn, 0);
 	} else if (len < 0) {
@@ -176,12 +215,14 @@ void net_conn_opened(struct net_conn *conn)
 
 	learn_addresses(conn);
 	(void)uv_tcp_nodelay(&conn->tcp, 1); /* a wish */
-	if (conn->state == CONN_OPENING) {
+	if (conn->tls) {
+		net_secure_start(conn);
+	} else if (conn->state == CONN_OPENING) {
 		conn->state = CONN_OPEN;
-		emit(conn, SIP_WIRE_OPENED);
+		net_conn_opened_up(conn);
 	}
 	if (conn->state == CONN_ENDING)
-		begin_shutdown(conn); /* it was closed while it opened */
+		net_conn_shutdown(conn); /* it was closed while it opened */
 	if (conn->state == CONN_CLOSED)
 		return;
 	status = uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
@@ -201,7 +242,7 @@ static void on_written(uv_write_t *req, int status)
 	sip_free(conn->loop->alloc, write, sizeof *write + write->len);
 	if (status < 0) {
 		net_conn_finish(conn, status);
-		emit_failed(conn, token, status);
+		net_conn_emit_failed(conn, token, status);
 	} else if (conn->queued == 0 && conn->state == CONN_OPEN) {
 		emit(conn, SIP_WIRE_DRAINED);
 	}
@@ -230,31 +271,37 @@ static int queue_write(struct net_conn *conn, sip_str bytes, uint64_t token)
 	return status;
 }
 
-sip_err net_tcp_send(struct net_item *item, sip_str bytes, uint64_t token)
+int net_conn_put(struct net_conn *conn, sip_str bytes, uint64_t token)
 {
-	struct net_conn *conn = (struct net_conn *)(void *)item;
-	const size_t queue_max = item->wire->limits.stream_queue_bytes;
 	int status = 0;
 
-	if (conn->state != CONN_OPEN && conn->state != CONN_OPENING)
-		return SIP_EGONE;
-	if (conn->queued + bytes.len > queue_max)
-		return SIP_ELIMIT;
-	if (conn->state == CONN_OPEN && conn->queued == 0) {
+	if (conn->queued == 0) {
 		uv_buf_t buf = uv_buf_init((char *)bytes.p, (unsigned)bytes.len);
 
 		status = uv_try_write((uv_stream_t *)&conn->tcp, &buf, 1);
 		if (status == UV_EAGAIN)
 			status = 0;
 	}
-	if (status >= 0 && (size_t)status == bytes.len)
-		return SIP_OK;
-	if (status >= 0) {
-		const sip_str rest =
-			sip_str_of(bytes.p + status, bytes.len - (size_t)status);
+	if (status < 0 || (size_t)status == bytes.len)
+		return status < 0 ? status : 0;
+	return queue_write(
+		conn, sip_str_of(bytes.p + status, bytes.len - (size_t)status), token);
+}
 
-		status = queue_write(conn, rest, token);
-	}
+sip_err net_tcp_send(struct net_item *item, sip_str bytes, uint64_t token)
+{
+	struct net_conn *conn = (struct net_conn *)(void *)item;
+	const size_t queue_max = item->wire->limits.stream_queue_bytes;
+	int status;
+
+	if ((conn->state != CONN_OPEN && conn->state != CONN_OPENING) || conn->end_next)
+		return SIP_EGONE;
+	if (conn->queued + bytes.len > queue_max)
+		return SIP_ELIMIT;
+	if (conn->tls)
+		return net_secure_send(conn, bytes, token);
+	status = conn->state == CONN_OPEN ? net_conn_put(conn, bytes, token)
+	                                  : queue_write(conn, bytes, token);
 	if (status == 0)
 		return SIP_OK;
 	net_conn_finish(conn, status); /* a message in part is the end of a stream */
@@ -263,7 +310,7 @@ sip_err net_tcp_send(struct net_item *item, sip_str bytes, uint64_t token)
 
 /* --- opening -------------------------------------------------------------------- */
 
-struct net_conn *net_conn_new(struct net_wire *wire)
+struct net_conn *net_conn_new(struct net_wire *wire, enum sip_transport transport)
 {
 	struct net_loop *loop = wire->loop;
 	struct net_conn *conn = sip_alloc0(loop->alloc, sizeof *conn);
@@ -277,7 +324,9 @@ struct net_conn *net_conn_new(struct net_wire *wire)
 	conn->loop = loop;
 	conn->tcp.data = conn;
 	conn->state = CONN_OPENING;
-	conn->path.transport = SIP_TCP;
+	conn->path.transport = transport;
+	conn->last_held = &conn->first_held;
+	sip_list_init(&conn->handshake);
 	if (!net_scratch(loop) ||
 	    net_item_add(wire, &conn->item, NET_CONNECTION) != SIP_OK) {
 		net_conn_finish(conn, UV_ENOMEM); /* it is in no map: nobody is told */
@@ -299,19 +348,12 @@ static void on_connect(uv_connect_t *req, int status)
 		net_conn_opened(conn);
 }
 
-sip_err net_tcp_open(struct net_wire *wire, const struct sip_addr *local,
-                     const struct sip_addr *remote, uint32_t *id)
+static int begin_connect(struct net_conn *conn, const struct sip_addr *local,
+                         const struct sip_addr *remote)
 {
 	struct sockaddr_storage addr;
-	struct net_conn *conn;
 	int status = 0;
 
-	if (wire->connection_count >= wire->limits.connections)
-		return SIP_ELIMIT;
-	conn = net_conn_new(wire);
-	if (!conn)
-		return SIP_ENOMEM;
-	conn->path.remote = *remote;
 	if (local && local->family != 0) {
 		struct sip_addr from = *local;
 
@@ -320,12 +362,37 @@ sip_err net_tcp_open(struct net_wire *wire, const struct sip_addr *local,
 		status = uv_tcp_bind(&conn->tcp, (struct sockaddr *)&addr, 0);
 		conn->path.local = from;
 	}
-	if (status == 0) {
-		(void)net_sockaddr_set(&addr, remote);
-		conn->connect.data = conn;
-		status = uv_tcp_connect(&conn->connect, &conn->tcp,
-		                        (struct sockaddr *)&addr, on_connect);
+	if (status != 0)
+		return status;
+	(void)net_sockaddr_set(&addr, remote);
+	conn->connect.data = conn;
+	return uv_tcp_connect(&conn->connect, &conn->tcp, (struct sockaddr *)&addr,
+	                      on_connect);
+}
+
+/* NOLINTNEXTLINE(readability-function-size): the seam has six parameters */
+sip_err net_tcp_open(struct net_wire *wire, enum sip_transport transport,
+                     const struct sip_addr *local, const struct sip_addr *remote,
+                     sip_str server_name, uint32_t *id)
+{
+	struct net_conn *conn;
+	sip_err err = SIP_OK;
+	int status;
+
+	if (wire->connection_count >= wire->limits.connections)
+		return SIP_ELIMIT;
+	conn = net_conn_new(wire, transport);
+	if (!conn)
+		return SIP_ENOMEM;
+	conn->path.remote = *remote;
+	if (transport == SIP_TLS)
+		err = net_secure_init(conn, false, server_name);
+	if (err != SIP_OK) {
+		net_tcp_abandon(&conn->item);
+		return err;
 	}
+	conn->told = true;
+	status = begin_connect(conn, local, remote);
 	if (status != 0)
 		net_conn_finish(conn, status); /* CLOSED says why */
 	*id = conn->item.id;

@@ -1,5 +1,5 @@
 /* wire.c - the operations of base/wire.h, by transport, and what has an id. */
-#include "net/internal.h"
+#include "net/conn.h"
 
 #include <unistd.h>
 
@@ -7,6 +7,26 @@ void net_emit(struct net_wire *wire, const struct sip_wire_event *event)
 {
 	if (wire)
 		wire->sink->event(wire->sink, event);
+}
+
+void net_notice(struct net_wire *wire, const struct sip_path *path, const char *why)
+{
+	const struct sip_wire_event event = { .kind = SIP_WIRE_NOTICE,
+		                              .path = *path,
+		                              .why = why };
+	uint64_t now_ms;
+
+	if (!wire)
+		return;
+	now_ms = net_loop_now_ms(wire->loop);
+	if (now_ms - wire->notice_ms >= 1000) {
+		wire->notice_ms = now_ms;
+		wire->notices = 0;
+	}
+	if (wire->notices < NET_NOTICES) {
+		wire->notices++;
+		net_emit(wire, &event);
+	}
 }
 
 sip_err net_item_add(struct net_wire *wire, struct net_item *item, enum net_kind kind)
@@ -66,8 +86,10 @@ static sip_err op_listen(struct sip_wire *base, enum sip_transport transport,
 		return SIP_EGONE;
 	if (transport == SIP_UDP)
 		err = net_udp_listen(wire, at, id, &status);
-	else if (transport == SIP_TCP)
-		err = net_tcp_listen(wire, at, id, &status);
+	else if (transport == SIP_TLS && !net_secure_serves(wire, why))
+		return SIP_EWIRE;
+	else if (transport == SIP_TCP || transport == SIP_TLS)
+		err = net_tcp_listen(wire, transport, at, id, &status);
 	else
 		err = SIP_EINVAL;
 	if (err == SIP_EINVAL)
@@ -97,12 +119,12 @@ static sip_err op_open(struct sip_wire *base, enum sip_transport transport,
 {
 	struct net_wire *wire = net_wire_of(base);
 
-	(void)server_name; /* for TLS */
 	if (!wire->loop)
 		return SIP_EGONE;
-	if (transport != SIP_TCP || remote->family == 0)
+	if ((transport != SIP_TCP && transport != SIP_TLS) || remote->family == 0 ||
+	    server_name.len > 255)
 		return SIP_EINVAL;
-	return net_tcp_open(wire, local, remote, id);
+	return net_tcp_open(wire, transport, local, remote, server_name, id);
 }
 
 static sip_err op_send(struct sip_wire *base, const struct sip_path *path,
@@ -175,6 +197,23 @@ static const struct sip_wire_ops net_wire_ops = {
 	.route = op_route,
 };
 
+sip_err net_wire_tls(struct sip_wire *base, const struct sip_tls_config *config,
+                     const char **why)
+{
+	struct net_wire *wire = net_wire_of(base);
+	struct net_tls_context *context;
+	sip_err err;
+
+	err = net_tls_context_new(wire->alloc, config, &context, wire->loop->why);
+	if (err != SIP_OK) {
+		*why = wire->loop->why;
+		return err;
+	}
+	net_tls_context_unref(wire->tls);
+	wire->tls = context;
+	return SIP_OK;
+}
+
 sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
                      struct sip_wire_sink *sink, struct sip_wire **out)
 {
@@ -188,6 +227,7 @@ sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
 	wire->limits = *limits;
 	wire->sink = sink;
 	sip_map_init(&wire->items, loop->alloc);
+	sip_list_init(&wire->handshakes);
 	sip_list_insert(&loop->wires, &wire->link);
 	*out = &wire->wire;
 	return SIP_OK;
@@ -227,6 +267,7 @@ void net_wire_free(struct sip_wire *base)
 		return;
 	if (wire->loop)
 		net_wire_detach(wire);
+	net_tls_context_unref(wire->tls);
 	sip_map_fini(&wire->items);
 	sip_free(wire->alloc, wire, sizeof *wire);
 }

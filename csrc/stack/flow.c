@@ -33,16 +33,45 @@ struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id)
 	return NULL;
 }
 
-struct sip_flow *sip_flow_towards(struct sip_stack *stack, enum sip_transport transport,
-                                  const struct sip_addr *remote)
+static bool has_name(sip_str names, sip_str name)
 {
+	const char *at = names.p, *end = names.p + names.len;
+
+	while (at < end) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+		if (sip_str_ieq(sip_str_of(at, (size_t)(stop - at)), name))
+			return true;
+		at = stop + 1;
+	}
+	return false;
+}
+
+/* What was meant for one domain does not go to another that has the same address: by
+ * its certificate the peer is who is wanted, or it was reached as such (RFC 5923 8.1).
+ * An address wants whoever has it. */
+static bool is_for(const struct sip_flow *flow, const struct sip_target *target)
+{
+	if (!sip_transport_info(target->transport)->secure ||
+	    target->server_name.len == 0)
+		return true;
+	return (flow->server_name &&
+	        sip_str_ieq(sip_buf_str(flow->server_name), target->server_name)) ||
+	       (flow->names && has_name(sip_buf_str(flow->names), target->server_name));
+}
+
+struct sip_flow *sip_flow_towards(struct sip_stack *stack,
+                                  const struct sip_target *target)
+{
+	const enum sip_transport transport = target->transport;
+	const struct sip_addr *remote = &target->remote;
 	struct sip_node *node =
 		sip_map_first(&stack->remotes, remote_hash(stack, transport, remote));
 
 	for (; node; node = sip_map_next(node)) {
 		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_remote);
 		if (!flow->closing && flow->path.transport == transport &&
-		    sip_addr_eq(&flow->path.remote, remote))
+		    sip_addr_eq(&flow->path.remote, remote) && is_for(flow, target))
 			return flow;
 	}
 	return NULL;
@@ -117,6 +146,8 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 	sip_map_remove(&stack->flows, &flow->by_id);
 	sip_map_remove(&stack->remotes, &flow->by_remote);
 	sip_free(stack->alloc, flow->unread, flow->unread_cap);
+	sip_buf_unref(flow->server_name);
+	sip_buf_unref(flow->names);
 	sip_free(stack->alloc, flow, sizeof *flow);
 }
 
@@ -134,9 +165,17 @@ static void arm(struct sip_stack *stack, struct sip_flow *flow, uint8_t kind)
 	                    delay); /* needs no memory */
 }
 
-sip_err sip_flow_open(struct sip_stack *stack, enum sip_transport transport,
-                      const struct sip_addr *remote, struct sip_flow **out)
+/* Bytes to keep; nothing is nothing, and so is no memory. */
+static struct sip_buf *keep_str(struct sip_stack *stack, sip_str bytes)
 {
+	return bytes.len > 0 ? sip_buf_new(stack->alloc, bytes.p, bytes.len) : NULL;
+}
+
+sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
+                      struct sip_flow **out)
+{
+	const enum sip_transport transport = target->transport;
+	const struct sip_addr *remote = &target->remote;
 	const struct sip_listener *listener =
 		sip_stack_listener(stack, transport, remote->family);
 	struct sip_path path = { .transport = transport, .remote = *remote };
@@ -150,7 +189,7 @@ sip_err sip_flow_open(struct sip_stack *stack, enum sip_transport transport,
 		path.local.port = 0;
 	}
 	err = stack->wire->ops->open(stack->wire, transport, &path.local, remote,
-	                             SIP_STR(""), &path.id);
+	                             target->server_name, &path.id);
 	if (err != SIP_OK)
 		return err;
 	flow = new_flow(stack, &path);
@@ -158,12 +197,14 @@ sip_err sip_flow_open(struct sip_stack *stack, enum sip_transport transport,
 		stack->wire->ops->close(stack->wire, path.id);
 		return SIP_ENOMEM;
 	}
+	flow->server_name = keep_str(stack, target->server_name);
 	*out = flow;
 	return SIP_OK;
 }
 
-void sip_flow_opened(struct sip_stack *stack, const struct sip_path *path)
+void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event)
 {
+	const struct sip_path *path = &event->path;
 	struct sip_flow *flow = sip_flow_find(stack, path->id);
 
 	if (!flow && stack->flows.count < stack->limits.connections)
@@ -176,6 +217,7 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_path *path)
 	flow->open = true;
 	let_go_held(stack, flow, false);
 	flow->path.local = path->local;
+	flow->names = keep_str(stack, event->names);
 	flow->last_ms = stack->now_ms;
 	arm(stack, flow, IDLE_TIMER);
 }
@@ -205,6 +247,14 @@ void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event
 		up->err = event->err;
 	}
 	free_flow(stack, flow);
+}
+
+sip_str sip_stack_peer_names(struct sip_stack *stack, const struct sip_path *path)
+{
+	const struct sip_flow *flow =
+		path->transport == SIP_UDP ? NULL : sip_flow_find(stack, path->id);
+
+	return flow && flow->names ? sip_buf_str(flow->names) : SIP_STR("");
 }
 
 void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow)

@@ -277,8 +277,7 @@ static sip_err path_back(struct sip_stack *stack, const struct sip_via *via, cha
 	if (!way_back(via, &target.remote))
 		return SIP_EINVAL;
 	/* A connection that is gone was not to be found at its own port (18.2.2). */
-	if (target.transport != SIP_UDP &&
-	    !sip_flow_towards(stack, target.transport, &target.remote))
+	if (target.transport != SIP_UDP && !sip_flow_towards(stack, &target))
 		target.remote.port =
 			via->port ? via->port
 				  : sip_transport_info(via->transport_id)->port;

@@ -221,9 +221,9 @@ sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target
 	}
 	if (target->transport == SIP_UDP)
 		return SIP_OK;
-	*flow = sip_flow_towards(stack, target->transport, &target->remote);
+	*flow = sip_flow_towards(stack, target);
 	if (!*flow)
-		err = sip_flow_open(stack, target->transport, &target->remote, flow);
+		err = sip_flow_open(stack, target, flow);
 	if (err != SIP_OK) {
 		*why = "no connection could be opened";
 		return err;
@@ -357,6 +357,15 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
 	sip_err err;
 
 	sent->target = *target;
+	sent->target.server_name = SIP_STR("");
+	if (target->server_name.len > 0) {
+		sent->server_name = sip_buf_new(stack->alloc, target->server_name.p,
+		                                target->server_name.len);
+		*why = "out of memory";
+		if (!sent->server_name)
+			return SIP_ENOMEM;
+		sent->target.server_name = sip_buf_str(sent->server_name);
+	}
 	if (too_large(stack, draft, target))
 		sent->target.transport = SIP_TCP;
 	err = sip_path_choose(stack, &sent->target, &sent->path, &flow, why);
@@ -405,6 +414,7 @@ sip_err sip_stack_send_again(struct sip_stack *stack, struct sip_sent *sent)
 
 void sip_sent_fini(struct sip_sent *sent)
 {
+	sip_buf_unref(sent->server_name);
 	sip_buf_unref(sent->bytes);
 	sip_buf_unref(sent->by_udp);
 	memset(sent, 0, sizeof *sent);
@@ -474,15 +484,16 @@ sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite)
  * 5). */
 sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str bytes)
 {
+	const struct sip_target target = { .transport = tx->path.transport,
+		                           .remote = tx->reply };
 	struct sip_path path = tx->path;
 	struct sip_flow *flow = sip_flow_find(stack, path.id);
 
 	if (path.transport == SIP_UDP) {
 		path.remote = tx->reply;
 	} else if (!flow || flow->closing) {
-		flow = sip_flow_towards(stack, path.transport, &tx->reply);
-		if (!flow &&
-		    sip_flow_open(stack, path.transport, &tx->reply, &flow) != SIP_OK)
+		flow = sip_flow_towards(stack, &target);
+		if (!flow && sip_flow_open(stack, &target, &flow) != SIP_OK)
 			return SIP_EWIRE;
 		/* Told when it cannot be opened (RFC 6026 8.8). */
 		sip_list_remove(&tx->on_flow);

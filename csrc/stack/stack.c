@@ -302,6 +302,19 @@ static void input_records(struct sip_stack *stack, const struct sip_wire_event *
 	up->ttl_s = event->ttl_s;
 }
 
+static void input_notice(struct sip_stack *stack, const struct sip_wire_event *event)
+{
+	struct sip_buf *text =
+		sip_buf_new(stack->alloc, event->why, strlen(event->why));
+	struct sip_event *up;
+
+	if (!text)
+		return;
+	up = sip_stack_push(stack, SIP_EVENT_NOTICE);
+	up->path = event->path;
+	up->bytes = text;
+}
+
 /* Two CRLFs keep a binding open and say nothing (RFC 5626 4.4.1). */
 static bool is_keep_alive(sip_str bytes)
 {
@@ -329,7 +342,7 @@ void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
 	}
 	switch (event->kind) {
 	case SIP_WIRE_OPENED:
-		sip_flow_opened(stack, &event->path);
+		sip_flow_opened(stack, event);
 		break;
 	case SIP_WIRE_BYTES:
 		if (event->path.transport != SIP_UDP)
@@ -344,6 +357,9 @@ void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
 		break;
 	case SIP_WIRE_CLOSED:
 		sip_flow_closed(stack, event);
+		break;
+	case SIP_WIRE_NOTICE:
+		input_notice(stack, event);
 		break;
 	case SIP_WIRE_RECORDS:
 		break;

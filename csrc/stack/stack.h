@@ -29,6 +29,7 @@ enum sip_event_kind {
 	SIP_EVENT_RECORDS, /* token, err, records */
 	SIP_EVENT_CLOSED,  /* path: a connection ended; err, why */
 	SIP_EVENT_MESSAGE, /* path, bytes, sent: what passed, when it is watched */
+	SIP_EVENT_NOTICE,  /* path, bytes: a line for the log */
 };
 
 struct sip_event {
@@ -78,6 +79,8 @@ sip_err sip_stack_listen(struct sip_stack *stack, enum sip_transport transport,
 struct sip_target {
 	enum sip_transport transport;
 	struct sip_addr remote;
+	sip_str server_name; /* for TLS: the host that led there (RFC 5922 7.3), empty
+	                        when that was the address itself; borrowed */
 };
 
 /* The host and port that Via and Contact name towards a target: `advertise`, the
@@ -103,6 +106,7 @@ sip_err sip_stack_request(struct sip_stack *stack, const struct sip_request_spec
 /* Send a request without a transaction: the ACK to a 2xx (13.2.2.4). */
 struct sip_sent {
 	struct sip_target target;
+	struct sip_buf *server_name; /* of the target, or NULL */
 	struct sip_path path, udp_path;
 	struct sip_buf *bytes;
 	struct sip_buf *by_udp; /* the same for UDP, when only its size forbids that */
@@ -167,6 +171,10 @@ void sip_stack_relaying(struct sip_stack *stack, bool on);
 enum { SIP_STATELESS_BRANCH_LEN = 9 + SIP_SEAL_LEN };
 bool sip_stack_stateless_branch(const struct sip_stack *stack, struct sip_msg *request,
                                 char branch[SIP_STATELESS_BRANCH_LEN]);
+
+/* The verified identities of whoever is at the other end of this connection, as in
+ * base/wire.h; empty: none, or it is gone. */
+sip_str sip_stack_peer_names(struct sip_stack *stack, const struct sip_path *path);
 
 /* Ask for records of a name; SIP_EVENT_RECORDS follows. */
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,

@@ -19,7 +19,9 @@ struct sip_listener {
 struct sip_flow {
 	struct sip_node by_id, by_remote;
 	struct sip_path path;
-	bool open; /* else still connecting */
+	struct sip_buf *server_name; /* whom we wanted to reach, or NULL */
+	struct sip_buf *names;       /* whom the peer has proven to be, or NULL */
+	bool open;                   /* else still connecting */
 	bool closing;
 	struct sip_frame frame;
 	char *unread; /* bytes of a message that is not complete */
@@ -71,11 +73,11 @@ sip_err sip_stack_put(struct sip_stack *stack, const struct sip_path *path,
 
 /* flow.c */
 struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id);
-struct sip_flow *sip_flow_towards(struct sip_stack *stack, enum sip_transport transport,
-                                  const struct sip_addr *remote);
-sip_err sip_flow_open(struct sip_stack *stack, enum sip_transport transport,
-                      const struct sip_addr *remote, struct sip_flow **flow);
-void sip_flow_opened(struct sip_stack *stack, const struct sip_path *path);
+struct sip_flow *sip_flow_towards(struct sip_stack *stack,
+                                  const struct sip_target *target);
+sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
+                      struct sip_flow **flow);
+void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event);
 void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event);
 void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event);
 void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow);

@@ -138,7 +138,8 @@ static struct sip_forward_spec forward_spec(unsigned how)
 
 static void forward(struct fuzz *f, struct sip_tx *tx, unsigned how)
 {
-	const struct sip_target target = { how & 128 ? SIP_TCP : SIP_UDP, f->far_at };
+	const struct sip_target target = { .transport = how & 128 ? SIP_TCP : SIP_UDP,
+		                           .remote = f->far_at };
 	const struct sip_forward_spec spec = forward_spec(how);
 	struct sip_tx *client;
 	const char *why = NULL;
@@ -157,7 +158,8 @@ static void forward(struct fuzz *f, struct sip_tx *tx, unsigned how)
 
 static void pass(struct fuzz *f, struct sip_msg *msg, unsigned how)
 {
-	const struct sip_target target = { how & 128 ? SIP_TCP : SIP_UDP, f->far_at };
+	const struct sip_target target = { .transport = how & 128 ? SIP_TCP : SIP_UDP,
+		                           .remote = f->far_at };
 	const struct sip_forward_spec spec = forward_spec(how);
 	char branch[SIP_STATELESS_BRANCH_LEN], again[SIP_STATELESS_BRANCH_LEN];
 	const char *why = NULL;
@@ -374,7 +376,8 @@ static void op_request(struct fuzz *f)
 		                               .field_count = 4,
 		                               .body = how & 8 ? sip_str_of(body, 1300)
 		                                               : SIP_STR("") };
-	struct sip_target target = { how & 2 ? SIP_TCP : SIP_UDP, f->far_at };
+	struct sip_target target = { .transport = how & 2 ? SIP_TCP : SIP_UDP,
+		                     .remote = f->far_at };
 	struct sip_sent sent = { 0 };
 	struct sip_tx *tx = NULL;
 	const char *why = NULL;
