@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/random.h"
 #include "base/timer.h"
+#include "base/tls.h"
 #include "base/wire.h"
 #include "bind/l_enter.h"
 
@@ -28,6 +29,9 @@ struct l_driver_ops {
 	sip_err (*wire_new)(struct l_driver *driver, const struct sip_limits *limits,
 	                    struct sip_wire_sink *sink, struct sip_wire **wire);
 	void (*wire_free)(struct l_driver *driver, struct sip_wire *wire);
+	/* What TLS is made of; `why` names what is wrong.  NULL: it needs nothing. */
+	sip_err (*wire_tls)(struct l_driver *driver, struct sip_wire *wire,
+	                    const struct sip_tls_config *config, const char **why);
 	/* Media, made when first asked for; NULL, and why, when it cannot be had. */
 	struct media_desk *(*desk)(struct l_driver *driver, const char **why);
 	/* Is there news from the engine?  And when will there be (SIP_NEVER: a turn

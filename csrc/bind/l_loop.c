@@ -62,6 +62,13 @@ static void loop_wire_free(struct l_driver *driver, struct sip_wire *wire)
 	net_wire_free(wire);
 }
 
+static sip_err loop_wire_tls(struct l_driver *driver, struct sip_wire *wire,
+                             const struct sip_tls_config *config, const char **why)
+{
+	(void)driver;
+	return net_wire_tls(wire, config, why);
+}
+
 static struct media_desk *loop_desk(struct l_driver *driver, const char **why)
 {
 	struct l_loop *loop = loop_of(driver);
@@ -90,6 +97,7 @@ static const struct l_driver_ops loop_ops = {
 	.cpu_s = loop_cpu_s,
 	.wire_new = loop_wire_new,
 	.wire_free = loop_wire_free,
+	.wire_tls = loop_wire_tls,
 	.desk = loop_desk,
 	.desk_ready = loop_desk_ready,
 	.desk_deadline_ms = loop_desk_deadline_ms,

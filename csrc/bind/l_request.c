@@ -38,11 +38,14 @@ struct sip_target l_check_target(lua_State *L, int index)
 {
 	struct sip_target target = { .transport = l_check_transport(L, index),
 		                     .remote = l_check_address(L, index) };
+	struct sip_addr addr;
 
 	if (target.remote.port == 0)
 		target.remote.port = sip_transport_info(target.transport)->port;
 	if (sip_transport_info(target.transport)->secure)
 		target.server_name = l_opt_field(L, index, "server_name");
+	if (sip_addr_parse(target.server_name, &addr))
+		target.server_name = SIP_STR(""); /* an address is what it is */
 	return target;
 }
 

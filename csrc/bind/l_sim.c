@@ -106,8 +106,14 @@ static uint64_t op_desk_deadline_ms(const struct l_driver *driver)
 }
 
 static const struct l_driver_ops host_ops = {
-	op_now_ms,    op_unix_ms, op_cpu_s,      op_wire_new,
-	op_wire_free, op_desk,    op_desk_ready, op_desk_deadline_ms,
+	.now_ms = op_now_ms,
+	.unix_ms = op_unix_ms,
+	.cpu_s = op_cpu_s,
+	.wire_new = op_wire_new,
+	.wire_free = op_wire_free,
+	.desk = op_desk,
+	.desk_ready = op_desk_ready,
+	.desk_deadline_ms = op_desk_deadline_ms,
 };
 
 /* ---- the world ---- */
@@ -535,6 +541,30 @@ static int l_host_disk(lua_State *L)
 	return 0;
 }
 
+/* host:certificate(name, ...): the identities that it proves over TLS; without any, who
+ * asks for a name finds it */
+static int l_host_certificate(lua_State *L)
+{
+	struct l_host *box = check_host(L);
+	const int count = lua_gettop(L);
+	luaL_Buffer names;
+	sip_str text;
+
+	for (int i = 2; i <= count; i++)
+		luaL_checkstring(L, i);
+	luaL_buffinit(L, &names);
+	for (int i = 2; i <= count; i++) {
+		lua_pushvalue(L, i);
+		luaL_addvalue(&names);
+		luaL_addchar(&names, '\n');
+	}
+	luaL_pushresult(&names);
+	text.p = lua_tolstring(L, -1, &text.len);
+	if (sim_host_set_certificate(box->host, text) != SIP_OK)
+		return luaL_error(L, "too many names");
+	return 0;
+}
+
 /* host:raw{ transport, host, port } -> SimRaw: a socket with nothing behind it */
 static int l_host_raw(lua_State *L)
 {
@@ -577,15 +607,11 @@ static const luaL_Reg world_meta[] = {
 };
 
 static const luaL_Reg host_methods[] = {
-	{ "sockets", l_host_sockets },
-	{ "set_down", l_host_set_down },
-	{ "datagram", l_host_datagram },
-	{ "write_file", l_host_write_file },
-	{ "read_file", l_host_read_file },
-	{ "disk", l_host_disk },
-	{ "raw", l_host_raw },
-	{ "fingerprint", l_host_fingerprint },
-	{ NULL, NULL },
+	{ "sockets", l_host_sockets },         { "set_down", l_host_set_down },
+	{ "datagram", l_host_datagram },       { "write_file", l_host_write_file },
+	{ "read_file", l_host_read_file },     { "disk", l_host_disk },
+	{ "certificate", l_host_certificate }, { "raw", l_host_raw },
+	{ "fingerprint", l_host_fingerprint }, { NULL, NULL },
 };
 
 static const luaL_Reg host_meta[] = {

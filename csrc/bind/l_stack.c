@@ -5,6 +5,7 @@
 #include "bind/l_msg.h"
 #include "bind/l_names.h"
 #include "bind/l_request.h"
+#include "bind/l_tls.h"
 #include "bind/l_tx.h"
 #include "bind/l_write.h"
 
@@ -478,6 +479,22 @@ static int l_stack_resolve(lua_State *L)
 	return 1;
 }
 
+/* stack:tls{ see l_tls.h } -> true | nil, name, why; before it listens */
+static int l_stack_tls(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_tls_pair pairs[SIP_TLS_PAIRS];
+	const struct sip_tls_config config = l_tls_check(L, 2, pairs);
+	const char *why = NULL;
+	sip_err err = SIP_OK;
+
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	if (box->driver->ops->wire_tls)
+		err = box->driver->ops->wire_tls(box->driver, box->wire, &config, &why);
+	return l_outcome(L, err, why);
+}
+
 /* stack:peer_names(msg) -> array of names that the peer of this connection has proven
  */
 static int l_stack_peer_names(lua_State *L)
@@ -533,6 +550,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "local_for", l_stack_local_for },
 	{ "is_own", l_stack_is_own },
 	{ "resolve", l_stack_resolve },
+	{ "tls", l_stack_tls },
 	{ "peer_names", l_stack_peer_names },
 	{ "stats", l_stack_stats },
 	{ "close", l_stack_close },

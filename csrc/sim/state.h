@@ -4,7 +4,7 @@
 #include "base/timer.h"
 #include "sim/world.h"
 
-enum { SIM_LINKS = 64, SIM_ADDRESSES = 4 };
+enum { SIM_LINKS = 64, SIM_ADDRESSES = 4, SIM_CERTIFICATE = 512 };
 
 /* Something that happens at an instant.  Its owner is a bigger struct of `size` bytes
  * that begins with it; `run` is called once and the world frees it afterwards. */
@@ -66,6 +66,8 @@ struct sim_host {
 	size_t sockets;
 	uint16_t next_port;
 	bool touched, down;
+	uint16_t names_len;          /* of its certificate */
+	char names[SIM_CERTIFICATE]; /* each ended by a line feed; none: any */
 };
 
 /* What can be sent to: a datagram socket, a listener, an RTP port.  One for each

@@ -248,9 +248,10 @@ static sip_err send_stream(struct item *item, sip_str bytes);
 static void then_opened(struct item *item, struct step *step)
 {
 	const struct sip_wire_event event = { .kind = SIP_WIRE_OPENED,
-		                              .path = item->path };
+		                              .path = item->path,
+		                              .names = sip_str_of(step->bytes,
+		                                                  step->len) };
 
-	(void)step;
 	item->open = true;
 	while (item->first_unsent) {
 		struct unsent *unsent = item->first_unsent;
@@ -332,6 +333,55 @@ static struct item *conn_new(struct sim_wire *wire, enum sip_transport transport
 	return item;
 }
 
+/* ---- TLS, as far as it is seen from above ---- */
+
+static bool is_among(sip_str names, sip_str name)
+{
+	const char *at = names.p, *end = names.p + names.len;
+
+	while (at < end) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+		if (sip_str_ieq(sip_str_of(at, (size_t)(stop - at)), name))
+			return true;
+		at = stop + 1;
+	}
+	return false;
+}
+
+/* Why the two ends cannot come together, or NULL. */
+static const char *mismatch(const struct item *item, const struct item *listener,
+                            sip_str server_name)
+{
+	const struct sim_host *host = listener->wire->host;
+
+	if (item->transport != listener->transport)
+		return item->transport == SIP_TLS ? "no TLS is spoken by "
+		                                  : "closed by ";
+	if (item->transport == SIP_TLS && server_name.len > 0 && host->names_len > 0 &&
+	    !is_among(sip_str_of(host->names, host->names_len), server_name))
+		return "the certificate is for others: ";
+	return NULL;
+}
+
+/* Tell an end that it is open, and who has proven to be at the other one.  Without
+ * names of its own a host proves what it is asked for. */
+static bool open_later(struct item *item, uint64_t delay_us,
+                       const struct sim_host *peer, sip_str asked)
+{
+	const bool own = peer->names_len > 0;
+	const sip_str names = own ? sip_str_of(peer->names, peer->names_len) : asked;
+	const bool told = item->transport == SIP_TLS && names.len > 0;
+	struct step *step = later(item, delay_us, names.len + 1, then_opened);
+
+	if (step && told) {
+		memcpy(step->bytes, names.p, names.len);
+		step->bytes[names.len] = '\n';
+		step->len = own ? names.len : names.len + 1;
+	}
+	return step != NULL;
+}
+
 /* The far end of an `open`, half a round trip later. */
 static void then_arrive(struct item *item, struct step *step)
 {
@@ -339,10 +389,10 @@ static void then_arrive(struct item *item, struct step *step)
 	struct sim_place *place = sim_place_find(world, SIM_STREAM, &item->path.remote);
 	struct item *listener = place ? item_find(world, place->owner) : NULL;
 	const struct sim_host *host = sim_host_at(world, &item->path.remote);
+	const sip_str server_name = sip_str_of(step->bytes, step->len);
 	struct item *far;
 	uint64_t back = 0;
 
-	(void)step;
 	if (!host || host->down) {
 		end_later(item, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
 		return;
@@ -355,10 +405,14 @@ static void then_arrive(struct item *item, struct step *step)
 		end_later(item, back, SIP_EWIRE, "connection refused by ");
 		return;
 	}
+	if (mismatch(item, listener, server_name)) {
+		end_later(item, back, SIP_EWIRE, mismatch(item, listener, server_name));
+		return;
+	}
 	far = conn_new(listener->wire, item->transport, &item->path.remote,
 	               &item->path.local);
-	if (!far || !later(far, 0, 0, then_opened) ||
-	    !later(item, back, 0, then_opened)) {
+	if (!far || !open_later(far, 0, item->wire->host, SIP_STR("")) ||
+	    !open_later(item, back, host, server_name)) {
 		end_later(item, back, SIP_EWIRE, "out of memory at ");
 		return;
 	}
@@ -392,9 +446,9 @@ static sip_err op_open(struct sip_wire *w, enum sip_transport transport,
 	struct sim_wire *wire = wire_of(w);
 	struct sip_addr from = *local;
 	struct item *item;
+	struct step *step = NULL;
 	uint64_t delay;
 
-	(void)server_name; /* the simulated network does not encrypt */
 	if (local->family == 0 && op_route(w, remote, &from) != SIP_OK)
 		return SIP_EWIRE;
 	from.port = sim_host_free_port(wire->host, SIM_STREAM, &from);
@@ -402,10 +456,18 @@ static sip_err op_open(struct sip_wire *w, enum sip_transport transport,
 	if (!item)
 		return SIP_ENOMEM;
 	*id = item->id;
-	if (!sim_host_at(wire->host->world, remote) || !stream_delay(item, &delay))
+	if (!sim_host_at(wire->host->world, remote) || !stream_delay(item, &delay)) {
 		end_later(item, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
-	else if (!later(item, delay, 0, then_arrive))
+		return SIP_OK;
+	}
+	step = later(item, delay, server_name.len, then_arrive);
+	if (!step) {
 		end_later(item, 0, SIP_EWIRE, "out of memory at ");
+		return SIP_OK;
+	}
+	step->len = server_name.len;
+	if (server_name.len > 0)
+		memcpy(step->bytes, server_name.p, server_name.len);
 	return SIP_OK;
 }
 

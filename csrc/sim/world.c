@@ -185,6 +185,15 @@ sip_err sim_host_new(struct sim_world *world, const struct sip_addr *addr,
 	return sim_host_add_address(host, addr);
 }
 
+sip_err sim_host_set_certificate(struct sim_host *host, sip_str names)
+{
+	if (names.len > sizeof host->names)
+		return SIP_ELIMIT;
+	memcpy(host->names, names.p, names.len);
+	host->names_len = (uint16_t)names.len;
+	return SIP_OK;
+}
+
 sip_err sim_host_add_address(struct sim_host *host, const struct sip_addr *addr)
 {
 	if (host->addr_count == SIM_ADDRESSES)

@@ -102,6 +102,9 @@ sip_err sim_host_write_file(struct sim_host *host, sip_str path, sip_str bytes);
 /* The bytes of a file in memory; p is NULL when there is none.  Borrowed. */
 sip_str sim_host_read_file(struct sim_host *host, sip_str path);
 /* How many more bytes its disk takes; UINT64_MAX: no bound. */
+/* The identities of its certificate, each ended by a line feed.  Without any it proves
+ * to be whoever is asked for.  SIP_ELIMIT: too many. */
+sip_err sim_host_set_certificate(struct sim_host *host, sip_str names);
 void sim_host_set_disk(struct sim_host *host, uint64_t free_bytes);
 /* How long each file operation takes. */
 void sim_host_set_disk_delay(struct sim_host *host, uint64_t delay_us);

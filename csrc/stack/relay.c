@@ -73,6 +73,7 @@ static bool aim_at(const struct sip_stack *stack, const struct sip_uri *uri,
 	sip_str value;
 
 	target->transport = SIP_UDP;
+	target->server_name = SIP_STR("");
 	if (uri->scheme != SIP_URI_SIP ||
 	    sip_uri_param_find(uri->params, SIP_STR("maddr"), &value))
 		return false;

@@ -2,6 +2,7 @@
 -- 8.1.3.5, 19.1.6, 20.33, 21.4.11 to 21.4.15; RFC 5630 3.3. C-91. Virtual time.
 
 local net_of = require "spec.support.net"
+local simulated = require "spec.support.simulated"
 
 local SDP = net_of.SDP
 local A, S = "192.0.2.1", "192.0.2.9"
@@ -318,10 +319,11 @@ describe("a refused request", function()
     end)
 
     -- @rfc 5630 3.3 MUST C-91
-    it("is never made insecure", function()
+    simulated(it, "certificates")("is never made insecure", function()
       stranger(function()
         return 416
       end)
+      assert(net.strangers[1].stack:listen { transport = "tls", host = S, port = 5061 })
       local _, e = ask(via_proxy "sips:bob@example.net")
       assert_retried(1)
       assert.equal("the request was rejected (416 Unsupported URI Scheme): "

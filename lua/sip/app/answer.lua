@@ -107,7 +107,7 @@ end
 function M:face()
   local face = self.own_face
   if not face then
-    face = self.ua:face(self.tx)
+    face = self.ua:face(self.tx, self.request)
     self.own_face = face
   end
   return face

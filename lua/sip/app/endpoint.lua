@@ -68,6 +68,7 @@ end
 ---   "192.0.2.0/24", "2001:db8::1"
 ---@field secret? string          16 bytes and more, of which the keys of nonces and of
 ---   Record-Route are made: with the same after a restart, calls go on. Random
+---@field tls? sip.TlsOptions    certificates and whom to trust, for "tls:" and sips
 ---@field trace? boolean|integer   keeps what passes, for `ladder`; so many records
 ---@field log? sip.LogLevel|function
 ---@field limits? table<string, number>  cleanup, slice and drain in seconds;
@@ -87,6 +88,17 @@ local function listen(self, list)
         why ~= "" and why or name)
     end
     self.listening[i] = ("%s:%s:%d"):format(at.transport, bracket(at.host), port)
+  end
+end
+
+local function secure(self, tls)
+  local ok, _, why = true, nil, nil
+  if tls then
+    ok, _, why = self.stack:tls(tls)
+  end
+  if not ok then
+    self.stack:close()
+    misuse.raise("sip.new: tls: %s", why)
   end
 end
 
@@ -156,6 +168,7 @@ function M.new(runtime, options)
   local traced = options.trace or runtime.tracing
   self.tracer = traced and runtime:tracer_for(self, options.trace) or nil
   self.stack = open_stack(self, options, settings)
+  secure(self, settings.tls)
   listen(self, settings.listen)
   runtime:bound(settings.limits)
   runtime:opened(self)

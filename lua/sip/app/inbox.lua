@@ -133,6 +133,11 @@ function events.message(ua, _, _, ...)
 end
 
 ---@private
+function events.notice(ua, _, _, text)
+  ua.log:warn(text)
+end
+
+---@private
 function events.closed() end
 
 --- The dispatch function of an endpoint's stack.

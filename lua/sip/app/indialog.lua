@@ -78,7 +78,7 @@ local function reinvited(self, tx, req)
   }
   tx:respond(200, {
     tag = self.dialog.local_tag,
-    headers = self.ua:face(tx).answer,
+    headers = self.ua:face(tx, req).answer,
     body = body,
     until_ack = true,
   })

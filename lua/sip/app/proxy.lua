@@ -269,6 +269,7 @@ local function pass(ua, message, branch, uri, route, script)
         transport = place.transport,
         host = place.host,
         port = place.port,
+        server_name = place.name,
       }
     end
   end, branch)

@@ -12,15 +12,18 @@ local bracket = address.bracket
 ---@param transport string
 ---@param host string
 ---@param port integer
+---@param secure? boolean  it is to be a sips URI
 ---@return string? contact
 ---@return string? why
 ---@private
-function M:contact(transport, host, port)
+function M:contact(transport, host, port, secure)
   local own, own_port, why = self.stack:local_for(transport, host, port)
   if not own then
     return nil, ("%s towards %s: %s"):format(transport, host, why)
   end
-  if own_port == 0 then -- nobody listens for streams: we are reached by datagrams
+  if secure then
+    return self:contact_of("sips", own, own_port)
+  elseif own_port == 0 then -- nobody listens for streams: we are reached by datagrams
     local by_udp, udp_port = self.stack:local_for("udp", host, port)
     if by_udp then
       return self:contact_of("udp", by_udp, udp_port)
@@ -29,7 +32,7 @@ function M:contact(transport, host, port)
   return self:contact_of(transport, own, own_port)
 end
 
---- The same for an address of ours.
+--- The same for an address of ours; "sips" is TLS in a sips URI.
 ---@private
 function M:contact_of(transport, host, port)
   local by_port = self.contacts[transport]
@@ -40,8 +43,12 @@ function M:contact_of(transport, host, port)
   local key = host .. " " .. port
   local contact = by_port[key]
   if not contact then
-    contact = ("<sip:%s:%d%s>"):format(bracket(host), port,
-      transport == "udp" and "" or ";transport=" .. transport)
+    if transport == "sips" then -- its transport is understood (RFC 5630 3.1.4)
+      contact = ("<sips:%s%s>"):format(bracket(host), port > 0 and ":" .. port or "")
+    else
+      contact = ("<sip:%s:%d%s>"):format(bracket(host), port,
+        transport == "udp" and "" or ";transport=" .. transport)
+    end
     by_port[key] = contact
   end
   return contact
@@ -50,14 +57,18 @@ end
 --- What all answers to a peer have in common, by the address of ours that it
 --- came to.
 ---@param tx any
+---@param req sip.Message  what is answered
 ---@return { host: string, contact: string, early: string[], answer: string[] }
 ---@private
-function M:face(tx)
+function M:face(tx, req)
   local host, port = tx:local_address()
   if not host then -- the transaction is over, and so is the answer
     host, port = "0.0.0.0", 5060
   end
   local _, _, transport = tx:source()
+  if transport == "tls" and inspect.wants_sips(req) then
+    transport = "sips"
+  end
   local by_host = self.faces[host]
   if not by_host then
     by_host = {}

@@ -111,21 +111,22 @@ local function send(self, contact, lines)
 end
 
 -- Where we are reached: as the script says, or at our address towards there.
-local function own_uri(self, transport, host, port)
+local function own_uri(self, transport, host, port, secure)
   if self.fixed then
     return self.fixed
   end
-  local contact, why = self.ua:contact(transport, host, port)
+  local contact, why = self.ua:contact(transport, host, port, secure)
   if not contact then
     return nil, why
   end
-  return "sip:" .. self.user .. contact:match "^<sip:(.*)>$"
+  local scheme, rest = contact:match "^<(sips?:)(.*)>$"
+  return scheme .. self.user .. rest
 end
 
 local function ask(self)
   disarm(self, "timer")
-  send(self, function(transport, host, port)
-    local uri, why = own_uri(self, transport, host, port)
+  send(self, function(transport, host, port, secure)
+    local uri, why = own_uri(self, transport, host, port, secure)
     return uri and self.binding:contact(uri), why
   end, self.binding:lines())
 end

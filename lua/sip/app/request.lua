@@ -325,6 +325,14 @@ function Request:body()
   return body ~= "" and body or nil
 end
 
+--- Who has sent it, as far as a certificate proves that: the SIP domains (RFC 5922) of
+--- whoever is at the other end of its TLS connection. Empty without a certificate, and
+--- when the connection is gone.
+---@return string[] names  in lower case
+function Request:peer_names()
+  return self.ua.stack:peer_names(self.message)
+end
+
 --- Whether its sender says to be of a domain of ours. Anybody may say so: see
 --- `trusted`.
 ---@return boolean

@@ -15,7 +15,7 @@ local schema = {
   t1 = "span", t2 = "span", t4 = "span", timer_c = "span",
   location = "table", secret = "secret",
   users = "table|function", realm = "line", algorithms = "table", trusted = "table",
-  limits = "table", log = "string|function", trace = "boolean|count",
+  limits = "table", log = "string|function", trace = "boolean|count", tls = "table",
 }
 
 -- Ours are about scripts; the others are those of csrc/base/limits.h.
@@ -26,13 +26,16 @@ local limit_schema = {
   transactions = "count", events = "count", nonces = "count", connections = "count",
   stream_queue_bytes = "count", datagram_queue_bytes = "count",
   stream_idle_ms = "count", stream_head_ms = "count",
+  tls_handshakes = "count", tls_handshake_ms = "count",
 }
 
 local own_limits = { cleanup = true, slice = true, drain = true, names = true }
 local advertise_schema = { sip = "line", media = "line" }
 local auth_schema = { user = "string", password = "string", realm = "string" }
 
--- "udp:192.0.2.1:5060", "tcp:[::1]", "udp:127.0.0.1:0".
+local default_port = { udp = 5060, tcp = 5060, tls = 5061 }
+
+-- "udp:192.0.2.1:5060", "tcp:[::1]", "tls:127.0.0.1:0".
 local function parse_listen(text)
   local transport, host, port, rest
   if type(text) == "string" then
@@ -42,10 +45,10 @@ local function parse_listen(text)
       host, port = (rest or ""):match "^([%d.]+):?(%d*)$"
     end
   end
-  port = port == "" and 5060 or tonumber(port)
-  if not host or (transport ~= "udp" and transport ~= "tcp") or port > 65535 then
-    misuse.raise("sip.new: cannot listen at %q; write \"udp:192.0.2.1:5060\" or "
-      .. "\"tcp:[::]:5060\"", tostring(text))
+  port = port == "" and default_port[transport] or tonumber(port)
+  if not host or not default_port[transport] or port > 65535 then
+    misuse.raise("sip.new: cannot listen at %q; write \"udp:192.0.2.1:5060\", "
+      .. "\"tcp:[::]:5060\" or \"tls:192.0.2.1:5061\"", tostring(text))
   end
   return { transport = transport, host = host, port = port, text = text }
 end
@@ -109,12 +112,65 @@ function M.credentials(given, what)
   return given
 end
 
+local tls_schema = {
+  cert = "string", key = "string", ca = "string", verify = "boolean",
+  clients = "string", domains = "table",
+}
+local pair_schema = { cert = "string", key = "string" }
+local clients = { required = true, optional = true, none = true }
+
+local function pair_of(given, domain, what)
+  misuse.unless(given.cert and given.key,
+    "%s: a certificate and its key go together: cert = \"...\", key = \"...\"", what)
+  return { domain = domain, cert = given.cert, key = given.key }
+end
+
+---@class sip.TlsOptions
+---@field cert? string     a PEM file: our certificate, and those up to the CA's
+---@field key? string      a PEM file: its key, without a passphrase
+---@field ca? string       whom we trust: a PEM file or a folder of them; the system's
+---@field verify? boolean  false: whoever answers is taken for who was called
+---@field clients? "none"|"optional"|"required"  whether those who connect are asked
+---   for a certificate: none
+---@field domains? table<string, { cert: string, key: string }>  for who asks for these
+
+local function tls_of(given)
+  if not given then
+    return nil
+  end
+  local what = "sip.new: tls"
+  option.check(given, tls_schema, what)
+  misuse.unless(clients[given.clients or "none"],
+    "%s: clients: %q is none of \"none\", \"optional\" and \"required\"", what,
+    given.clients)
+  local pairs_of = {}
+  if given.cert or given.key or given.domains then
+    pairs_of[1] = pair_of(given, nil, what)
+  end
+  local names = {}
+  for domain, pair in pairs(given.domains or {}) do
+    what = ("sip.new: tls: domains: %s"):format(tostring(domain))
+    misuse.unless(type(domain) == "string" and type(pair) == "table",
+      "%s: by name a certificate and its key", what)
+    names[#names + 1] = pair_of(option.check(pair, pair_schema, what), domain, what)
+  end
+  table.sort(names, function(a, b)
+    return a.domain < b.domain
+  end)
+  misuse.unless(#names < 32, "sip.new: tls: domains: at most 31")
+  return {
+    ca = given.ca, verify = given.verify, clients = given.clients,
+    pairs = table.move(names, 1, #names, #pairs_of + 1, pairs_of),
+  }
+end
+
 ---@class sip.Settings
 ---@field listen { transport: string, host: string, port: integer, text: string }[]
 ---@field domains string[]      in lower case; the first is the one we say we are
 ---@field advertise { sip?: string, media?: string }
 ---@field limits { cleanup?: number, slice?: number, drain: number, names?: integer }
 ---@field stack_limits table<string, integer>
+---@field tls? table  as the stack wants it
 ---@field peers? sip.Networks
 
 --- What `sip.new` was given.
@@ -135,6 +191,7 @@ function M.read(options)
     listen = listeners(options.listen),
     domains = domains(options.domain),
     advertise = advertised(options.advertise),
+    tls = tls_of(options.tls),
     limits = own_part(limits, true),
     stack_limits = own_part(limits, false),
   }

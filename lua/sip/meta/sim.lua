@@ -220,6 +220,11 @@ function SimHost:read_file(path) end
 ---@param opts { free?: integer, delay?: number }
 function SimHost:disk(opts) end
 
+--- The identities that it proves over TLS. Without any, whoever asks for a name finds
+--- it.
+---@param ... string
+function SimHost:certificate(...) end
+
 --- A socket with nothing behind it: for saying what no stack would say. The port is
 --- 5060 when left out.
 ---@param at { transport?: sip.Transport, host: string, port?: integer }

@@ -28,6 +28,7 @@
 ---@field body? string
 ---@field transport? sip.Transport  "udp" when left out
 ---@field host string         an IP address
+---@field server_name? string for TLS: whom its certificate must name
 ---@field port? integer       the transport's own when left out
 
 --- A request that is passed on: the bytes that came, with edits. The Via on top of
@@ -141,6 +142,20 @@ function Stack:local_for(transport, ip, port) end
 ---@param port integer
 ---@return boolean
 function Stack:is_own(ip, port) end
+
+--- What its TLS is made of; before it listens.
+---@param config { ca?: string, verify?: boolean,
+---  clients?: "none"|"optional"|"required",
+---  pairs?: { domain?: string, cert: string, key: string }[] }
+---@return true? ok
+---@return string? name
+---@return string? why  names the file that is wrong
+function Stack:tls(config) end
+
+--- The identities (RFC 5922 7.1) that the peer of a message's connection has proven.
+---@param message sip.Message
+---@return string[] names  in lower case
+function Stack:peer_names(message) end
 
 --- Look up a name; "records" follows with this token.
 ---@param name string

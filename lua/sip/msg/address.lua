@@ -14,6 +14,7 @@ local find, match = string.find, string.match
 ---@field numeric boolean
 ---@field open? boolean   the URI names no transport (RFC 3263 4.1 finds one)
 ---@field lr boolean     the URI is a loose router's (RFC 3261 19.1.1)
+---@field secure? boolean it is on the way of a sips URI: TLS and nothing else
 
 local transports = { udp = true, tcp = true, tls = true }
 
@@ -130,7 +131,27 @@ function M.hop(uri)
     numeric = M.is_numeric(host),
     open = open,
     lr = params.lr ~= nil,
+    secure = parsed.scheme == "sips" or nil,
   }
+end
+
+--- Whether a URI is a sips URI.
+---@param uri string
+---@return boolean
+function M.is_sips(uri)
+  return find(uri, "^[sS][iI][pP][sS]:") ~= nil
+end
+
+--- The same hop for a request to this URI: whatever a route says, sips means TLS
+--- (RFC 3261 8.1.2, 16.6 step 6).
+---@param hop? sip.Hop
+---@param uri string
+---@return sip.Hop? hop
+function M.securely(hop, uri)
+  if hop and M.is_sips(uri) then
+    hop.transport, hop.secure = "tls", true
+  end
+  return hop
 end
 
 --- A URI without what a Request-URI may not have: headers and a method (RFC 3261

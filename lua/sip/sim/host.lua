@@ -74,6 +74,13 @@ function Host:name(name)
   end
 end
 
+--- What this host proves to be over TLS. Without any name, whoever asks for one finds
+--- it.
+---@param ... string
+function Host:certificate(...)
+  self.driver:certificate(...)
+end
+
 -- What scripts on this host see instead of the global `require`: modules of their
 -- own are loaded anew for it, so that they too get its `sip`.
 local function requirer(self)

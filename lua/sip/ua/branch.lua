@@ -115,6 +115,7 @@ local function attempt(self)
     transport = transport,
     host = host,
     port = port,
+    server_name = place.name,
   }
   if not tx then
     return false, why ~= "" and why or name

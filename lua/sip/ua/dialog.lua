@@ -53,6 +53,7 @@ local function route(self)
       return nil, "a route is no address"
     end
     hop, why = address.hop(first.uri)
+    hop = address.securely(hop, uri)
     if hop and hop.lr then
       lines = "Route: " .. concat(set, "\r\nRoute: ") .. "\r\n"
     elseif hop then

@@ -115,10 +115,11 @@ local function attempt(self)
   local lines = self.lines
   if self.contact then
     local contact, why
+    local secure = source.hop.secure or false -- 8.1.1.8
     if self.contact == true then
-      contact, why = line:contact(transport, host, port)
+      contact, why = line:contact(transport, host, port, secure)
     else
-      contact, why = self.contact(transport, host, port)
+      contact, why = self.contact(transport, host, port, secure)
     end
     if not contact then
       return false, why
@@ -134,6 +135,7 @@ local function attempt(self)
     transport = transport,
     host = host,
     port = port,
+    server_name = place.name,
   }
   if not tx then
     return false, why ~= "" and why or name

@@ -2,6 +2,8 @@
 --- it wants to go, what it requires, what it carries. Pure: a status and headers
 --- come back, and whoever keeps the transaction answers.
 
+local address = require "sip.msg.address"
+
 local M = {}
 
 local find, lower, match = string.find, string.lower, string.match
@@ -219,6 +221,23 @@ function M.description(message)
     and media_type(message:header "Content-Type" or "") == "application/sdp" then
     return body
   end
+end
+
+--- Whether who answers must name itself by a sips URI (12.1.1).
+---@param req sip.Message
+---@return boolean
+function M.wants_sips(req)
+  if address.is_sips(req:uri()) then
+    return true
+  end
+  local uri
+  if req:header "Record-Route" then
+    local first = address.parse(req:values("Record-Route")[1])
+    uri = first and first.uri
+  else
+    uri = req:contact_uri()
+  end
+  return uri ~= nil and address.is_sips(uri)
 end
 
 return M

@@ -141,6 +141,7 @@ function M.acknowledge(line, dialog, credentials, number, body)
         transport = place.transport,
         host = place.host,
         port = place.port,
+        server_name = place.name,
       }
     end
   end)

@@ -47,6 +47,7 @@ local function aim(self, uri)
       return nil, "the route is no URI"
     end
     hop, why = address.hop(first.uri)
+    hop = address.securely(hop, uri)
     local values = set
     if hop and not hop.lr then
       values = table.move(set, 2, #set, 1, {})

@@ -123,9 +123,8 @@ function M.aim(target, route, changed)
   local hop, why = address.hop(first)
   if not hop then
     return nil, why
-  elseif match(target, "^[sS][iI][pP][sS]:") then -- whatever the route says
-    hop.transport, hop.open = "tls", false
   end
+  hop = address.securely(hop, target)
   if hop.lr then
     return { uri = target, hop = hop, route = changed and route or nil }
   end
@@ -141,7 +140,11 @@ end
 ---@field port integer
 
 -- Our Record-Route for an interface.
-local function record_route(transport, host, port, mark)
+local function record_route(transport, host, port, mark, secure)
+  if secure and transport == "tls" then -- 16.6 step 4
+    return "<sips:" .. address.bracket(host) .. ":" .. port .. ";lr;mark=" .. mark
+      .. ">"
+  end
   return "<sip:" .. address.bracket(host) .. ":" .. port
     .. (transport == "udp" and "" or ";transport=" .. transport)
     .. ";lr;mark=" .. mark .. ">"
@@ -162,11 +165,13 @@ function M.edit(edits, aim, record, transport, host, port)
   local n = #edits
   if record then
     edits[n + 1], edits[n + 2] = "first", "Record-Route"
-    edits[n + 3] = record_route(record.transport, record.host, record.port, record.mark)
+    local secure = aim.hop.secure
+    edits[n + 3] = record_route(record.transport, record.host, record.port, record.mark,
+      secure)
     n = n + 3
     if record.host ~= host or record.port ~= port or record.transport ~= transport then
       edits[n + 1], edits[n + 2] = "first", "Record-Route"
-      edits[n + 3] = record_route(transport, host, port, record.mark)
+      edits[n + 3] = record_route(transport, host, port, record.mark, secure)
       n = n + 3
     end
   end
