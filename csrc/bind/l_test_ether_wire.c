@@ -186,14 +186,19 @@ static sip_err op_route(struct sip_wire *w, const struct sip_addr *remote,
                         struct sip_addr *local)
 {
 	const struct l_ether_host *host = wire_of(w)->host;
+	const struct sip_addr *found = NULL;
 
 	for (unsigned i = 0; i < host->addr_count; i++) {
-		if (host->addrs[i].family == remote->family) {
-			*local = host->addrs[i];
-			return SIP_OK;
-		}
+		const struct sip_addr *addr = &host->addrs[i];
+		/* To itself a host goes from the same address. */
+		if (sip_addr_same_host(addr, remote) ||
+		    (!found && addr->family == remote->family))
+			found = addr;
 	}
-	return SIP_EWIRE;
+	if (!found)
+		return SIP_EWIRE;
+	*local = *found;
+	return SIP_OK;
 }
 
 /* NOLINTNEXTLINE(readability-function-size): the seam has six parameters */
