@@ -170,14 +170,17 @@ static void pass_ack(struct sip_stack *stack, struct sip_msg *ack,
                      const struct sip_forward_spec *spec,
                      const struct sip_target *target)
 {
+	static const char cookie[] = "z9hG4bK";
+	enum { COOKIE_LEN = sizeof cookie - 1 };
 	char branch[SIP_STATELESS_BRANCH_LEN];
 	const char *why;
 
 	/* One that is sent again is the same to who comes next (16.11).  Without a Via
 	 * there would be no transaction of it, and no answer: any branch will do. */
 	if (!sip_stack_stateless_branch(stack, ack, branch)) {
-		memcpy(branch, "z9hG4bK", 7);
-		sip_random_token(stack->random, branch + 7, sizeof branch - 7);
+		memcpy(branch, cookie, COOKIE_LEN);
+		sip_random_token(stack->random, branch + COOKIE_LEN,
+		                 sizeof branch - COOKIE_LEN);
 	}
 	/* Lost, it comes again with the 2xx. */
 	(void)sip_stack_pass(stack, ack, spec, sip_str_of(branch, sizeof branch),
