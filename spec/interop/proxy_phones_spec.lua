@@ -74,11 +74,11 @@ for _, transport in ipairs { "udp", "tcp" } do
     it("Net::SIP calls baresip and hangs up", function()
       start()
       local theirs = baresip()
-      local ours = perl("netsip_calls", 2)
+      local ours = perl("netsip_calls", 1.5)
       assert.matches("registered for 60\nanswered\nbye answered\nremoved\n",
         ends_well(ours))
       theirs:says "session closed"
-      heard_each_other(theirs, ours, 2)
+      heard_each_other(theirs, ours, 1.5)
     end)
 
     it("Net::SIP calls baresip, which hangs up", function()
@@ -93,12 +93,12 @@ for _, transport in ipairs { "udp", "tcp" } do
     it("baresip calls Net::SIP, which hangs up", function()
       start()
       local theirs = baresip()
-      local ours = perl("netsip_answers", 2)
+      local ours = perl("netsip_answers", 1.5)
       ours:says "ready"
       strangers.baresip_command(BARESIP, "dial", "sip:2002@" .. DOMAIN)
       assert.matches("established\nbye answered\nremoved\n", ends_well(ours))
       theirs:says "session closed"
-      heard_each_other(theirs, ours, 2)
+      heard_each_other(theirs, ours, 1.5)
     end)
 
     it("baresip calls Net::SIP and hangs up", function()
@@ -192,7 +192,7 @@ for _, transport in ipairs { "udp", "tcp" } do
     it("a call is not disturbed by a flood of registrations", function()
       start()
       local theirs = baresip()
-      local ours = perl("netsip_calls", 3)
+      local ours = perl("netsip_calls", 2)
       theirs:says "incoming rtp for 'audio' established"
       local client = wire.new()
       local flow = tcp and assert(client.net:open("TCP", "127.0.0.1", PROXY))
@@ -206,7 +206,7 @@ for _, transport in ipairs { "udp", "tcp" } do
       client:close()
       assert.matches("answered\nbye answered\n", ends_well(ours))
       theirs:says "session closed"
-      heard_each_other(theirs, ours, 3)
+      heard_each_other(theirs, ours, 2)
       assert.matches("answered\nbye answered\n", ends_well(perl("netsip_calls", 0.1)))
     end)
   end)
