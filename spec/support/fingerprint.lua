@@ -97,34 +97,44 @@ local function walk(self, roots, timers)
     return "d" .. tostring(rawget(key, "id") or rawget(key, "key") or "")
   end
 
+  -- Numbers, names, and then objects.
   local function keys_of(value)
-    local plain, objects = {}, {}
+    local names, objects, keys, count_of_names = {}, {}, {}, 0
     for key in next, value do
       local kind = type(key)
-      if kind == "string" or kind == "number" or kind == "boolean" then
-        plain[#plain + 1] = key
+      if kind == "string" then
+        count_of_names = count_of_names + 1
+        names[count_of_names] = key
+      elseif kind == "number" then
+        keys[#keys + 1] = key
+      elseif kind == "boolean" then
+        error "a table with truth for a key"
       else
         objects[#objects + 1] = { weight(key), key }
       end
     end
-    sort(plain, function(a, b)
-      local s, t = type(a), type(b)
-      if s ~= t then
-        return s < t
-      end
-      return s == "boolean" and a and not b or s ~= "boolean" and a < b
-    end)
-    sort(objects, function(a, b)
-      return a[1] < b[1]
-    end)
+    sort(keys)
+    sort(names)
+    local first = #keys
+    for i = 1, count_of_names do
+      keys[first + i] = names[i]
+    end
+    if objects[2] then
+      sort(objects, function(x, y)
+        return x[1] < y[1]
+      end)
+    end
     for i, item in ipairs(objects) do
       assert(i == 1 or objects[i - 1][1] ~= item[1], "objects without an order")
-      plain[#plain + 1] = item[2]
+      keys[#keys + 1] = item[2]
     end
-    return plain
+    return keys
   end
 
   local function table_(value)
+    if next(value) == nil and not debug.getmetatable(value) then
+      return put "."
+    end
     local is_timers = value == self.timers_of
     visit(debug.getmetatable(value))
     for _, key in ipairs(keys_of(value)) do

@@ -377,10 +377,7 @@ function Search:run(bound)
         seen[key] = true
         states = states + 1
         next_state.depth = state.depth + 1
-        queue[#queue + 1] = next_state
-        if #queue ~= states then
-          queue[states] = next_state
-        end
+        queue[states] = next_state
       end
     end
     state.locals, state.clocks, state.flying = nil, nil, nil -- only the way is kept
