@@ -162,6 +162,21 @@ describe("a proxy", function()
     end)
   end)
 
+  it("C-203, 16.5: nobody to forward to is 480", function()
+    f:forward_to({})
+    f:send { method = "MESSAGE" }
+    f:run(1)
+    assert.same({ 480 }, f:statuses())
+    assert.equal(480, f.outcome[2].status)
+    f:forward_to({}, { fallback = true }, function(req)
+      assert.equal("new", req.state)
+    end)
+    f:send { method = "MESSAGE", cseq = 2 }
+    f:run(2)
+    assert.equal(480, f.outcome[2].status)
+    assert.equal(405, f:last_response():status()) -- the script has left it alone
+  end)
+
   it("C-204, 16.6 step 2: a Request-URI has neither headers nor a method", function()
     f:forward_to(at(ONE) .. ";method=BYE;x=1?Replaces=1&Route=%3Csip:evil%3E")
     f:answers(ONE, 0, 200)

@@ -162,7 +162,6 @@ local forward_options = {
 local function check_forward(self, targets, options)
   options = option.check(options, forward_options, "forward")
   local list = self.ua:target_list(targets == nil and self.uri or targets, "forward")
-  misuse.unless(list[1], "forward: a target, or an array of them")
   if options.via then
     local route = { self.ua:route_value(options.via) }
     local rest = self.route or self:values "Route"
@@ -174,7 +173,8 @@ end
 
 --- Pass it on, and its answers back (16.6, 16.7). Returns when a final answer has
 --- been sent back, or chosen.
----@param targets? string|sip.Target|(string|sip.Target)[]  its own Request-URI
+---@param targets? string|sip.Target|(string|sip.Target)[]  its own Request-URI; of an
+---   empty array comes 480
 ---@param options? sip.ForwardOptions
 ---@return sip.Message? response  the 2xx that was sent back
 ---@return sip.Error? err         with status, and response if there was one
@@ -195,6 +195,12 @@ function verbs:forward(targets, options)
     return nil, err.from_status(status)
   end
   self.ua:verb(self, "forward")
+  if not list[1] then -- 16.5: nobody to forward it to
+    if not options.fallback then
+      self:respond(480)
+    end
+    return nil, err.from_status(480)
+  end
   self.state, self.fork, self.fallback = "forwarding", fork, options.fallback
   return sched:await(function(done)
     self.done = done
@@ -230,7 +236,7 @@ end
 
 --- Of a fork that has settled for a failure: somebody has answered all the same. If
 --- that failure has not gone back, this does, and what came after it is over.
---- What has become a call of our own is answered by that.
+--- What has become a call of our own is answered by that (against 16.7 step 5).
 ---@param res sip.Message
 ---@return boolean taken
 ---@private
