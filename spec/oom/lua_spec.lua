@@ -32,9 +32,9 @@ local function on_call(ua, script)
     script(call)
   end)
 end
-local function spawn(script)
+local function spawn(script, sip)
   wanted = wanted + 1
-  sip_a.spawn(function()
+  ;(sip or sip_a).spawn(function()
     begun = begun + 1
     script()
     ends = ends + 1
@@ -147,6 +147,58 @@ spawn(function()
     got(peer:press "42")
     sip_a.sleep(4)
   end
+end)
+]]
+
+calls["that a proxy forks, with another that rings and is cancelled"] = [[
+local P = "192.0.2.4"
+local carol = net:endpoint(C)
+local proxy = net:endpoint(P, { domain = "pbx.example" })
+proxy:on("INVITE", function(req)
+  req:record_route()
+  req:set("X-Routed-By", "proxy")
+  req:forward({ uri, "sip:carol@" .. C }, { timeout = 60 })
+end)
+on_call(carol, function(call)
+  call:ring()
+  call:wait()
+end)
+on_call(bob, function(call)
+  call:ring()
+  sip_b.sleep(1)
+  call:answer { sdp = SDP }
+  call:wait()
+end)
+spawn(function()
+  local peer <close> = got(alice:dial("sip:bob@pbx.example",
+    { sdp = SDP, timeout = 60, via = "sip:" .. P }))
+  sip_a.sleep(1)
+end)
+]]
+
+calls["of a user who registers with a password"] = [[
+local P = "192.0.2.4"
+local sip_p = net:sip(P)
+local proxy = net:endpoint(P, { domain = "pbx.example", users = { bob = "secret" },
+  location = sip_p.location.memory() })
+proxy:on("REGISTER", sip_p.registrar())
+proxy:on("INVITE", function(req)
+  req:forward(proxy.location:lookup(req.uri))
+end)
+on_call(bob, function(call)
+  call:answer { sdp = SDP }
+  call:wait()
+end)
+spawn(function()
+  local registration = got(bob:register { aor = "sip:bob@pbx.example",
+    registrar = "sip:" .. P, user = "bob", password = "secret", expires = 600 })
+  got(registration and registration:wait(60))
+end, sip_b)
+spawn(function()
+  sip_a.sleep(5)
+  local peer <close> = got(alice:dial("sip:bob@pbx.example",
+    { sdp = SDP, timeout = 60, via = "sip:" .. P }))
+  sip_a.sleep(1)
 end)
 ]]
 
