@@ -177,6 +177,41 @@ describe("a proxy", function()
     assert.equal(405, f:last_response():status()) -- the script has left it alone
   end)
 
+  it("C-218: says no 100 of its own without a transaction", function()
+    net:stranger(SLOW, nil, { trying = 60 }) -- which says none either
+    f:forward_to(nil, { stateless = true })
+    f:send { uri = at(SLOW) }
+    f:run(3)
+    local count = 0
+    for _, record in ipairs(net.trace:list()) do
+      if record.kind == "message" and record.from:find(PROXY, 1, true) then
+        assert.equal("INVITE", record.text:match "^%S+")
+        count = count + 1
+      end
+    end
+    assert.is_true(count >= 3) -- each of the client's repetitions
+  end)
+
+  it("C-207: each copy has a branch of its own", function()
+    f:forward_to { at(ONE), at(TWO) }
+    f:answers(ONE, 0, 404)
+    f:answers(TWO, 0, 404)
+    f:send()
+    f:run(1)
+    f:send { cseq = 2 }
+    f:run(2)
+    local seen = {}
+    for _, ip in ipairs { ONE, TWO } do
+      for _, got in ipairs(f:requests(ip, "INVITE")) do
+        local branch = got:via(1).branch
+        assert.equal("z9hG4bK", branch:sub(1, 7))
+        assert.is_nil(seen[branch])
+        seen[branch] = true
+      end
+    end
+    assert.equal(4, #f:requests(ONE, "INVITE") + #f:requests(TWO, "INVITE"))
+  end)
+
   it("C-204, 16.6 step 2: a Request-URI has neither headers nor a method", function()
     f:forward_to(at(ONE) .. ";method=BYE;x=1?Replaces=1&Route=%3Csip:evil%3E")
     f:answers(ONE, 0, 200)

@@ -103,6 +103,36 @@ describe("a proxy in the way", function()
       assert.same({ 200, 180, 487 }, f:statuses())
     end)
 
+    it("C-219: through a strict router, as in 16.12.1.2", function()
+      local A, STRICT, B = "192.0.2.41", "192.0.2.61", "192.0.2.42"
+      recorded(net:endpoint(A), "sip:bob@" .. B)
+      recorded(net:endpoint(B), at(ONE))
+      f:answers(ONE, 0, 200)
+      f.client.request(A, { method = "INVITE" })
+      f:run(1)
+      local res = f:last_response()
+      local by = res:values "Record-Route" -- B, A
+      local strict, seen = nil, nil
+      -- What RFC 2543 did: the first Route becomes the Request-URI.
+      strict = net:stranger(STRICT, { request = function(tx, req)
+        local route = req:values "Route"
+        seen = { req:uri(), table.unpack(route) }
+        tx:respond(200)
+        strict.request(B, { method = "BYE", uri = route[1]:match "<(.*)>",
+          call_id = req:call_id(), from = req:header "From", to = req:header "To",
+          cseq = 2, headers = { "Route", table.concat(route, ", ", 2) } })
+      end })
+      f.client.request(A, { method = "BYE", uri = at(ONE), cseq = 2,
+        to = res:header "To",
+        headers = { "Route", by[2] .. ", <sip:" .. STRICT .. ">, " .. by[1] } })
+      f:run(2)
+      assert.same({ "sip:" .. STRICT, by[1], "<" .. at(ONE) .. ">" }, seen)
+      local bye = f:requests(ONE, "BYE")[1]
+      assert.equal(at(ONE), bye:uri())
+      assert.is_nil(bye:header "Route")
+      assert.equal(200, strict.statuses()[1])
+    end)
+
     it("16.6 step 7: relays nothing for sips: but by TLS", function()
       local res = call()
       inside(PROXY, "BYE", res, { cseq = 2, uri = "sips:bob@" .. ONE, headers = {
