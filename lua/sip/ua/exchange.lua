@@ -20,6 +20,7 @@ local M = {}
 ---@field clients table<any, sip.Exchange>  by client transaction
 ---@field queries table<any, sip.Names>     by the token of a question
 ---@field bound { transport: string }[]     what it listens on
+---@field transports? string[]             those of them, best first; kept by ua/resolve
 ---@field names? sip.Names                  what it knows; made when it is first asked
 ---@field names_max? integer
 ---@field token fun(self, n: integer): string

@@ -47,11 +47,8 @@ local function names(line)
   return line.names
 end
 
--- 4.1: what the URI says; else what we listen on.
-local function transports_of(line, hop)
-  if not hop.open or hop.transport == "tls" then
-    return { hop.transport }
-  end
+-- What an endpoint listens on, best first.
+local function listens_on(line)
   local bound, list = {}, {}
   for _, at in ipairs(line.bound) do
     bound[at.transport] = true
@@ -61,7 +58,16 @@ local function transports_of(line, hop)
       list[#list + 1] = transport
     end
   end
-  return list[1] and list or { hop.transport }
+  return list
+end
+
+-- 4.1: what the URI says; else what we have.
+local function transports_of(line, hop)
+  if not hop.open or hop.transport == "tls" then
+    return { hop.transport }
+  end
+  line.transports = line.transports or listens_on(line)
+  return line.transports
 end
 
 -- Numbers that are the same for the same text, and that nobody else can foretell.
@@ -264,21 +270,23 @@ function Query:cancel()
   self.over = true
 end
 
-local function numeric(self)
-  local hop, places = self.hop, {}
-  for _, transport in ipairs(self.transports) do
-    local port = hop.port or default_port[transport]
-    if hop.open and not places[1] then
-      add_places(self, places, { transport = transport, port = port }, { hop.host })
+-- The place of a numeric host: by the first transport that leads there.
+local function numeric(line, hop)
+  local host, transport = hop.host, hop.transport
+  if hop.open then
+    for _, other in ipairs(transports_of(line, hop)) do
+      if line.stack:local_for(other, host, hop.port or default_port[other]) then
+        transport = other
+        break
+      end
     end
   end
-  places[1] = places[1] or {
-    transport = hop.transport,
-    host = hop.host,
-    port = hop.port or default_port[hop.transport],
-    name = hop.host,
+  return {
+    transport = transport,
+    host = host,
+    port = hop.port or default_port[transport],
+    name = host,
   }
-  self.done(places)
 end
 
 --- Find the places of a hop. `done` is called once: at once when all is known, and then
@@ -290,6 +298,10 @@ end
 ---   is sent without a transaction goes where its repetitions go (4.3)
 ---@return sip.Query?
 function M.start(line, hop, done, stable)
+  if hop.numeric then
+    done { numeric(line, hop) }
+    return nil
+  end
   local self = setmetatable({
     line = line,
     hop = hop,
@@ -300,9 +312,7 @@ function M.start(line, hop, done, stable)
     stable = stable ~= nil,
     over = false,
   }, query_mt)
-  if hop.numeric then
-    return numeric(self)
-  elseif hop.port then
+  if hop.port then
     by_host(self)
   elseif hop.open then
     by_naptr(self)
