@@ -9,11 +9,14 @@ local SDP = net_of.SDP
 local A, B = "192.0.2.1", "192.0.2.2"
 
 -- One run, that fails at the n-th allocation; true when it came to that.
-local function run(n, parameter)
+local function run(n, way)
   local net = net_of.new { delay = 0.02 }
+  net.world:dns { name = "_sip._udp.bob.example", type = "SRV", port = 5060,
+    target = "host.example" }
+  net.world:dns { name = "host.example", type = "A", host = B }
   local alice, sip_a = net:endpoint(A)
   local bob, sip_b = net:endpoint(B)
-  local uri = "sip:bob@" .. B .. parameter
+  local uri = "sip:bob@" .. way
   local answered
   bob:on_call(function(call)
     call:ring()
@@ -49,12 +52,13 @@ local function used()
 end
 
 describe("a call in short memory", function()
-  for name, parameter in pairs { UDP = "", TCP = ";transport=tcp" } do
+  for name, way in pairs { UDP = B, TCP = B .. ";transport=tcp",
+    ["UDP by SRV"] = "bob.example" } do
     it("leaves nothing behind, whichever allocation fails, over " .. name, function()
       local n, before = 0, used()
       repeat
         n = n + 1
-        local fine, failed = pcall(run, n, parameter)
+        local fine, failed = pcall(run, n, way)
         heap.fail(0)
         if not fine then
           error(("allocation %d: %s"):format(n, tostring(failed)))

@@ -170,6 +170,28 @@ describe("a lookup of servers", function()
     end
   end)
 
+  it("without memory says so, and is answered the next time", function()
+    lookup("SRV", { with(SRV, { type = "SRV" }) }) -- what is made once is there
+    w.net:fail_at(1)
+    assert.same({ nil, "no_memory" }, { w.net:lookup("_sip._udp.example", "SRV", 7) })
+    local n, seen = 0, {}
+    repeat -- some of these are the answer's
+      n = n + 1
+      assert.is_true(w.net:lookup("_sip._udp.example", "SRV", n))
+      local query, send = asked()
+      local reply = dns.reply(query, { with(SRV, { type = "SRV" }) })
+      w.net:fail_at(n)
+      if not pcall(send, reply) then -- one of ours
+        send(reply)
+      end
+      local event = w:expect { kind = "records", token = n }
+      w.net:fail_at(0)
+      seen[event.err or "fine"] = true
+      assert.equal(event.err and 0 or 1, #event.records)
+    until n == 6
+    assert.same({ fine = true, no_memory = true }, seen)
+  end)
+
   it("never asks for those of localhost, nor of a name in /etc/hosts", function()
     assert.is_true(w.net:lookup("_sip._udp.localhost", "SRV", 1))
     assert.is_true(w.net:lookup("localhost", "NAPTR", 2))
