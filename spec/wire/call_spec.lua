@@ -61,4 +61,14 @@ describe("a call on the loop of production", function()
       assert.is_true(heard > 10)
     end)
   end
+
+  it("has the collector work in steps, and afterwards as before", function()
+    local was = collectgarbage "generational"
+    local inside
+    sip.run(function()
+      inside = collectgarbage "incremental"
+    end)
+    assert.equal("incremental", inside)
+    assert.equal("generational", collectgarbage(was))
+  end)
 end)
