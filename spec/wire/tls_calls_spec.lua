@@ -1,0 +1,217 @@
+-- Endpoints over TLS on the loop of production, with certificates of their own.  C-38
+-- (sips on the wire), C-39 (whose certificate it is).
+
+local certificates = require "spec.support.certificates"
+local core = require "sip.core"
+local facade = require "sip"
+
+local assert = require "luassert"
+
+describe("an endpoint over TLS", function()
+  local made, server, client, loop, sip, errors, warned
+
+  setup(function()
+    made = certificates.new()
+    server = made:issue { san = "URI:sip:b.example,IP:127.0.0.1" }
+    client = made:issue { san = "URI:sip:a.example,IP:127.0.0.1" }
+  end)
+
+  teardown(function()
+    made:remove()
+  end)
+
+  before_each(function()
+    errors, warned = {}, {}
+    loop = core.loop()
+    sip = facade.with {
+      driver = loop,
+      log = function(level, text, fields)
+        if level == "error" then
+          errors[#errors + 1] = text .. ": " .. tostring(fields.traceback)
+        elseif level == "warn" then
+          warned[#warned + 1] = text
+        end
+      end,
+    }
+  end)
+
+  after_each(function()
+    loop:close()
+    assert.same({}, errors)
+  end)
+
+  local function endpoint(pair, more)
+    local tls = { ca = made.ca, cert = pair.cert, key = pair.key }
+    for key, value in pairs(more or {}) do
+      tls[key] = value
+    end
+    return sip.new { listen = "tls:127.0.0.1:0", tls = tls, trace = true }
+  end
+
+  local function port_of(ua)
+    return tonumber(ua.listening[1]:match ":(%d+)$")
+  end
+
+  it("is called, hangs up, and knows who called", function()
+    local bob = endpoint(server, { clients = "required" })
+    local alice = endpoint(client)
+    local names, transport
+    bob:on("OPTIONS", function(req)
+      names, transport = req:peer_names(), req.source.transport
+      req:reply(200)
+    end)
+    bob:on_call(function(call)
+      assert(call:answer { sdp = call.request:body() })
+      call:wait()
+    end)
+    local peer
+    sip.run(function()
+      local to = "sips:bob@127.0.0.1:" .. port_of(bob)
+      assert(alice:request { method = "OPTIONS", uri = to })
+      peer = assert(alice:dial(to, { sdp = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\n"
+        .. "c=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n" }))
+      peer:hangup()
+      bob:close()
+      alice:close()
+    end)
+    assert.same({ "a.example", "127.0.0.1" }, names)
+    assert.equal("tls", transport)
+    assert.equal("ended", peer.state)
+    assert.equal("sips:127.0.0.1:" .. port_of(bob), peer.dialog.remote_target)
+  end)
+
+  it("is told in a sentence why nobody was reached, and both logs say it", function()
+    local foreign = certificates.new()
+    local wrong = foreign:issue { san = "IP:127.0.0.1" }
+    local bob, alice = endpoint(wrong), endpoint(client)
+    local e
+    sip.run(function()
+      e = select(2, alice:request { method = "OPTIONS",
+        uri = "sips:bob@127.0.0.1:" .. port_of(bob) })
+      bob:close()
+      alice:close()
+    end)
+    foreign:remove()
+    assert.equal("unreachable", e.name)
+    assert.matches("the certificate of 127.0.0.1:" .. port_of(bob) .. " is signed by "
+      .. "/CN=ca, who is not among those of tls.ca", tostring(e), 1, true)
+    assert.equal(1, #warned)
+    assert.matches("does not trust whoever signed our certificate " .. wrong.cert,
+      warned[1], 1, true)
+  end)
+
+  it("is not made with a certificate that cannot be used", function()
+    local ok, why = pcall(sip.new, { listen = "tls:127.0.0.1:0",
+      tls = { cert = server.cert, key = client.key } })
+    assert.is_false(ok)
+    assert.matches("sip.new: tls: key: " .. client.key .. ": the key does not belong "
+      .. "to the certificate " .. server.cert, tostring(why), 1, true)
+    ok, why = pcall(sip.new, { listen = "tls:127.0.0.1:0" })
+    assert.is_false(ok)
+    assert.matches("sip.new: cannot listen at tls:127.0.0.1:0: TLS needs a certificate",
+      tostring(why), 1, true)
+  end)
+
+  -- A stranger in a process of its own; what it has said when it is over.
+  local function stranger(words, input)
+    local out, status = made.folder .. "/out", made.folder .. "/status"
+    os.remove(status)
+    made:file("in", input)
+    local command = ("cd '%s' && { { cat in; %s; } | timeout 10 openssl %s >out 2>&1; "
+      .. "echo done >status; } >/dev/null 2>&1 </dev/null &"):format(made.folder,
+      "while [ ! -e enough ]; do sleep 0.02; done", words)
+    os.remove(made.folder .. "/enough")
+    assert(os.execute(command))
+    return function(wanted, seconds)
+      local ends = loop:now() + seconds
+      local text = ""
+      while loop:now() < ends and not text:find(wanted, 1, true) do
+        sip.sleep(0.02)
+        local file <close> = io.open(out, "rb")
+        text = file and file:read "a" or ""
+      end
+      made:file("enough", "")
+      while loop:now() < ends and not io.open(status) do
+        sip.sleep(0.02)
+      end
+      return text
+    end
+  end
+
+  local function options(port)
+    return table.concat({
+      "OPTIONS sips:bob@127.0.0.1:" .. port .. " SIP/2.0",
+      "Via: SIP/2.0/TLS 127.0.0.1:28001;branch=z9hG4bKs1;rport",
+      "Max-Forwards: 70", "From: <sip:s@127.0.0.1>;tag=1", "To: <sip:bob@127.0.0.1>",
+      "Call-ID: s1", "CSeq: 1 OPTIONS", "Content-Length: 0", "", "" }, "\r\n")
+  end
+
+  for _, version in ipairs { "tls1_2", "tls1_3" } do
+    it("answers openssl s_client by " .. version, function()
+      local bob = endpoint(server)
+      bob:on_call(function() end) -- ready for calls, and says so
+      local port, said = port_of(bob), nil
+      sip.run(function()
+        local ended = stranger(("s_client -connect 127.0.0.1:%d -CAfile ca.pem "
+          .. "-verify_return_error -quiet -no_ign_eof -alpn sip/2 -%s"):format(port,
+          version), options(port))
+        said = ended("Content-Length: 0\r\n\r\n", 8)
+        bob:close()
+      end)
+      assert.matches("SIP/2.0 200 OK\r\n", said, 1, true)
+      assert.matches("z9hG4bKs1;received=127.0.0.1;rport=%d+\r\n", said)
+      assert.same({}, warned)
+    end)
+  end
+
+  it("refuses TLS 1.1 and who wants to speak HTTP, and says so", function()
+    local bob = endpoint(server)
+    local port = port_of(bob)
+    sip.run(function()
+      stranger(("s_client -connect 127.0.0.1:%d -tls1_1 -cipher ALL@SECLEVEL=0")
+        :format(port), "")("alert", 8)
+      stranger(("s_client -connect 127.0.0.1:%d -alpn http/1.1"):format(port), "")(
+        "alert", 8)
+      bob:close()
+    end)
+    assert.equal(2, #warned)
+    assert.matches("has no TLS version that we have: TLS 1.2 or newer$", warned[1])
+    assert.matches("wants to speak something else than SIP$", warned[2])
+  end)
+
+  it("resumes sessions", function()
+    local bob = endpoint(server)
+    local command = "s_client -connect 127.0.0.1:" .. port_of(bob) .. " -CAfile ca.pem "
+    local first, second
+    sip.run(function()
+      local ended = stranger(command .. "-sess_out session", options(port_of(bob)))
+      first = ended("Content-Length: 0\r\n\r\n", 8)
+      ended = stranger(command .. "-sess_in session", options(port_of(bob)))
+      second = ended("Content-Length: 0\r\n\r\n", 8)
+      bob:close()
+    end)
+    assert.matches("New, TLSv1.3", first, 1, true)
+    assert.matches("Reused, TLSv1.3", second, 1, true)
+  end)
+
+  it("calls openssl s_server", function()
+    local bob, alice = endpoint(server), endpoint(client)
+    local port = port_of(bob) -- one that is free
+    local said, e
+    sip.run(function()
+      bob:close()
+      local ended = stranger(("s_server -accept 127.0.0.1:%d -cert %s -key %s")
+        :format(port, server.cert:match "[^/]+$", server.key:match "[^/]+$"), "")
+      local ends = loop:now() + 5
+      repeat -- until it listens
+        e = select(2, alice:request { method = "OPTIONS", timeout = 0.2,
+          uri = "sips:bob@127.0.0.1:" .. port })
+      until e.name ~= "unreachable" or loop:now() > ends
+      said = ended("Call-ID", 8)
+      alice:close()
+    end)
+    assert.equal("timeout", e.name) -- it answers nothing
+    assert.matches("OPTIONS sips:bob@127.0.0.1", said, 1, true)
+    assert.matches("Via: SIP/2.0/TLS 127.0.0.1:" .. port_of(alice), said, 1, true)
+  end)
+end)
