@@ -8,6 +8,7 @@ local pbx <close> = sip.new {
   listen = arg[1] and arg,
   domain = "pbx.example",
   users = { ["2001"] = "secret", ["2002"] = "secret" },
+  algorithms = { "MD5" },                       -- baresip 1.0 minds a SHA-256 beside it
   location = sip.location.memory(),             -- what registrar and dial use
 }
 

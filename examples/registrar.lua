@@ -19,6 +19,7 @@ local registrar <close> = sip.new {
   listen = listen[1] and listen,
   domain = not open and domain or nil,
   users = not open and users or nil,
+  algorithms = not open and { "MD5" } or nil, -- baresip 1.0 minds a SHA-256 beside it
   location = sip.location.memory(),
 }
 
