@@ -2,8 +2,9 @@
 -- caller and two callees. C-116, C-210, C-214, C-217, C-220.
 --
 -- Whatever is sent may be late, lost or repeated without bound; two timers may fire
--- before all that is under way is lost and the rest runs its course. Each search visits
--- every state there is, or fails.
+-- before all that is under way is lost and the rest runs its course. Where a second
+-- callee makes too many states of it there are fewer, as the printed line says. Each
+-- search visits every state there is within that, or fails.
 
 local crossings = require "spec.search.crossings"
 
