@@ -3,124 +3,35 @@
 -- time.
 
 local core = require "sip.core"
+local forwarding = require "spec.support.forwarding"
 local net_of = require "spec.support.net"
 
-local PROXY, CLIENT = "192.0.2.10", "192.0.2.1"
-local ONE, TWO, THREE = "192.0.2.21", "192.0.2.22", "192.0.2.23"
-local AOR = "sip:bob@example.org"
-
-local function at(ip)
-  return "sip:bob@" .. ip
-end
+local at, AOR = forwarding.at, forwarding.AOR
+local PROXY, CLIENT = forwarding.PROXY, forwarding.CLIENT
+local ONE, TWO, THREE = forwarding.ONE, forwarding.TWO, forwarding.THREE
 
 describe("a proxy", function()
-  local net, proxy, client, servers, due
+  local rig, net, proxy, client, servers
 
   before_each(function()
-    net = net_of.new { delay = 0.01 }
-    proxy = net:endpoint(PROXY, { domain = "example.org" })
-    client = net:stranger(CLIENT)
-    servers, due = {}, {}
-    for _, ip in ipairs { ONE, TWO, THREE } do
-      servers[ip] = net:stranger(ip)
-    end
+    rig = forwarding.new()
+    net, proxy, client, servers = rig.net, rig.proxy, rig.client, rig.servers
   end)
 
   after_each(function()
-    net:run(net.world:now() + 1000)
-    assert.same({}, net.errors)
-    local stats = proxy.stack:stats()
-    assert.same({ 0, 0, 0 }, { stats.transactions, stats.timers, proxy.pending })
-    assert.is_nil(next(proxy.servers))
-    assert.is_nil(next(proxy.clients))
-    assert.is_nil(next(proxy.queries))
-    net.world:close()
+    rig:finish()
   end)
 
-  -- Whom requests outside of dialogs are forwarded to.
-  local outcome
-  local function forward_to(targets, options, before)
-    outcome = nil
-    proxy:on("*", function(req)
-      if before then
-        before(req)
-      end
-      outcome = table.pack(req:forward(targets, options))
-    end)
-  end
-
-  -- A request of the client, as one would be sent through a proxy.
-  local function send(fields)
-    fields = fields or {}
-    fields.method = fields.method or "INVITE"
-    fields.uri = fields.uri or AOR
-    fields.to = fields.to or "<" .. AOR .. ">"
-    return client.request(PROXY, fields)
-  end
-
-  -- A server answers each request after so many seconds, with a status or
-  -- { status, tag, headers }.
-  local function later(ip, after, tx, answer)
-    table.insert(due, { at = net.world:now() + after, ip = ip, tx = tx,
-      answer = type(answer) == "table" and answer or { answer } })
-  end
-
-  local function answers(ip, ...)
-    local script = table.pack(...)
-    servers[ip].on.request = function(tx)
-      for i = 1, script.n, 2 do
-        later(ip, script[i], tx, script[i + 1])
-      end
+  local function verb(name)
+    return function(...)
+      return rig[name](rig, ...)
     end
   end
 
-  -- What it does when its INVITE is cancelled.
-  local function gives_up(ip, after)
-    servers[ip].on.cancel = function(tx)
-      later(ip, after or 0, tx, 487)
-    end
-  end
-
-  -- Let time pass, up to an instant.
-  local function run(till)
-    while true do
-      table.sort(due, function(x, y)
-        return x.at < y.at
-      end)
-      local item = due[1]
-      if not net.world:step(item and math.min(item.at, till) or till) then
-        if not item or item.at > till then
-          return
-        end
-        table.remove(due, 1)
-        local answer = item.answer
-        item.tx:respond(answer[1], {
-          tag = answer.tag,
-          headers = answer.headers or { "Contact", "<" .. at(item.ip) .. ">" },
-          record_route = true,
-        })
-      end
-    end
-  end
-
-  local function requests(ip, method)
-    local list = {}
-    for _, event in ipairs(servers[ip].got) do
-      if (event.kind == "request" or event.kind == "cancel" or event.kind == "ack")
-        and (not method or event.message:method() == method) then
-        list[#list + 1] = event.message
-      end
-    end
-    return list
-  end
-
-  local function statuses()
-    return client.statuses()
-  end
-
-  local function last_response()
-    return (client.last "response")
-  end
+  local forward_to, send, run = verb "forward_to", verb "send", verb "run"
+  local answers, gives_up = verb "answers", verb "gives_up"
+  local requests, statuses = verb "requests", verb "statuses"
+  local last_response = verb "last_response"
 
   describe("16.6", function()
     it("C-204, C-207, C-208: forwards a copy with its own Via, one hop less", function()
@@ -147,7 +58,7 @@ describe("a proxy", function()
       assert.same({ "X-Unknown=a  b", "Subject=one", "X-unknown=c" }, names)
       assert.same({ 200 }, statuses())
       assert.is_nil(last_response():via(2))
-      assert.equal(200, outcome[1]:status())
+      assert.equal(200, rig.outcome[1]:status())
     end)
 
     it("C-204: edits are in every copy, and the message stays as it is", function()
@@ -184,7 +95,7 @@ describe("a proxy", function()
       send { method = "OPTIONS", headers = { "Max-Forwards", "0" } }
       run(2)
       assert.equal(483, statuses()[#statuses()])
-      assert.equal(483, outcome[2].status)
+      assert.equal(483, rig.outcome[2].status)
       assert.equal(1, #requests(ONE))
     end)
 
@@ -330,8 +241,8 @@ describe("a proxy", function()
       send()
       run(5)
       assert.same({ 180, 183, 486 }, statuses())
-      assert.equal(486, outcome[2].status)
-      assert.equal(486, outcome[2].response:status())
+      assert.equal(486, rig.outcome[2].status)
+      assert.equal(486, rig.outcome[2].response:status())
     end)
 
     it("C-210, C-214: a 2xx goes at once, and cancels what rings", function()
@@ -485,7 +396,7 @@ describe("a proxy", function()
         servers[SLOW] = net:stranger(SLOW, nil, { trying = 60 })
         proxy:on("*", function(req)
           req:forward(at(SLOW), { timeout = 5, fallback = true })
-          outcome = net.world:now()
+          rig.outcome = net.world:now()
           req:forward(at(ONE))
         end)
         answers(SLOW, 8, 200)
@@ -493,7 +404,7 @@ describe("a proxy", function()
         gives_up(ONE)
         send()
         run(20)
-        assert.equal("5.010", ("%.3f"):format(outcome))
+        assert.equal("5.010", ("%.3f"):format(rig.outcome))
         assert.same({ 180, 200 }, statuses())
         assert.equal(1, #requests(ONE, "CANCEL"))
       end)
@@ -504,14 +415,14 @@ describe("a proxy", function()
         assert.is_nil(res)
         assert.equal("busy", e.name)
         assert.equal("new", req.state)
-        outcome = req:forward(at(TWO))
+        rig.outcome = req:forward(at(TWO))
       end)
       answers(ONE, 0, 486)
       answers(TWO, 0, 200)
       send()
       run(5)
       assert.same({ 200 }, statuses())
-      assert.equal(200, outcome:status())
+      assert.equal(200, rig.outcome:status())
     end)
   end)
 
@@ -565,7 +476,7 @@ describe("a proxy", function()
       assert.same({ 180, 180 }, statuses())
       run(5)
       assert.same({ 180, 180, 487 }, statuses())
-      assert.equal("cancelled", outcome[2].name)
+      assert.equal("cancelled", rig.outcome[2].name)
     end)
 
     it("C-217: a CANCEL before any branch has answered waits for its 1xx", function()
