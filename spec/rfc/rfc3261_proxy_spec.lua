@@ -136,6 +136,19 @@ describe("a proxy", function()
       assert.same({ 416 }, statuses())
     end)
 
+    it("C-197: a Request-URI of a scheme that is not known is 416, with a Route too",
+      function()
+        forward_to()
+        answers(TWO, 0, 200)
+        for i, uri in ipairs { "gopher:bob", "tel:+49301234", "GOPHER:bob" } do
+          send { method = "MESSAGE", uri = uri, cseq = i,
+            headers = { "Route", "<sip:192.0.2.22;lr>" } }
+          run(i)
+        end
+        assert.same({ 416, 200, 416 }, statuses())
+        assert.equal("tel:+49301234", requests(TWO)[1]:uri())
+      end)
+
     it("C-201: an unknown Proxy-Require is 420", function()
       forward_to(at(ONE))
       send { method = "MESSAGE", headers = { "Proxy-Require", "flying, swimming" } }
@@ -437,6 +450,25 @@ describe("a proxy", function()
       run(352)
       assert.equal(1, #requests(ONE, "CANCEL"))
       assert.same({ 180, 183, 408 }, statuses())
+    end)
+
+    it("C-215: timer C without a word of the branch is a 408", function()
+      rig:finish()
+      rig = forwarding.new { domain = "example.org", timer_c = 10 }
+      local SLOW = "192.0.2.24"
+      rig.servers[SLOW] = rig.net:stranger(SLOW, nil, { trying = 60 })
+      forward_to(at(SLOW))
+      answers(SLOW, 12, 180)
+      gives_up(SLOW)
+      send()
+      run(10)
+      assert.same({}, statuses())
+      run(10.1)
+      assert.same({ 408 }, statuses())
+      assert.same({}, requests(SLOW, "CANCEL"))
+      run(13)
+      assert.equal(1, #requests(SLOW, "CANCEL"))
+      assert.same({ 408 }, statuses())
     end)
 
     it("C-216: an error of the wire is a 503, and goes back as 500", function()

@@ -175,15 +175,16 @@ end
 function Branch:expired()
   local sched = self.fork.line.sched
   self.timer = nil
-  local left = self.deadline - sched:now()
+  local left = sched:left(self.deadline)
   if self.done then
     return
-  elseif left >= 0.001 then -- less is no time at all on a clock of milliseconds
+  elseif left > 0 then
     self.timer = sched:arm(left, self)
   elseif self.heard then
     self.late = true
     self:cancel()
   else
+    self.tx:cancel() -- should it ring yet, nobody is there any more
     fail(self, 408)
   end
 end

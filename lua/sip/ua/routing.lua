@@ -9,6 +9,8 @@ local M = {}
 local find, match = string.find, string.match
 local concat, move = table.concat, table.move
 
+local SCHEMES = { sip = true, sips = true, tel = true }
+
 local function mark_of(uri)
   return match(uri, ";mark=([%w]+)")
 end
@@ -115,6 +117,10 @@ function M.aim(target, route, changed)
       return nil, why
     end
     return { uri = target, hop = hop, route = changed and {} or nil }
+  end
+  local scheme = match(target, "^(%a[%w+.-]*):")
+  if not (scheme and SCHEMES[scheme:lower()]) then
+    return nil, "a scheme that is not known" -- whatever the route says (16.3 step 2)
   end
   local first = uri_of(route[1])
   if not first then
