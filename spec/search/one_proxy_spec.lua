@@ -25,7 +25,7 @@ describe("one proxy:", function()
   search("CANCEL crosses the first 1xx", { callees = { false }, quiet = false,
     caller = { "hangs up" }, firings = 2 })
   search("CANCEL crosses the first 1xx of two", { callees = { false, false },
-    quiet = false, caller = { "hangs up" }, firings = 0 })
+    quiet = false, caller = { "hangs up" }, firings = 1 })
   search("the ACK to a 200 is lost", { callees = { 200 }, firings = 2 })
   search("the ACK to a 603 is lost", { callees = { 603 }, firings = 2 })
 end)

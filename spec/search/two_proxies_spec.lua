@@ -17,7 +17,7 @@ describe("two proxies:", function()
   search("CANCEL crosses 200, and another rings", { callees = { 200, false },
     caller = { "hangs up" }, firings = 1 })
   search("200 crosses 200", { callees = { 200, 200 }, firings = 1 })
-  search("603 crosses 200", { callees = { 200, 603 }, firings = 1 })
+  search("603 crosses 200", { callees = { 200, 603 }, firings = 2 })
   search("CANCEL crosses the first 1xx", { callees = { false }, quiet = false,
     caller = { "hangs up" }, firings = 2 })
   search("the ACK to a 200 is lost", { callees = { 200 }, firings = 2 })
