@@ -669,7 +669,8 @@ describe("a proxy", function()
       assert.equal("yes", requests(ONE, "BYE")[1]:header "X-Seen")
     end)
 
-    it("C-205: two Record-Routes between two transports, both removed", function()
+    it("C-205, C-213: two Record-Routes between two transports; both are removed from "
+      .. "requests, and responses need no rewriting", function()
       local ua = net:endpoint "192.0.2.31"
       ua:on_call(function(leg)
         leg:answer { sdp = net_of.SDP }
@@ -683,6 +684,14 @@ describe("a proxy", function()
       local res = last_response()
       local routes = res:values "Record-Route"
       assert.equal(2, #routes)
+      local sent
+      for _, record in ipairs(net.trace:list()) do
+        local message = record.kind == "message" and core.parse(record.text)
+        if message and message:status() == 200 and record.to:find(PROXY, 1, true) then
+          sent = message:values "Record-Route"
+        end
+      end
+      assert.same(sent, routes)
       assert.truthy(routes[1]:find("transport=tcp", 1, true))
       assert.is_nil(routes[2]:find("transport=tcp", 1, true))
       local set = { "Route", routes[2], "Route", routes[1] }

@@ -517,6 +517,8 @@ describe("a server with users", function()
     end)
   end)
 
+  pending("C-235: AKA (RFC 3310) is optional, and wants a SIM card's secrets")
+
   describe("and trusted networks", function()
     it("asks nobody from there", function()
       serve { trusted = { "198.51.100.0/25", "2001:db8::/32" } }
