@@ -19,7 +19,7 @@ describe("one proxy:", function()
   search("CANCEL crosses 200", { callees = { 200 }, caller = { "hangs up" },
     firings = 2 })
   search("CANCEL crosses 200, and another rings", { callees = { 200, false },
-    caller = { "hangs up" }, firings = 1 })
+    caller = { "hangs up" }, firings = 2 })
   search("200 crosses 200", { callees = { 200, 200 }, firings = 2 })
   search("603 crosses 200", { callees = { 200, 603 }, firings = 2 })
   search("CANCEL crosses the first 1xx", { callees = { false }, quiet = false,
