@@ -269,7 +269,30 @@ describe("a proxy", function()
       f:run(5)
       assert.same({ 1, 1 }, { #f:requests(TWO, "INVITE"),
         #f:requests(THREE, "INVITE") })
+      assert.same({ 302 }, f:statuses())
+      assert.same({ "<mailto:bob@example.org>" }, f:last_response():values "Contact")
+    end)
+
+    it("a 3xx all of whose targets have been tried is no answer", function()
+      f:forward_to(at(ONE), { redirects = 5 })
+      f:answers(ONE, 0, { 302, headers = { "Contact",
+        ("<%s>, <%s>"):format(at(TWO), at(ONE)) } })
+      f:answers(TWO, 1, 486)
+      f:send()
+      f:run(5)
       assert.same({ 486 }, f:statuses())
+    end)
+
+    it("those of its targets that may not be tried go back", function()
+      f:forward_to(at(ONE), { redirects = 1 })
+      f:answers(ONE, 0, { 302, headers = { "Contact",
+        ("<%s>;q=0.2, <%s>;q=0.7"):format(at(TWO), at(THREE)) } })
+      f:answers(THREE, 1, 486)
+      f:send()
+      f:run(5)
+      assert.same({ 302 }, f:statuses())
+      assert.same({ ("<%s>;q=0.2"):format(at(TWO)) },
+        f:last_response():values "Contact")
     end)
 
     it("a 3xx to where nobody can send goes back", function()
@@ -279,6 +302,17 @@ describe("a proxy", function()
       f:run(5)
       assert.same({ 302 }, f:statuses())
     end)
+  end)
+
+  -- @rfc 3261 16.5 MUST
+  it("no target has its turn twice, however it is written", function()
+    f:forward_to({ at(ONE), "SIP:bob@192.0.2.21", "sip:b%6fb@192.0.2.21" },
+      { order = "sequential" })
+    f:answers(ONE, 0, 486)
+    f:send()
+    f:run(5)
+    assert.equal(1, #f:requests(ONE, "INVITE"))
+    assert.same({ 486 }, f:statuses())
   end)
 
   it("C-200: what the breadth leaves no room for waits for who says nothing", function()

@@ -64,8 +64,8 @@ function Branch:retire()
   end
 end
 
--- The final of this branch, if it is no 2xx.
-local function fail(self, status, res)
+-- The final of this branch, if it is no 2xx, and the edits with which it goes back.
+local function fail(self, status, res, edits)
   if self.done then
     return
   end
@@ -76,7 +76,7 @@ local function fail(self, status, res)
   if res then
     res:keep()
   end
-  self.fork:candidate(status, res)
+  self.fork:candidate(status, res, edits)
   self.fork:finished(self)
 end
 
@@ -223,6 +223,24 @@ local function contacts(res)
   return list
 end
 
+-- A redirection. Contacts that are tried are not told of any more, and what has none
+-- left is no answer (16.7 step 4).
+local function redirected(self, status, res)
+  local fork, rest = self.fork, {}
+  local gone = fork:add(contacts(res))
+  if not gone then
+    return fail(self, status, res)
+  end
+  for i, contact in ipairs(res:values "Contact") do
+    rest[#rest + 1] = not gone[i] and contact or nil
+  end
+  if rest[1] then
+    return fail(self, status, res, { "set", "Contact", table.concat(rest, ", ") })
+  end
+  self:retire()
+  fork:finished(self)
+end
+
 --- The request has been answered: whatever 2xx still comes goes back without us, and
 --- nothing is kept for it.
 function Branch:let_go()
@@ -261,9 +279,8 @@ function Branch:response(tx, res)
     return
   elseif status == 503 and elsewhere(self, res) then
     return
-  elseif status < 400 and not self.cancelled and fork:add(contacts(res)) then
-    self:retire()
-    fork:finished(self)
+  elseif status < 400 and not self.cancelled then
+    redirected(self, status, res)
   else
     fail(self, status, res)
   end

@@ -5,6 +5,7 @@
 --- that; true: it has gone back, too.
 
 local branch_of = require "sip.ua.branch"
+local targets_of = require "sip.ua.targets"
 
 local M = {}
 
@@ -34,6 +35,7 @@ local CHALLENGES = 32 -- of other branches in one answer, at most
 ---@field private branches sip.Branch[]  those that have no final yet
 ---@field private best? { status: integer, res?: sip.Message }
 ---@field private challenges? sip.Message[]
+---@field private tried sip.Tried
 local Fork = {}
 local fork_mt = { __name = "sip.Fork", __index = Fork }
 
@@ -56,29 +58,13 @@ function M.new(fields)
   return setmetatable(fields, fork_mt)
 end
 
-local function split(targets, order)
-  if order == "parallel" then
-    return { targets }
-  end
-  local groups = {}
-  for _, target in ipairs(targets) do
-    local last = groups[#groups]
-    if last and order == "q" and (last[1].q or 1) == (target.q or 1) then
-      last[#last + 1] = target
-    else
-      groups[#groups + 1] = { target }
-    end
-  end
-  return groups
-end
-
 --- Begin with these targets: all at once, one after the other, or those of equal q
 --- at once (16.6).
 ---@param targets sip.Target[]  best first
 ---@param order "parallel"|"sequential"|"q"
 function Fork:start(targets, order)
-  self.groups, self.order = split(targets, order), order
-  self.tried = {}
+  self.groups, self.order = targets_of.split(targets, order), order
+  self.tried = targets_of.tried()
   self:advance()
 end
 
@@ -91,21 +77,9 @@ local function room(self)
   return left
 end
 
--- Those of a group that have not been tried.
-local function fresh(self, group)
-  local list = {}
-  for _, target in ipairs(group) do
-    if not self.tried[target.uri] then
-      self.tried[target.uri] = true
-      list[#list + 1] = target
-    end
-  end
-  return list
-end
-
 -- The next group; what the breadth does not allow at once comes after it.
 local function start_group(self)
-  local group = fresh(self, table.remove(self.groups, 1))
+  local group = self.tried:take(table.remove(self.groups, 1))
   local left, n = room(self), #group
   if n == 0 then
     return
@@ -114,7 +88,7 @@ local function start_group(self)
   elseif n > left then
     table.insert(self.groups, 1, table.move(group, left + 1, n, 1, {}))
     for _, target in ipairs(self.groups[1]) do
-      self.tried[target.uri] = nil
+      self.tried:give_back(target.uri)
     end
     n = left
   elseif self.timeout and self.groups[1] then
@@ -229,11 +203,12 @@ end
 --- branches).
 ---@param status integer
 ---@param res? sip.Message  kept
+---@param edits? string[]   with which it goes back
 ---@private
-function Fork:candidate(status, res)
+function Fork:candidate(status, res, edits)
   local best = self.best
   if not best or rank(self, status) > rank(self, best.status) then
-    self.best = { status = status, res = res }
+    self.best = { status = status, res = res, edits = edits }
   end
   if res and (status == 401 or status == 407) then
     self.challenges = self.challenges or {}
@@ -311,7 +286,7 @@ function Fork:relay(status, res)
   elseif status == 401 or status == 407 then
     send_back(self, res, aggregated(self, res))
   else
-    send_back(self, res)
+    send_back(self, res, self.best.edits)
   end
 end
 
@@ -360,20 +335,26 @@ function Fork:answered(res, winner)
   self.owner:settled(res:status(), res)
 end
 
---- More targets, from a 3xx (16.7 step 4). False: none that was not known.
+--- More targets, from a 3xx (16.7 step 4): as many as may be tried, and none twice.
+---@param targets sip.Target[]
+---@return table<integer, true>? gone  the places of those that are, or have been, tried;
+---   nil: none is
 ---@private
 function Fork:add(targets)
-  local list = {}
-  for _, target in ipairs(targets) do
-    if self.groups and self.redirects > 0 and not self.tried[target.uri] then
+  local list, gone = {}, {}
+  for _, target in ipairs(self.groups and targets or {}) do
+    local known = self.tried:has(target.uri)
+    if not known and self.redirects > 0 then
       self.redirects = self.redirects - 1
       list[#list + 1] = target
+      known = true
     end
+    gone[target.place] = known or nil
   end
-  for i, group in ipairs(list[1] and split(list, self.order) or {}) do
+  for i, group in ipairs(list[1] and targets_of.split(list, self.order) or {}) do
     table.insert(self.groups, i, group)
   end
-  return list[1] ~= nil
+  return list[1] and gone or nil
 end
 
 --- A branch has its final (called by it).
