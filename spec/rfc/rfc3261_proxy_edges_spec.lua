@@ -3,6 +3,7 @@
 
 local forwarding = require "spec.support.forwarding"
 local net_of = require "spec.support.net"
+local routing = require "sip.ua.routing"
 
 local PROXY = forwarding.PROXY
 local ONE, TWO, THREE = forwarding.ONE, forwarding.TWO, forwarding.THREE
@@ -313,6 +314,23 @@ describe("a proxy", function()
     f:run(5)
     assert.equal(1, #f:requests(ONE, "INVITE"))
     assert.same({ 486 }, f:statuses())
+  end)
+
+  -- @rfc 5393 4.2.1 MUST C-207
+  it("C-199, C-207: each line of Route tells a spiral from a loop", function()
+    local texts = {}
+    proxy:on("*", function(req)
+      texts[#texts + 1] = routing.loop_text(req.message)
+      req:reply(200)
+    end)
+    for cseq, ip in ipairs { ONE, TWO, TWO } do
+      f:send { method = "MESSAGE", cseq = cseq,
+        headers = { "Route", "<sip:192.0.2.10;lr>", "Route", "<sip:" .. ip .. ";lr>" } }
+    end
+    f:run(1)
+    assert.equal(3, #texts)
+    assert.not_equal(texts[1], texts[2])
+    assert.equal(texts[2], texts[3])
   end)
 
   it("C-200: what the breadth leaves no room for waits for who says nothing", function()

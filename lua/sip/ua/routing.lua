@@ -194,8 +194,9 @@ end
 ---@param message sip.Message
 ---@return string
 function M.loop_text(message)
-  return concat({ message:uri(), message:header "Route" or "", message:call_id(),
-    message:from_uri(), message:to_uri() }, "\n")
+  local route = message:header "Route" and concat(message:values "Route", ",") or ""
+  return concat({ message:uri(), route, message:call_id(), message:from_uri(),
+    message:to_uri() }, "\n")
 end
 
 --- Whether a request has been here before with the same in it (RFC 5393 4.2.2).
