@@ -159,6 +159,72 @@ int l_stack_is_marked(lua_State *L)
 	return 1;
 }
 
+static bool way_flag(lua_State *L, int index, const char *key)
+{
+	bool flag;
+
+	lua_getfield(L, index, key);
+	flag = lua_toboolean(L, -1);
+	lua_pop(L, 1);
+	return flag;
+}
+
+/* stack:token(request, "caller"|"callee", { transport, host, port, flow, sole,
+ * outbound }) -> token | nil, name, why */
+int l_stack_token(lua_State *L)
+{
+	static const char *const ends[] = { "caller", "callee", NULL };
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_msg *msg = l_check_msg(L, 2);
+	const bool caller = luaL_checkoption(L, 3, NULL, ends) == 0;
+	char token[SIP_TOKEN_MAX];
+	struct sip_way way;
+
+	luaL_checktype(L, 4, LUA_TTABLE);
+	way.target = l_check_target(L, 4);
+	way.sole = way_flag(L, 4, "sole");
+	way.outbound = way_flag(L, 4, "outbound");
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	lua_pushlstring(L, token,
+	                sip_stack_token(box->stack, msg, caller, &way, token));
+	return 1;
+}
+
+/* stack:token_way(request, uri) -> { transport, host, port, flow, sole, outbound }
+ * | nil */
+int l_stack_token_way(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_msg *msg = l_check_msg(L, 2);
+	char host[SIP_ADDR_TEXT_MAX];
+	struct sip_uri uri;
+	struct sip_way way;
+	sip_str text;
+
+	text.p = luaL_checklstring(L, 3, &text.len);
+	if (!box || sip_uri_parse(text, &uri, NULL, NULL) != SIP_OK ||
+	    !sip_stack_token_way(box->stack, msg, uri.params, &way))
+		return 0;
+	text = sip_transport_info(way.target.transport)->uri;
+	lua_createtable(L, 0, 7);
+	lua_pushlstring(L, text.p, text.len);
+	lua_setfield(L, -2, "transport");
+	lua_pushlstring(L, host, sip_addr_write_host(&way.target.remote, host, false));
+	lua_pushvalue(L, -1);
+	lua_setfield(L, -3, "name");
+	lua_setfield(L, -2, "host");
+	lua_pushinteger(L, way.target.remote.port);
+	lua_setfield(L, -2, "port");
+	lua_pushinteger(L, way.target.flow);
+	lua_setfield(L, -2, "flow");
+	lua_pushboolean(L, way.sole);
+	lua_setfield(L, -2, "sole");
+	lua_pushboolean(L, way.outbound);
+	lua_setfield(L, -2, "outbound");
+	return 1;
+}
+
 /* stack:relaying(on) */
 int l_stack_relaying(lua_State *L)
 {

@@ -9,6 +9,8 @@ int l_stack_seal(lua_State *L);
 int l_stack_stateless_branch(lua_State *L);
 int l_stack_mark(lua_State *L);
 int l_stack_is_marked(lua_State *L);
+int l_stack_token(lua_State *L);
+int l_stack_token_way(lua_State *L);
 int l_stack_relaying(lua_State *L);
 
 /* An array of edits, { op, name, value, op, name, value ... }, at `index`; nil is none.

@@ -166,7 +166,8 @@ static int l_bytes(lua_State *L)
 	return 1;
 }
 
-/* msg:source() -> ip, port, transport: where it came from | nil */
+/* msg:source() -> ip, port, transport, flow: where it came from, and by which
+ * connection or socket of ours | nil */
 static int l_source(lua_State *L)
 {
 	const struct sip_msg *msg = l_peek_msg(L, 1);
@@ -179,7 +180,8 @@ static int l_source(lua_State *L)
 	lua_pushlstring(L, text, sip_addr_write_host(&msg->path.remote, text, false));
 	lua_pushinteger(L, msg->path.remote.port);
 	l_push_str(L, sip_transport_info(msg->path.transport)->uri);
-	return 3;
+	lua_pushinteger(L, msg->path.id);
+	return 4;
 }
 
 static int l_check(lua_State *L)

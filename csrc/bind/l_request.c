@@ -40,6 +40,9 @@ struct sip_target l_check_target(lua_State *L, int index)
 		                     .remote = l_check_address(L, index) };
 	struct sip_addr addr;
 
+	lua_getfield(L, index, "flow");
+	target.flow = (uint32_t)luaL_optinteger(L, -1, 0);
+	lua_pop(L, 1);
 	if (target.remote.port == 0)
 		target.remote.port = sip_transport_info(target.transport)->port;
 	if (sip_transport_info(target.transport)->secure)

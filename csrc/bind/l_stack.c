@@ -414,7 +414,7 @@ static int l_stack_listen(lua_State *L)
 	return 1;
 }
 
-/* stack:local_for(transport, ip, port) -> host, port | nil, name, why */
+/* stack:local_for(transport, ip, port, flow) -> host, port | nil, name, why */
 static int l_stack_local_for(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
@@ -433,12 +433,16 @@ static int l_stack_local_for(lua_State *L)
 	luaL_argcheck(L, sip_addr_parse(ip, &target.remote), 3,
 	              "an IP address expected");
 	target.remote.port = (uint16_t)luaL_optinteger(L, 4, 5060);
+	target.flow = (uint32_t)luaL_optinteger(L, 5, 0);
 	if (!box)
 		return l_outcome(L, SIP_EGONE, "the stack is closed");
 	err = sip_stack_local(box->stack, &target, host, &len, &port);
 	if (err != SIP_OK)
-		return l_outcome(L, err,
-		                 "no listening address of this transport and family");
+		return l_outcome(
+			L, err,
+			err == SIP_EGONE
+				? "the connection is gone"
+				: "no listening address of this transport and family");
 	lua_pushlstring(L, host, len);
 	lua_pushinteger(L, port);
 	return 2;
@@ -545,6 +549,8 @@ static const luaL_Reg stack_methods[] = {
 	{ "stateless_branch", l_stack_stateless_branch },
 	{ "mark", l_stack_mark },
 	{ "is_marked", l_stack_is_marked },
+	{ "token", l_stack_token },
+	{ "token_way", l_stack_token_way },
 	{ "relaying", l_stack_relaying },
 	{ "listen", l_stack_listen },
 	{ "local_for", l_stack_local_for },

@@ -77,6 +77,18 @@ struct sip_flow *sip_flow_towards(struct sip_stack *stack,
 	return NULL;
 }
 
+struct sip_flow *sip_flow_bound(struct sip_stack *stack,
+                                const struct sip_target *target)
+{
+	struct sip_flow *flow = sip_flow_find(stack, target->flow);
+
+	/* An id that was kept for long may be another's by now. */
+	return flow && !flow->closing && flow->path.transport == target->transport &&
+	                       sip_addr_eq(&flow->path.remote, &target->remote)
+	               ? flow
+	               : NULL;
+}
+
 static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path *path)
 {
 	struct sip_flow *flow = sip_alloc0(stack->alloc, sizeof *flow);

@@ -143,8 +143,8 @@ void sip_stack_seal_init(struct sip_stack *stack, sip_str secret)
 }
 
 /* Two keyed hashes, joined by a third, so that none of them is seen. */
-static void seal(const struct sip_stack *stack, sip_str text, uint64_t purpose,
-                 char out[SIP_SEAL_LEN])
+void sip_stack_seal_for(const struct sip_stack *stack, sip_str text,
+                        enum sip_seal_purpose purpose, char out[SIP_SEAL_LEN])
 {
 	static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
 	const struct sip_hash_key *keys = stack->seal_keys;
@@ -159,7 +159,7 @@ static void seal(const struct sip_stack *stack, sip_str text, uint64_t purpose,
 
 void sip_stack_seal(const struct sip_stack *stack, sip_str text, char out[SIP_SEAL_LEN])
 {
-	seal(stack, text, 1, out);
+	sip_stack_seal_for(stack, text, SIP_SEAL_TEXT, out);
 }
 
 /* ---- without state ---- */
@@ -223,7 +223,8 @@ static bool make_branch(const struct sip_stack *stack, struct sip_msg *msg,
 		return false;
 	memcpy(branch, stateless, sizeof stateless - 1);
 	branch[sizeof stateless - 1] = slot;
-	seal(stack, sip_str_of(text, out.len), 2, branch + sizeof stateless);
+	sip_stack_seal_for(stack, sip_str_of(text, out.len), SIP_SEAL_BRANCH,
+	                   branch + sizeof stateless);
 	return true;
 }
 

@@ -30,20 +30,25 @@ void sip_stack_mark(struct sip_stack *stack, struct sip_msg *request,
 	          mark);
 }
 
-bool sip_stack_is_marked(struct sip_stack *stack, struct sip_msg *request, sip_str mark)
+int sip_stack_marked_end(struct sip_stack *stack, struct sip_msg *request, sip_str mark)
 {
 	const struct sip_name_addr *ends[] = { sip_msg_from(request),
 		                               sip_msg_to(request) };
 	char wanted[SIP_SEAL_LEN];
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++) {
 		if (!ends[i])
 			continue;
 		make_mark(stack, sip_msg_call_id(request), ends[i]->tag, wanted);
 		if (sip_str_eq(mark, sip_str_of(wanted, sizeof wanted)))
-			return true;
+			return i;
 	}
-	return false;
+	return -1;
+}
+
+bool sip_stack_is_marked(struct sip_stack *stack, struct sip_msg *request, sip_str mark)
+{
+	return sip_stack_marked_end(stack, request, mark) >= 0;
 }
 
 static bool has_mark(struct sip_stack *stack, struct sip_msg *request,
@@ -72,8 +77,7 @@ static bool aim_at(const struct sip_stack *stack, const struct sip_uri *uri,
 {
 	sip_str value;
 
-	target->transport = SIP_UDP;
-	target->server_name = SIP_STR("");
+	*target = (struct sip_target){ .transport = SIP_UDP };
 	if (uri->scheme != SIP_URI_SIP ||
 	    sip_uri_param_find(uri->params, SIP_STR("maddr"), &value))
 		return false;
@@ -121,6 +125,16 @@ struct way {
 	size_t rest_len;
 };
 
+/* Whether the way of a token is still there; who has to be told that it is not is told
+ * above. */
+static bool is_there(struct sip_stack *stack, const struct sip_target *target)
+{
+	return target->transport == SIP_UDP
+	               ? sip_stack_listener(stack, SIP_UDP, target->remote.family) !=
+	                         NULL
+	               : sip_flow_bound(stack, target) != NULL;
+}
+
 /* Take our own part out of the route; false: this is not for us, or not simple. */
 static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct way *way)
 {
@@ -130,7 +144,8 @@ static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct wa
 	struct sip_uri uri;
 	struct sip_out rest;
 	sip_str value, flag;
-	bool ours = false, others = false;
+	bool ours = false, others = false, token = false;
+	struct sip_way by_token;
 
 	sip_out_init(&rest, way->rest, sizeof way->rest);
 	sip_values_init(&values, request, SIP_H_ROUTE);
@@ -143,6 +158,9 @@ static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct wa
 				if (ours && !is_second(stack, &uri))
 					return false;
 				ours = true;
+				token = token ||
+				        sip_stack_token_way(stack, request, uri.params,
+				                            &by_token);
 				continue;
 			}
 			if (!ours ||
@@ -163,6 +181,10 @@ static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct wa
 	if (!target || target->scheme == SIP_URI_SIPS ||
 	    has_mark(stack, request, target))
 		return false;
+	if (!others && token) {
+		way->target = by_token.target;
+		return is_there(stack, &way->target);
+	}
 	return others || aim_at(stack, target, &way->target);
 }
 

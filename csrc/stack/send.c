@@ -52,12 +52,35 @@ void sip_stack_local_of(struct sip_stack *stack, const struct sip_path *path,
 	}
 }
 
+/* The socket a target is bound to, if it is there; else any. */
+static const struct sip_listener *listener_towards(const struct sip_stack *stack,
+                                                   const struct sip_target *target)
+{
+	for (unsigned i = 0; i < stack->listener_count; i++) {
+		const struct sip_listener *listener = &stack->listeners[i];
+
+		if (target->flow && listener->id == target->flow &&
+		    listener->transport == SIP_UDP && target->transport == SIP_UDP &&
+		    listener->addr.family == target->remote.family)
+			return listener;
+	}
+	return sip_stack_listener(stack, target->transport, target->remote.family);
+}
+
 static sip_err local_towards(struct sip_stack *stack, const struct sip_target *target,
                              struct sip_path *path)
 {
-	const struct sip_listener *listener =
-		sip_stack_listener(stack, target->transport, target->remote.family);
+	const struct sip_listener *listener = listener_towards(stack, target);
+	const struct sip_flow *flow;
 
+	if (target->flow && target->transport != SIP_UDP) {
+		flow = sip_flow_bound(stack, target);
+		if (!flow)
+			return SIP_EGONE;
+		*path = flow->path;
+		path->local.port = listener ? listener->addr.port : 0;
+		return SIP_OK;
+	}
 	path->transport = target->transport;
 	path->remote = target->remote;
 	if (listener) {
@@ -192,14 +215,16 @@ static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t v
 }
 
 /* Would a draft be too large for UDP (18.1.1)?  It goes there all the same when we do
- * not listen on TCP, where nobody could reach us. */
+ * not listen on TCP, where nobody could reach us, and to whom only datagrams from one
+ * socket of ours can reach. */
 static bool too_large(struct sip_stack *stack, const struct sip_draft *draft,
                       const struct sip_target *target)
 {
 	struct sip_path path = { 0 };
 	char line[VIA_MAX];
 
-	if (target->transport != SIP_UDP || draft->len + VIA_MAX <= SIP_UDP_BYTES_MAX ||
+	if (target->transport != SIP_UDP || target->flow ||
+	    draft->len + VIA_MAX <= SIP_UDP_BYTES_MAX ||
 	    !sip_stack_listener(stack, SIP_TCP, target->remote.family) ||
 	    local_towards(stack, target, &path) != SIP_OK)
 		return false;
@@ -216,12 +241,14 @@ sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target
 	if (err != SIP_OK) {
 		*why = err == SIP_EINVAL
 		               ? "no listening address of this transport and family"
-		               : "no route to this address";
+		       : err == SIP_EGONE ? "the connection is gone"
+		                          : "no route to this address";
 		return err;
 	}
 	if (target->transport == SIP_UDP)
 		return SIP_OK;
-	*flow = sip_flow_towards(stack, target);
+	*flow = target->flow ? sip_flow_bound(stack, target)
+	                     : sip_flow_towards(stack, target);
 	if (!*flow)
 		err = sip_flow_open(stack, target, flow);
 	if (err != SIP_OK) {

@@ -79,6 +79,9 @@ sip_err sip_stack_listen(struct sip_stack *stack, enum sip_transport transport,
 struct sip_target {
 	enum sip_transport transport;
 	struct sip_addr remote;
+	uint32_t flow; /* the connection that it must be, and no other: it is SIP_EGONE
+	                  when it is gone, or is to somebody else; for UDP the socket to
+	                  send from, if it is there.  0: whichever leads there */
 	sip_str server_name; /* for TLS: the host that led there (RFC 5922 7.3), empty
 	                        when that was the address itself; borrowed */
 };
@@ -161,6 +164,21 @@ void sip_stack_mark(struct sip_stack *stack, struct sip_msg *request,
                     char mark[SIP_SEAL_LEN]);
 bool sip_stack_is_marked(struct sip_stack *stack, struct sip_msg *request,
                          sip_str mark);
+/* A flow token (RFC 5626 5.2): the way to one end of the call that this request begins,
+ * for our Record-Route.  Only we can make it or read it, and only for this call and
+ * this end.  `target` has what is wanted of it; its server_name is left out. */
+enum { SIP_TOKEN_MAX = 64 };
+struct sip_way {
+	struct sip_target target;
+	bool sole;     /* no other way leads there */
+	bool outbound; /* its peer has asked for this (RFC 5626) */
+};
+size_t sip_stack_token(struct sip_stack *stack, struct sip_msg *request, bool caller,
+                       const struct sip_way *way, char token[SIP_TOKEN_MAX]);
+/* The way that our Record-Route with these parameters has for a request inside its
+ * call: to the end that has not sent it.  False: none, or not one of ours. */
+bool sip_stack_token_way(struct sip_stack *stack, struct sip_msg *request,
+                         sip_str params, struct sip_way *way);
 /* Whether the stack itself passes on what comes inside dialogs along our Record-Route
  * (16.12), as far as that is simple: ACK and what is no INVITE, to addresses.  Without
  * this all of it goes up. */

@@ -95,6 +95,10 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 void sip_stack_refuse_head(struct sip_stack *stack, const struct sip_path *path,
                            sip_str head, const struct sip_refusal *refusal);
 
+/* The open connection that a target is bound to; NULL: it is gone. */
+struct sip_flow *sip_flow_bound(struct sip_stack *stack,
+                                const struct sip_target *target);
+
 /* send.c: the path to a target, its connection opened if need be. */
 sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target,
                         struct sip_path *path, struct sip_flow **flow,
@@ -130,7 +134,16 @@ void sip_stack_seal_init(struct sip_stack *stack, sip_str secret);
  * Then so is it (16.11). */
 bool sip_stack_pass_response(struct sip_stack *stack, struct sip_msg *response);
 
+/* Keyed by the secret: the seal of these bytes for a purpose, none like another's. */
+enum sip_seal_purpose { SIP_SEAL_TEXT = 1, SIP_SEAL_BRANCH, SIP_SEAL_TOKEN };
+void sip_stack_seal_for(const struct sip_stack *stack, sip_str text,
+                        enum sip_seal_purpose purpose, char seal[SIP_SEAL_LEN]);
+
 /* relay.c */
+/* Whose mark this is: 0 when it was the sender of this request who began the call, 1
+ * when it was the other; -1: it is not that of this call. */
+int sip_stack_marked_end(struct sip_stack *stack, struct sip_msg *request,
+                         sip_str mark);
 /* A request that matched no transaction: is it passed on here, by our own mark? */
 bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
                             const struct sip_addr *reply);

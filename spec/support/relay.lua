@@ -43,6 +43,7 @@ function M.new(options)
 
   function rig.on.request(tx, message)
     rig.sources = { message:source() }
+    rig.sources[4] = nil -- the socket, by the world's count
     if options.stateless then
       return pass(message) and note(tx:drop())
     end

@@ -133,6 +133,7 @@ function Message:bytes() end
 ---@return string? ip
 ---@return integer|string|nil port
 ---@return sip.Transport? transport
+---@return integer? flow  the connection, or for UDP our socket
 function Message:source() end
 
 --- Is everything there that an element needs, and well formed?

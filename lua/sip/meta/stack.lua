@@ -30,6 +30,8 @@
 ---@field host string         an IP address
 ---@field server_name? string for TLS: whom its certificate must name
 ---@field port? integer       the transport's own when left out
+---@field flow? integer       the connection that it must be, "gone" when it is not
+---   there; for UDP the socket to send from
 
 --- A request that is passed on: the bytes that came, with edits. The Via on top of
 --- them gets received and rport (18.2.1, RFC 3581); Content-Length is added when it is
@@ -44,6 +46,7 @@
 ---@field transport? sip.Transport  "udp" when left out
 ---@field host string             an IP address
 ---@field port? integer           the transport's own when left out
+---@field flow? integer           as in sip.RequestSpec
 
 -- Operations of edits, one after the other: "set" leaves one line where the first was
 -- (at the end if there was none); "add" puts one behind the last of that name; "first"
@@ -100,6 +103,23 @@ function Stack:mark(request) end
 ---@return boolean
 function Stack:is_marked(request, mark) end
 
+--- A token of the way to one end of the call that a request begins, for our
+--- Record-Route. Only we can make it or read it, and only for this call and end.
+---@param request sip.Message
+---@param which "caller"|"callee"
+---@param way sip.Place
+---@return string? token
+---@return string? name
+---@return string? why
+function Stack:token(request, which, way) end
+
+--- The way that a Record-Route of ours has for a request that came along it, to the end
+--- that has not sent it; nil: none, or it was made up, or is of another call.
+---@param request sip.Message
+---@param uri string
+---@return sip.Place? way
+function Stack:token_way(request, uri) end
+
 --- Whether what comes inside dialogs along our Record-Route is passed on below, as far
 --- as that is simple: ACK and what is no INVITE, to addresses. Else all goes up.
 ---@param on boolean
@@ -132,10 +152,11 @@ function Stack:listen(at) end
 ---@param transport sip.Transport
 ---@param ip string
 ---@param port? integer
+---@param flow? integer  as in sip.RequestSpec
 ---@return string? host
 ---@return integer|string|nil port  or the error's name
 ---@return string? why
-function Stack:local_for(transport, ip, port) end
+function Stack:local_for(transport, ip, port, flow) end
 
 --- Whether this is an address of this machine and a port that we listen on.
 ---@param ip string
