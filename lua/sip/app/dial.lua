@@ -216,14 +216,14 @@ end
 --- Dial, for an endpoint or for a call of it.
 ---@param ua sip.Endpoint
 ---@param caller? sip.Call
----@param targets string|string[]
+---@param targets string|sip.Target|(string|sip.Target)[]
 ---@param options? sip.DialOptions
 ---@return sip.Call? peer
 ---@return sip.Error? err
 ---@private
 function M.place(ua, caller, targets, options)
   options = option.check(options, schema, "dial")
-  if type(targets) == "string" then
+  if type(targets) == "string" or type(targets) == "table" and targets.uri then
     targets = { targets }
   elseif type(targets) ~= "table" or #targets == 0 then
     misuse.raise("dial: a target, or an array of them")
@@ -257,7 +257,7 @@ function M.place(ua, caller, targets, options)
 end
 
 --- Call someone from this call: the new leg belongs to it and ends with it.
----@param targets string|string[]
+---@param targets string|sip.Target|(string|sip.Target)[]
 ---@param options? sip.DialOptions
 ---@return sip.Call? peer
 ---@return sip.Error? err

@@ -235,7 +235,7 @@ function Endpoint:ladder()
 end
 
 --- Call someone: one target, or several at once of which the first to answer wins.
----@param targets string|string[]
+---@param targets string|sip.Target|(string|sip.Target)[]  what `lookup` gives, too
 ---@param options? sip.DialOptions
 ---@return sip.Call? peer
 ---@return sip.Error? err

@@ -59,14 +59,14 @@ local function reinvited(self, tx, req)
     return refuse(self, tx, status, headers)
   end
   self.dialog:ready()
-  local before = self.dialog.remote_target
+  local before, at = self.dialog.remote_target, self.dialog.at
   local ok, why = self.dialog:refresh(req)
   if not ok then
     return tx:respond(400, { reason = why, tag = self.dialog.local_tag })
   end
   local body, e = renegotiate(self, req)
   if not body then
-    self.dialog:retarget(before)
+    self.dialog:retarget(before, at)
     return refuse(self, tx, 488, self:warning(e))
   end
   self.ua:verb(self, "re-INVITE")

@@ -38,6 +38,7 @@ end
 ---@field cseq integer
 ---@field path string       Path values, joined by ", "; "" for none (RFC 3327)
 ---@field received string   where the REGISTER came from: "udp:192.0.2.1:5060"
+---@field at? sip.Place      where it is, when the Contact does not lead there
 ---@field id integer        unique in its address-of-record; larger ones are younger
 ---@field due integer       when it expires, in milliseconds of the program's clock
 ---@field expires_in integer  in seconds, when it was read; at least 1

@@ -5,6 +5,7 @@
 --- call. What carries it is relayed; a Route that somebody made up is not.
 
 local err = require "sip.rt.err"
+local flow = require "sip.ua.flow"
 local fork_of = require "sip.ua.fork"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
@@ -114,8 +115,10 @@ local function new_fork(self, options)
   if self.recording then
     local host, port = self.tx:local_address()
     local _, _, transport = self.tx:source()
+    local at = flow.of_request(message)
     record = {
       mark = ua.stack:mark(message),
+      caller = at and ua.stack:token(message, "caller", at) or nil,
       transport = transport, host = host, port = port,
     }
   end
@@ -253,10 +256,10 @@ end
 
 -- Send without a transaction, by what the route or the Request-URI says; names are
 -- looked up first. Nobody is told whether it arrived.
-local function pass(ua, message, branch, uri, route, script)
+local function pass(ua, message, branch, uri, route, script, at)
   local changed = route ~= nil
   route = route or message:header "Route" and message:values "Route"
-  local aim = routing.aim(uri, route, changed)
+  local aim = routing.aim(uri, route, changed, at)
   if not aim or message:max_forwards() == 0 then
     return false
   end
@@ -276,6 +279,7 @@ local function pass(ua, message, branch, uri, route, script)
         host = place.host,
         port = place.port,
         server_name = place.name,
+        flow = place.flow,
       }
     end
   end, branch)
@@ -322,11 +326,12 @@ local RECORDED = { INVITE = true, UPDATE = true, SUBSCRIBE = true, NOTIFY = true
 ---@return boolean taken
 ---@private
 function M.relay(ua, tx, message)
-  local uri, route, marked = routing.read(message, ua)
+  local uri, route, marked, at = routing.read(message, ua)
   if not marked then
     return false
   end
   local req = request_of.new(ua, tx, message, uri, route)
+  req.at = at
   req.recording = RECORDED[req.method]
   if ua.watch then
     req:start(ua.watch, M.go_on)
@@ -347,7 +352,7 @@ function M.go_on(req)
     return req:respond(status, headers)
   end
   req.state, req.fork = "forwarding", fork
-  fork:start({ { uri = req.uri } }, "parallel")
+  fork:start({ { uri = req.uri, at = req.at } }, "parallel")
 end
 
 --- An ACK that is not for a call of ours: to a 2xx along our Record-Route, or to
@@ -356,10 +361,10 @@ end
 ---@param message sip.Message
 ---@private
 function M.ack(ua, message)
-  local uri, route, marked = routing.read(message, ua)
+  local uri, route, marked, at = routing.read(message, ua)
   if marked then -- one that is sent again is the same to who comes next
     local branch = ua.stack:stateless_branch(message) or "z9hG4bK" .. ua:token(20)
-    pass(ua, message, branch, uri, route)
+    pass(ua, message, branch, uri, route, nil, at)
   elseif ua.passes and not ua:is_local(uri) then
     pass(ua, message, ua.stack:stateless_branch(message), uri, route)
   end

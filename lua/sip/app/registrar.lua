@@ -25,12 +25,15 @@ local REFUSED = {} -- by what is in sip.ua.registering
 ---   authenticated register for it? May wait. Left out: the user of that name. Else 403
 ---@field any_path? boolean  Path (RFC 3327) is taken from phones too that do not say
 ---   that they support it; else 420
+---@field nat? boolean       false: requests go where a Contact says, even when it is
+---   behind a NAT; else there to where the REGISTER came from, on streams by its
+---   connection
 ---@field elsewhere? fun(req: sip.Request)  gets what is for no domain of ours; else 403
 ---@field location? sip.Location  else that of the endpoint
 
 local schema = {
   default = "count", min = "count", max = "count", contacts = "count",
-  authorize = "function", any_path = "boolean", elsewhere = "function",
+  authorize = "function", any_path = "boolean", nat = "boolean", elsewhere = "function",
   location = "table",
 }
 
@@ -41,6 +44,7 @@ local function policy_of(options)
     max = options.max or 2 * HOUR,
     contacts = options.contacts or 10,
     any_path = options.any_path or false,
+    nat = options.nat ~= false,
   }
   misuse.unless(policy.min <= HOUR, "sip.registrar: min is %d: more than an hour may "
     .. "not be asked for (RFC 3261 10.3)", policy.min)

@@ -86,7 +86,7 @@ function M:target_list(targets, verb)
     elseif type(q) ~= "number" or not (q >= 0 and q <= 1) then
       misuse.raise("%s: q of %q is no number from 0 to 1", verb, uri)
     end
-    list[i] = { uri = uri, q = q, path = given.path, place = i }
+    list[i] = { uri = uri, q = q, path = given.path, at = given.at, place = i }
   end
   table.sort(list, function(a, b)
     return a.q > b.q or a.q == b.q and a.place < b.place
@@ -112,7 +112,8 @@ function M:whereabouts(target)
   end
   local list = {}
   for i, contact in ipairs(contacts) do
-    list[i] = { uri = contact.uri, path = contact.path, to = "<" .. uri .. ">" }
+    list[i] = { uri = contact.uri, path = contact.path, at = contact.at,
+      to = "<" .. uri .. ">" }
   end
   return list
 end
@@ -150,6 +151,7 @@ function M:opening(target, options)
     call_id = self:token(20),
     tag = self:token(10),
     route = route,
+    at = contact and contact.at,
   }
   if not opening then
     return nil, err.new("unreachable", { message = why })

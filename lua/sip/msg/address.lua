@@ -15,6 +15,7 @@ local find, match = string.find, string.match
 ---@field open? boolean   the URI names no transport (RFC 3263 4.1 finds one)
 ---@field lr boolean     the URI is a loose router's (RFC 3261 19.1.1)
 ---@field secure? boolean it is on the way of a sips URI: TLS and nothing else
+---@field at? sip.Place   where that is, whatever the URI says
 
 local transports = { udp = true, tcp = true, tls = true }
 
@@ -23,6 +24,14 @@ local transports = { udp = true, tcp = true, tls = true }
 ---@return boolean
 function M.is_numeric(host)
   return core.sdp_address(host) ~= nil
+end
+
+--- Whether a host is one that no name server knows, by its name (RFC 6761 6.4): the
+--- Contact of who cannot be reached but by the connection it has opened (RFC 7118 5).
+---@param host string
+---@return boolean
+function M.is_invalid(host)
+  return find(host, "%.[iI][nN][vV][aA][lL][iI][dD]%.?$") ~= nil
 end
 
 --- An IP address as its 4 or 16 bytes; nil when it is none.

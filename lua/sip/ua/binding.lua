@@ -8,9 +8,12 @@ local M = {}
 local pack, unpack = string.pack, string.unpack
 local max = math.max
 
--- A record: how many bindings there are, then each. A missing q is 65535.
+-- A record: how many bindings there are, then each. A missing q is 65535. The way to a
+-- binding is that of its Contact, or where its REGISTER came from: 1 for before that,
+-- 2 for only that, 4 more for who has asked for it.
 local HEAD, NO_Q = "<I2", 65535
-local ITEM = "<i8i8I4I2s2s2s2s2s2"
+local ITEM = "<i8i8I4I2I4Bs2s2s2s2s2"
+local FIRST, SOLE, OUTBOUND = 1, 2, 4
 
 -- User and host of an URI that may be an address-of-record.
 local function parts(uri)
@@ -46,6 +49,21 @@ function M.aor(key)
   return address.compose { scheme = "sip", user_text = user, host = host }
 end
 
+local function way_of(at)
+  return not at and 0 or (at.sole and SOLE or FIRST) + (at.outbound and OUTBOUND or 0)
+end
+
+-- The place that a way and the source of a REGISTER make.
+local function place_of(way, flow, received)
+  if way == 0 then
+    return nil
+  end
+  local transport, host, port = received:match "^(%a+):(.*):(%d+)$"
+  host = address.bare(host)
+  return { transport = transport, host = host, port = math.tointeger(port), name = host,
+    flow = flow, sole = way & SOLE ~= 0, outbound = way & OUTBOUND ~= 0 }
+end
+
 --- The record of bindings, and when the first of them is over; nil for none.
 ---@param bindings sip.Binding[]
 ---@return string? record
@@ -57,8 +75,8 @@ function M.pack(bindings)
   end
   local items, due = { pack(HEAD, #bindings) }, first.due
   for i, b in ipairs(bindings) do
-    items[i + 1] = pack(ITEM, b.due, b.id, b.cseq, b.q or NO_Q, b.uri, b.params,
-      b.call_id, b.path, b.received)
+    items[i + 1] = pack(ITEM, b.due, b.id, b.cseq, b.q or NO_Q, b.at and b.at.flow or 0,
+      way_of(b.at), b.uri, b.params, b.call_id, b.path, b.received)
     due = math.min(due, b.due)
   end
   return table.concat(items), due
@@ -75,14 +93,14 @@ function M.unpack(record, now)
   end
   local count, at = unpack(HEAD, record)
   for _ = 1, count do
-    local due, id, cseq, q, uri, params, call_id, path, received
-    due, id, cseq, q, uri, params, call_id, path, received, at =
+    local due, id, cseq, q, flow, way, uri, params, call_id, path, received
+    due, id, cseq, q, flow, way, uri, params, call_id, path, received, at =
       unpack(ITEM, record, at)
     if due > now then
       list[#list + 1] = {
         uri = uri, params = params, q = q ~= NO_Q and q or nil, call_id = call_id,
         cseq = cseq, path = path, received = received, id = id, due = due,
-        expires_in = max((due - now) // 1000, 1),
+        expires_in = max((due - now) // 1000, 1), at = place_of(way, flow, received),
       }
     end
   end
@@ -165,6 +183,7 @@ function M.targets(bindings, secure)
         q = (b.q or 1000) / 1000,
         path = b.path ~= "" and address.split(b.path) or NONE,
         received = b.received,
+        at = b.at,
         expires_in = b.expires_in,
         call_id = b.call_id,
         params = b.params,

@@ -81,8 +81,9 @@ local function fail(self, status, res, edits)
 end
 
 -- Our own side towards a place, as a Record-Route names it.
-local function side_of(line, transport, host, port)
-  local own, own_port, why = line.stack:local_for(transport, host, port)
+local function side_of(line, place)
+  local transport, host, port = place.transport, place.host, place.port
+  local own, own_port, why = line.stack:local_for(transport, host, port, place.flow)
   if own_port == 0 then -- nobody listens for streams: we are reached by datagrams
     transport = "udp"
     own, own_port, why = line.stack:local_for(transport, host, port)
@@ -95,16 +96,18 @@ local function attempt(self)
   local fork, place = self.fork, self.places[self.at]
   local line, transport = fork.line, place.transport
   local host, port = place.host, place.port
-  local side, own, own_port, why
+  local side, own, own_port, why, token
   if fork.record then
-    side, own, own_port, why = side_of(line, transport, host, port)
+    side, own, own_port, why = side_of(line, place)
     if not own then
       return false, why
     end
+    token = place == self.aim.hop.at and line.stack:token(fork.message, "callee", place)
+      or nil
   end
   local edits = { "set", "Max-Breadth", tostring(self.breadth) }
   table.move(fork.edits, 1, #fork.edits, 4, edits)
-  routing.edit(edits, self.aim, fork.record, side, own, own_port)
+  routing.edit(edits, self.aim, fork.record, side, own, own_port, token)
   local tx, name
   tx, name, why = line.stack:forward {
     message = fork.message,
@@ -116,6 +119,7 @@ local function attempt(self)
     host = host,
     port = port,
     server_name = place.name,
+    flow = place.flow,
   }
   if not tx then
     return false, why ~= "" and why or name
@@ -144,6 +148,19 @@ local function next_place(self)
   return false
 end
 
+-- What it means that nothing could be sent: 503 (16.9). Of a connection that is the
+-- only way and is gone: 430 inside a dialog with who has asked for that way (RFC 5626
+-- 5.3.1), and before any dialog that nobody is there.
+local function unsent(self)
+  local at = self.aim.hop.at
+  if not (at and at.sole) then
+    return 503
+  elseif not self.fork.message:to_tag() then
+    return 480
+  end
+  return at.outbound and 430 or 503
+end
+
 --- Send it. What cannot be sent is a failed branch at once.
 function Branch:start()
   if self.aim or self.done then
@@ -157,7 +174,7 @@ function Branch:start()
       table.move(path, 1, #path, 1, {}))
     changed = true
   end
-  local aim = routing.aim(target.uri, route, changed)
+  local aim = routing.aim(target.uri, route, changed, target.at)
   if not aim then
     return fail(self, 416)
   end
@@ -166,7 +183,7 @@ function Branch:start()
     self.query = nil
     self.places, self.at = places, 0
     if not self.done and not next_place(self) then
-      fail(self, self.cancelled and 487 or 503)
+      fail(self, self.cancelled and 487 or unsent(self))
     end
   end)
 end
@@ -298,7 +315,7 @@ function Branch:failed(tx, name)
   if next_place(self) then
     return
   end
-  fail(self, name ~= "timeout" and 503 or self.cancelled and 487 or 408)
+  fail(self, name ~= "timeout" and unsent(self) or self.cancelled and 487 or 408)
 end
 
 --- A transaction has ended (called by the line).

@@ -6,6 +6,7 @@
 --- never formats: `ready` comes before whoever looks at where the dialog goes.
 
 local address = require "sip.msg.address"
+local flow = require "sip.ua.flow"
 
 local M = {}
 
@@ -22,6 +23,8 @@ local concat = table.concat
 ---@field route_set string[]    fixed when the dialog is created (12.1)
 ---@field request_uri string    the Request-URI that follows from the two
 ---@field hop sip.Hop           the URI that is routed by, taken apart
+---@field at? sip.Place         where the remote target is, when its URI does not lead
+---   there
 ---@field local_seq integer     0: no request has been sent yet
 ---@field remote_seq integer    -1: none has been received yet
 ---@field invite_seq? integer   of the INVITE it was made by, for its ACK
@@ -65,6 +68,8 @@ local function route(self)
   end
   if not hop then
     return nil, why
+  elseif #set == 0 then
+    hop.at = self.at
   end
   self.request_uri, self.hop = uri, hop
   self.head = concat { "From: ", self.local_address, "\r\nTo: ",
@@ -115,6 +120,7 @@ function Dialog:ready()
   self.remote_address = req:header "From"
   self.remote_target = req:contact_uri() or req:from_uri()
   self.route_set = values(req, "Record-Route")
+  self.at = flow.of_request(req)
   return route(self)
 end
 
@@ -126,12 +132,23 @@ local function reversed(list)
   return list
 end
 
+-- Where the Contact of an answer is, or of a request inside the dialog: when it is that
+-- of before, or what our request went to, where that is.
+local function place_of(self, message, uri, hop)
+  local found = address.hop(uri)
+  if hop and hop.at and found and found.host == hop.host then
+    return hop.at
+  end
+  return self.route_set[1] == nil and flow.behind(uri, message) or nil
+end
+
 --- The dialog that an answer to our request makes (12.1.2). Everything is in the
 --- answer, so that a 2xx can be acknowledged after all else is forgotten.
 ---@param res sip.Message
+---@param hop? sip.Hop  that our request went to
 ---@return sip.Dialog? dialog
 ---@return string? why
-function M.uac(res)
+function M.uac(res, hop)
   local number = res:cseq()
   local self = setmetatable({
     state = res:status() >= 200 and "confirmed" or "early",
@@ -146,6 +163,7 @@ function M.uac(res)
     remote_seq = -1,
     invite_seq = number,
   }, dialog_mt)
+  self.at = place_of(self, res, self.remote_target, hop)
   local ok, why = route(self)
   if not ok then
     return nil, why
@@ -156,12 +174,14 @@ end
 --- A 2xx has come for an early dialog: its route set counts and may be another
 --- (13.2.2.4).
 ---@param res sip.Message
+---@param hop? sip.Hop  that our request went to
 ---@return true? ok
 ---@return string? why
-function Dialog:confirm(res)
+function Dialog:confirm(res, hop)
   self.state = "confirmed"
   self.route_set = reversed(values(res, "Record-Route"))
   self.remote_target = res:contact_uri() or self.remote_target
+  self.at = place_of(self, res, self.remote_target, hop)
   self.invite_seq = res:cseq()
   return route(self)
 end
@@ -205,18 +225,19 @@ end
 
 --- Send further requests to another target; the route set stays.
 ---@param target string
+---@param at? sip.Place  where that is
 ---@return true? ok
 ---@return string? why  and nothing has changed
-function Dialog:retarget(target)
+function Dialog:retarget(target, at)
   self:ready()
-  local before = self.remote_target
-  if target == before then
+  local before, was_at = self.remote_target, self.at
+  if target == before and at == was_at then
     return true
   end
-  self.remote_target = target
+  self.remote_target, self.at = target, at
   local ok, why = route(self)
   if not ok then
-    self.remote_target = before
+    self.remote_target, self.at = before, was_at
     route(self)
   end
   return ok, why
@@ -229,7 +250,14 @@ end
 ---@return string? why
 function Dialog:refresh(message)
   self:ready()
-  return self:retarget(message:contact_uri() or self.remote_target)
+  local uri = message:contact_uri()
+  if not uri then
+    return true
+  elseif self.route_set[1] then
+    return self:retarget(uri)
+  end
+  return self:retarget(uri, message:is_request() and flow.of_request(message)
+    or place_of(self, message, uri, self.hop))
 end
 
 --- Whether this final answer to a request inside the dialog ends it (12.2.1.2).

@@ -137,6 +137,7 @@ local function attempt(self)
     host = host,
     port = port,
     server_name = place.name,
+    flow = place.flow,
   }
   if not tx then
     return false, why ~= "" and why or name

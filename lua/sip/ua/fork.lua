@@ -48,6 +48,7 @@ end
 ---@field uri string
 ---@field q? number         0 to 1; 1
 ---@field path? string[]    Route values on the way to it (RFC 3327)
+---@field at? sip.Place      where it is, when its URI does not lead there
 
 ---@param fields sip.ForkFields  becomes the fork: do not use it again
 ---@return sip.Fork

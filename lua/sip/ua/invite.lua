@@ -107,7 +107,7 @@ end
 function Invite:provisional(res)
   local dialog = find(self, res)
   if not dialog and res:to_tag() then
-    dialog = dialog_of.uac(res)
+    dialog = dialog_of.uac(res, self.exchange.source.hop)
     if dialog then
       keep(self, dialog)
     end
@@ -142,6 +142,7 @@ function M.acknowledge(line, dialog, credentials, number, body)
         host = place.host,
         port = place.port,
         server_name = place.name,
+        flow = place.flow,
       }
     end
   end)
@@ -185,9 +186,9 @@ function Invite:success(res)
   end
   local made = dialog
   if dialog then
-    made = dialog:confirm(res)
+    made = dialog:confirm(res, self.exchange.source.hop)
   else
-    dialog = dialog_of.uac(res)
+    dialog = dialog_of.uac(res, self.exchange.source.hop)
     if dialog then
       keep(self, dialog)
       made = true

@@ -32,15 +32,19 @@ end
 ---@field call_id string
 ---@field tag string       the From tag
 ---@field route? string[]  pre-loaded Route values (8.1.2)
+---@field at? sip.Place    where the target is, when its URI does not lead there
 
 -- Request-URI and Route lines for a target, with the route set that was loaded
 -- before (8.1.2): as 12.2.1.1 does it.
-local function aim(self, uri)
+local function aim(self, uri, at)
   local set, lines = self.route, ""
   uri = address.request_uri(uri)
   local hop, why
   if not set or #set == 0 then
     hop, why = address.hop(uri)
+    if hop then
+      hop.at = at
+    end
   else
     local first = address.parse(set[1])
     if not first then
@@ -78,7 +82,7 @@ function M.new(fields)
       fields.to or "<" .. fields.uri .. ">", "\r\nCall-ID: ", fields.call_id,
       "\r\n" },
   }, opening_mt)
-  local ok, why = aim(self, fields.uri)
+  local ok, why = aim(self, fields.uri, fields.at)
   if not ok then
     return nil, why
   end

@@ -3,6 +3,7 @@
 --- bindings come of it, or a status and what the answer is to say.
 
 local address = require "sip.msg.address"
+local flow = require "sip.ua.flow"
 
 local M = {}
 
@@ -17,12 +18,14 @@ local BYTES = 4096           -- of all that is kept of one binding
 ---@field max integer
 ---@field contacts integer  of one address-of-record
 ---@field any_path boolean  Path is taken from those who do not say they support it
+---@field nat boolean       who is behind a NAT is found where the REGISTER came from
 
 ---@class sip.RegisterChange
 ---@field uri string
 ---@field params string
 ---@field q? integer
 ---@field seconds integer  0: to be removed
+---@field at? sip.Place    where it is, when the URI does not lead there
 
 ---@class sip.Registering
 ---@field all boolean       Contact: *
@@ -118,6 +121,19 @@ local function secure(message, paths)
   return true
 end
 
+-- RFC 5626 6: a phone that names its flow wants to be reached by that.
+local function is_outbound(params, message)
+  return params ~= nil and params["reg-id"] ~= nil and params["+sip.instance"] ~= nil
+    and message:has_token("Supported", "outbound")
+end
+
+-- Where a Contact is. A host that nobody can look up leaves no choice.
+local function place_of(addr, uri, message, policy)
+  if policy.nat or address.is_invalid(uri.host or "") then
+    return flow.registered(addr.uri, message, is_outbound(addr.params, message))
+  end
+end
+
 local function read_contact(value, message, paths, policy)
   local addr = address.parse(value)
   local uri = addr and address.uri(addr.uri)
@@ -135,7 +151,8 @@ local function read_contact(value, message, paths, policy)
   if not seconds then
     return nil, status, spec
   end
-  return { uri = addr.uri, params = tail(value), q = q, seconds = seconds }
+  return { uri = addr.uri, params = tail(value), q = q, seconds = seconds,
+    at = place_of(addr, uri, message, policy) }
 end
 
 local NO_PATH = { "Unsupported", "path" }
@@ -259,6 +276,7 @@ local function put(list, change, reading, now)
     call_id = reading.call_id, cseq = reading.cseq, path = reading.path,
     received = reading.received, due = now + change.seconds * 1000,
     expires_in = change.seconds, id = old and old.id or fresh_id(list, now),
+    at = change.at,
   }
   reading.mine[new] = true -- the same Contact twice: the later counts
   list[i or #list + 1] = new

@@ -7,6 +7,7 @@
 --- 4.1): many a Contact that came over TCP does not say so. A name server that does not
 --- answer is taken for one that knows of no such record.
 
+local address = require "sip.msg.address"
 local names_of = require "sip.ua.names"
 local srv = require "sip.ua.srv"
 
@@ -24,6 +25,9 @@ local families = { "AAAA", "A" }
 ---@field host string    an IP address
 ---@field port integer
 ---@field name string    the host that was asked for: what a certificate has to name
+---@field flow? integer  the connection that it must be, or for UDP our socket
+---@field sole? boolean  there is no other way to whom it leads
+---@field outbound? boolean  who is there wants it so (RFC 5626)
 
 ---@class sip.Server
 ---@field transport "udp"|"tcp"|"tls"
@@ -110,12 +114,12 @@ end
 
 -- What we have no socket or no route for is left out.
 local function add_places(self, places, server, addresses)
-  for _, address in ipairs(addresses or {}) do
+  for _, ip in ipairs(addresses or {}) do
     if #places < PLACES
-      and self.line.stack:local_for(server.transport, address, server.port) then
+      and self.line.stack:local_for(server.transport, ip, server.port) then
       places[#places + 1] = {
         transport = server.transport,
-        host = address,
+        host = ip,
         port = server.port,
         name = self.hop.host,
       }
@@ -289,6 +293,13 @@ local function numeric(line, hop)
   }
 end
 
+-- The place that a hop is bound to, and after it those that its URI leads to.
+local function bound_first(at, done)
+  return function(places)
+    done(table.move(places, 1, #places, 2, { at }))
+  end
+end
+
 --- Find the places of a hop. `done` is called once: at once when all is known, and then
 --- nothing is returned.
 ---@param line sip.Line
@@ -298,7 +309,17 @@ end
 ---   is sent without a transaction goes where its repetitions go (4.3)
 ---@return sip.Query?
 function M.start(line, hop, done, stable)
-  if hop.numeric then
+  if hop.at then
+    if hop.at.sole then
+      done { hop.at }
+      return nil
+    end
+    done = bound_first(hop.at, done)
+  end
+  if address.is_invalid(hop.host) then -- RFC 7118 5: never looked up
+    done {}
+    return nil
+  elseif hop.numeric then
     done { numeric(line, hop) }
     return nil
   end

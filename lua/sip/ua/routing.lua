@@ -66,13 +66,15 @@ end
 ---@return string uri        the Request-URI after 16.4
 ---@return string[]? route   the Route values that are left, when some were taken away
 ---@return boolean marked    it came along a Record-Route of ours
+---@return sip.Place? at     which knows where the other side is
 function M.read(message, line)
-  local uri, marked = message:uri(), false
+  local uri, marked, at = message:uri(), false, nil
   local route = message:header "Route" and message:values "Route"
   local taken = false
   local mark = find(uri, ";mark=", 1, true) and mark_of(uri)
   if mark and line.stack:is_marked(message, mark) then
     marked = true -- by a strict router, which wrote our Record-Route there
+    at = line.stack:token_way(message, uri)
     local last = route and route[1] and uri_of(route[#route])
     if last then
       uri, taken = last, true
@@ -93,9 +95,10 @@ function M.read(message, line)
     end
     before = value
     marked = marked or by_mark
+    at = at or by_mark and line.stack:token_way(message, value) or nil
     first, taken = first + 1, true
   end
-  return uri, taken and move(route, first, #route, 1, {}) or nil, marked
+  return uri, taken and move(route, first, #route, 1, {}) or nil, marked, at
 end
 
 ---@class sip.Aim
@@ -107,15 +110,17 @@ end
 ---@param target string
 ---@param route? string[]  the values that the copy has
 ---@param changed boolean  they are not those of the message
+---@param at? sip.Place    where the target is, when its URI does not lead there
 ---@return sip.Aim? aim
 ---@return string? why
-function M.aim(target, route, changed)
+function M.aim(target, route, changed, at)
   target = address.request_uri(target)
   if not route or not route[1] then
     local hop, why = address.hop(target)
     if not hop then
       return nil, why
     end
+    hop.at = at
     return { uri = target, hop = hop, route = changed and {} or nil }
   end
   local scheme = match(target, "^(%a[%w+.-]*):")
@@ -146,18 +151,17 @@ end
 ---@field port integer
 
 -- Our Record-Route for an interface.
-local function record_route(transport, host, port, mark, secure)
+local function record_route(transport, host, port, params, secure)
   if secure and transport == "tls" then -- 16.6 step 4
-    return "<sips:" .. address.bracket(host) .. ":" .. port .. ";lr;mark=" .. mark
-      .. ">"
+    return "<sips:" .. address.bracket(host) .. ":" .. port .. params .. ">"
   end
   return "<sip:" .. address.bracket(host) .. ":" .. port
-    .. (transport == "udp" and "" or ";transport=" .. transport)
-    .. ";lr;mark=" .. mark .. ">"
+    .. (transport == "udp" and "" or ";transport=" .. transport) .. params .. ">"
 end
 
 ---@class sip.RecordRoute: sip.Interface  what the request came by
 ---@field mark string
+---@field caller? string  the token of the way to who has sent the request
 
 --- The edits that a copy wants beside the script's: Record-Route, both sides where
 --- they differ (RFC 5658), and Route.
@@ -167,17 +171,20 @@ end
 ---@param transport? string  what the copy leaves by, and its own address there
 ---@param host? string
 ---@param port? integer
-function M.edit(edits, aim, record, transport, host, port)
+---@param callee? string    the token of the way that the copy goes
+function M.edit(edits, aim, record, transport, host, port, callee)
   local n = #edits
   if record then
     edits[n + 1], edits[n + 2] = "first", "Record-Route"
-    local secure = aim.hop.secure
-    edits[n + 3] = record_route(record.transport, record.host, record.port, record.mark,
-      secure)
+    local secure, params = aim.hop.secure, ";lr;mark=" .. record.mark
+    local tokens = (record.caller and ";caller=" .. record.caller or "")
+      .. (callee and ";callee=" .. callee or "")
+    edits[n + 3] = record_route(record.transport, record.host, record.port,
+      params .. tokens, secure)
     n = n + 3
     if record.host ~= host or record.port ~= port or record.transport ~= transport then
       edits[n + 1], edits[n + 2] = "first", "Record-Route"
-      edits[n + 3] = record_route(transport, host, port, record.mark, secure)
+      edits[n + 3] = record_route(transport, host, port, params, secure)
       n = n + 3
     end
   end
