@@ -338,7 +338,7 @@ end
 
 --- More targets, from a 3xx (16.7 step 4): as many as may be tried, and none twice.
 ---@param targets sip.Target[]
----@return table<integer, true>? gone  the places of those that are, or have been, tried;
+---@return table<integer, true>? gone  the places of those that are tried, or have been;
 ---   nil: none is
 ---@private
 function Fork:add(targets)
