@@ -531,6 +531,45 @@ sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str byte
 	return sip_stack_put(stack, &path, bytes, tx->serial);
 }
 
+/* The tag of all responses from here on. */
+static sip_err take_tag(struct sip_stack *stack, struct sip_tx *tx, sip_str given)
+{
+	struct sip_buf *tag;
+
+	if (given.len == 0 || sip_str_eq(given, sip_buf_str(tx->tag)))
+		return SIP_OK;
+	if (tx->final)
+		return SIP_EINVAL;
+	tag = sip_buf_new(stack->alloc, given.p, given.len);
+	if (!tag)
+		return SIP_ENOMEM;
+	sip_buf_unref(tx->tag);
+	tx->tag = tag;
+	return SIP_OK;
+}
+
+static sip_err write_answer(struct sip_stack *stack, struct sip_tx *tx,
+                            const struct sip_response_spec *spec, struct sip_out *out,
+                            const char **why)
+{
+	sip_err err = take_tag(stack, tx, spec->to_tag);
+
+	*why = err == SIP_EINVAL ? "another 2xx has the tag of the first"
+	                         : "out of memory";
+	if (err != SIP_OK)
+		return err;
+	sip_out_init(out, stack->scratch, sizeof stack->scratch);
+	if (tx->request)
+		sip_tx_write_response(tx, spec, out);
+	else
+		err = sip_tx_write_another(tx, spec, out);
+	if (err != SIP_OK)
+		return err;
+	err = sip_out_end(out);
+	*why = out->why ? out->why : "the message is too large";
+	return err;
+}
+
 sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
                           const struct sip_response_spec *spec, bool until_ack,
                           const char **why)
@@ -540,24 +579,11 @@ sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
 	sip_err err;
 
 	*why = "the transaction has had its final response";
-	if (!tx->request)
+	if (!tx->request && (!sip_tx_is_accepted(tx) || spec->status / 100 != 2))
 		return SIP_ESTATE;
-	if (spec->to_tag.len > 0 && !sip_str_eq(spec->to_tag, sip_buf_str(tx->tag))) {
-		struct sip_buf *tag =
-			sip_buf_new(stack->alloc, spec->to_tag.p, spec->to_tag.len);
-		*why = "out of memory";
-		if (!tag)
-			return SIP_ENOMEM;
-		sip_buf_unref(tx->tag);
-		tx->tag = tag;
-	}
-	sip_out_init(&out, stack->scratch, sizeof stack->scratch);
-	sip_tx_write_response(tx, spec, &out);
-	err = sip_out_end(&out);
-	if (err != SIP_OK) {
-		*why = out.why ? out.why : "the message is too large";
+	err = write_answer(stack, tx, spec, &out, why);
+	if (err != SIP_OK)
 		return err;
-	}
 	bytes = sip_buf_new(stack->alloc, stack->scratch, out.len);
 	*why = "out of memory";
 	if (!bytes)

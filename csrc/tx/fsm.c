@@ -193,6 +193,9 @@ static void act(struct sip_tx *tx, enum sip_tx_action action, struct sip_msg *ms
 	case RESPOND:
 		keep_and_send(tx, bytes);
 		break;
+	case RESPOND_ONCE:
+		put(tx, sip_buf_str(bytes));
+		break;
 	case SEND_100:
 		send_100(tx);
 		break;
@@ -217,6 +220,7 @@ static void act(struct sip_tx *tx, enum sip_tx_action action, struct sip_msg *ms
 		break;
 	case STOP_RESEND:
 		sip_timer_stop(&tx->layer->timers, &tx->resend);
+		tx->interval_ms = 0;
 		break;
 #define SIP_X(letter, slot)                                                            \
 	case ARM_##letter:                                                             \

@@ -31,6 +31,7 @@
 #define SIP_TX_ACTION_MAP(X) \
 	X(SEND)         /* the request again, or the last response */ \
 	X(RESPOND)      /* the response at hand: keep it and send it */ \
+	X(RESPOND_ONCE) /* send it, and keep what there was to be sent again */ \
 	X(SEND_100)     /* make a 100 and respond with it */ \
 	X(SEND_ACK)     /* the ACK to the 300-699 at hand (17.1.1.3) */ \
 	X(PASS)         /* the message at hand goes up */ \

@@ -3,7 +3,8 @@
  * RFC 3261 17.2.1 and its figure 7, as replaced by RFC 6026 8.5 and 8.7 (the
  * Accepted state and timer L; an ACK there goes up) and 8.8 (a failed send is
  * reported and changes nothing).  Timer R repeats a 2xx on behalf of the user until
- * its ACK has come (13.3.1.4), on streams too.
+ * its ACK has come (13.3.1.4), on streams too.  Another 2xx goes out beside it, or is
+ * repeated in its place; timer L is that of the first.
  */
 #include "tx/fsm.h"
 
@@ -19,7 +20,8 @@ const struct sip_fsm sip_ist = { "ist", {
 		[EV_SEND_FAILED]    = { ST_PROCEEDING, { FAIL_SEND } },
 	},
 	[ST_ACCEPTED] = { /* repeated INVITEs are absorbed */
-		[EV_TU_2XX]         = { ST_ACCEPTED,   { RESPOND } },
+		[EV_TU_2XX]         = { ST_ACCEPTED,   { RESPOND_ONCE } },
+		[EV_TU_2XX_REPEAT]  = { ST_ACCEPTED,   { STOP_RESEND, ARM_R, RESPOND } },
 		[EV_ACK]            = { ST_ACCEPTED,   { PASS } },
 		[EV_ACKED]          = { ST_ACCEPTED,   { STOP_RESEND } },
 		[EV_TIMER_R]        = { ST_ACCEPTED,   { SEND, ARM_R } },

@@ -372,6 +372,26 @@ void sip_tx_write_response(struct sip_tx *tx, const struct sip_response_spec *gi
 	sip_write_response(out, tx->request, &spec);
 }
 
+bool sip_tx_is_accepted(const struct sip_tx *tx)
+{
+	return tx->state == ST_ACCEPTED;
+}
+
+sip_err sip_tx_write_another(struct sip_tx *tx, const struct sip_response_spec *spec,
+                             struct sip_out *out)
+{
+	const struct sip_limits limits = SIP_LIMITS_OWN;
+	struct sip_refusal refusal;
+	struct sip_msg *first;
+	const sip_err err = sip_msg_parse(tx->alloc, &limits, sip_buf_str(tx->sent),
+	                                  false, &first, &refusal);
+
+	if (err == SIP_OK)
+		sip_write_response(out, first, spec);
+	sip_msg_unref(first);
+	return err == SIP_OK || err == SIP_ENOMEM ? err : SIP_EINVAL;
+}
+
 static enum sip_tx_event answer_event(unsigned status, bool until_ack)
 {
 	if (status < 200)
@@ -397,13 +417,14 @@ sip_err sip_tx_respond(struct sip_tx *tx, unsigned status, struct sip_buf *bytes
 	    !sip_transport_info(tx->path.transport)->reliable)
 		return SIP_OK;
 	tx->last_status = (uint16_t)status;
+	until_ack = until_ack && tx->kind == SIP_IST && status / 100 == 2;
 	if (status >= 200) {
 		tx->final = true;
-		tx->until_ack = until_ack && tx->kind == SIP_IST && status < 300;
+		tx->until_ack = tx->until_ack || until_ack;
 		sip_msg_unref(tx->request);
 		tx->request = NULL;
 	}
-	sip_fsm_step(tx, answer_event(status, tx->until_ack), NULL, bytes);
+	sip_fsm_step(tx, answer_event(status, until_ack), NULL, bytes);
 	return SIP_OK;
 }
 

@@ -156,7 +156,17 @@ void sip_tx_send_failed(struct sip_tx *tx, const char *why);
 void sip_tx_write_response(struct sip_tx *tx, const struct sip_response_spec *spec,
                            struct sip_out *out);
 
-/* Answer.  `until_ack`: repeat this 2xx until sip_tx_acked or timer L (13.3.1.4).
+/* The same for another 2xx to an INVITE that has had one (RFC 6026 7.1): the request is
+ * gone, what a response copies stands in the one that was sent, and so does its tag.
+ * SIP_EINVAL: what was sent cannot be read; SIP_ENOMEM. */
+sip_err sip_tx_write_another(struct sip_tx *tx, const struct sip_response_spec *spec,
+                             struct sip_out *out);
+
+/* Whether the user may send 2xx after its final. */
+bool sip_tx_is_accepted(const struct sip_tx *tx);
+
+/* Answer.  `until_ack`: repeat this 2xx until sip_tx_acked or timer L (13.3.1.4), in
+ * the place of one that is being repeated.
  * Keeps `bytes`.  SIP_ESTATE after a final, but for another 2xx to an INVITE;
  * SIP_EINVAL for what RFC 4320 4.1 and 4.2 forbid to non-INVITE requests. */
 sip_err sip_tx_respond(struct sip_tx *tx, unsigned status, struct sip_buf *bytes,

@@ -213,7 +213,9 @@ local ServerTx = {}
 ---@field until_ack? boolean  repeat this 2xx until acked() or 64*T1 (13.3.1.4)
 ---@field record_route? boolean copy Record-Route (12.1.1)
 
---- Answer the request.
+--- Answer the request. After a 2xx to an INVITE more of them may follow (RFC 6026
+--- 7.1), made like the first and with its tag: each goes out once, beside one that is
+--- repeated, or with `until_ack` is repeated in its place.
 ---@param status integer 100 to 699
 ---@param spec? sip.ResponseSpec
 ---@return true? ok
