@@ -85,6 +85,15 @@ describe("an INVITE client transaction", function()
     assert.equal("", ack:body())
   end)
 
+  -- @rfc 3261 17.1.1.3 MUST C-51
+  it("sends its ACK where the INVITE went, whoever answered", function()
+    local invite = start()
+    rig:say(response(invite, 486), 5999)
+    assert.same({ "0.000 response 486" }, rig:told())
+    assert.same({ "0.000 ACK" }, rig:heard())
+    assert.same({}, rig.sockets[5999]:take())
+  end)
+
   -- @rfc 3261 17.1.1.2 MUST C-52
   it("answers a repeated failure itself until timer D", function()
     local invite = start()
