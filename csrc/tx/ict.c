@@ -9,6 +9,7 @@
 const struct sip_fsm sip_ict = { "ict", {
 	[ST_CALLING] = {
 		[EV_START]       = { ST_CALLING,    { ARM_A, ARM_B, SEND } },
+		[EV_RESTART]     = { ST_CALLING,    { ARM_A, SEND } },
 		[EV_TIMER_A]     = { ST_CALLING,    { SEND, ARM_A } },
 		[EV_1XX]         = { ST_PROCEEDING, { STOP, PASS } },
 		[EV_2XX]         = { ST_ACCEPTED,   { STOP, ARM_M, PASS } },

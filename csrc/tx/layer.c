@@ -155,7 +155,7 @@ void sip_tx_restart(struct sip_tx *tx, const struct sip_client_spec *spec)
 	sip_buf_unref(old);
 	tx->path = spec->path;
 	tx->via_at = (uint16_t)spec->via_at;
-	sip_fsm_step(tx, EV_START, NULL, NULL);
+	sip_fsm_step(tx, EV_RESTART, NULL, NULL);
 }
 
 /* Is the same request under way on another branch (8.2.2.2)?  Identity is 128 bits

@@ -8,6 +8,7 @@
 const struct sip_fsm sip_nict = { "nict", {
 	[ST_TRYING] = {
 		[EV_START]       = { ST_TRYING,     { ARM_E, ARM_F, SEND } },
+		[EV_RESTART]     = { ST_TRYING,     { ARM_E, SEND } },
 		[EV_TIMER_E]     = { ST_TRYING,     { SEND, ARM_E } },
 		[EV_1XX]         = { ST_PROCEEDING, { PASS } },
 		[EV_2XX]         = { ST_COMPLETED,  { STOP, ARM_K, PASS } },

@@ -125,7 +125,8 @@ struct sip_client_spec {
 };
 sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_client_spec *spec,
                       struct sip_tx **tx);
-/* The same transaction by other bytes on another path, before any response. */
+/* The same transaction by other bytes on another path, before any response; its time
+ * goes on. */
 void sip_tx_restart(struct sip_tx *tx, const struct sip_client_spec *spec);
 /* A new server transaction for a request that matched none.  Gives a reference;
  * sip_tx_start reports the request. */

@@ -2,6 +2,7 @@
 -- C-36, C-37. Virtual time, exact to the millisecond.
 
 local rig_of = require "spec.support.rig"
+local simulated = require "spec.support.simulated"
 
 local request, response = rig_of.request, rig_of.response
 
@@ -67,6 +68,23 @@ describe("a large request", function()
     assert.same({ "0.000 closed tcp", "4.000 response 200" }, rig:told())
     rig:run(40)
   end)
+
+  -- @rfc 3261 17.1.2.2 MUST C-54
+  simulated(it, "a host that is down")("has its 64*T1 once, whatever it goes by",
+    function()
+      rig = rig_of.new { stream = true }
+      rig.far:set_down(true)
+      rig:request { method = "MESSAGE", body = ("x"):rep(1300) }
+      rig:request { method = "INVITE", number = 2, body = ("x"):rep(1300) }
+      rig:run(20) -- when the connection is given up
+      rig.far:set_down(false)
+      rig:run(40)
+      assert.same({ "20.500 MESSAGE", "20.500 INVITE", "21.500 MESSAGE",
+        "21.500 INVITE", "23.500 MESSAGE", "23.500 INVITE", "27.500 MESSAGE",
+        "27.500 INVITE", "31.500 MESSAGE" }, rig:heard())
+      assert.same({ "20.000 closed tcp", "32.000 failed timeout", "32.000 ended",
+        "32.000 failed timeout", "32.000 ended" }, rig:told())
+    end)
 
   -- @rfc 3261 18.1.1 SHOULD C-21
   it("goes by UDP at once where nobody listens to streams", function()
