@@ -209,20 +209,31 @@ static void op_unlisten(struct sip_wire *w, uint32_t id)
 struct step {
 	struct sim_task task;
 	void (*then)(struct item *item, struct step *step);
-	uint32_t id; /* of the item it is about; it may be gone by then */
+	uint32_t id;  /* of the item it is about; it may be gone by then */
+	bool crosses; /* the network: it does not reach a host that is down */
 	sip_err err;
 	char why[WHY_MAX];
 	size_t len;
 	char bytes[];
 };
 
+static void miss(struct item *item, const struct step *step);
+
 static void run_step(struct sim_task *task)
 {
 	struct step *step = (struct step *)(void *)task;
 	struct item *item = item_find(task->world, step->id);
 
-	if (item && !item->wire->host->down)
+	if (item && step->crosses && item->wire->host->down)
+		miss(item, step);
+	else if (item)
 		step->then(item, step);
+}
+
+static void cross(struct step *step)
+{
+	if (step)
+		step->crosses = true;
 }
 
 static struct step *later(struct item *item, uint64_t delay_us, size_t len,
@@ -288,17 +299,27 @@ static void then_bytes(struct item *item, struct step *step)
 		emit(item, &event);
 }
 
+/* Is one of the two hosts down? */
+static bool cut_off(const struct item *item)
+{
+	const struct sim_host *host = item->wire->host,
+			      *far = sim_host_at(host->world, &item->path.remote);
+
+	return host->down || !far || far->down;
+}
+
 /* Retransmission in the network below: each lost segment costs its repair time, and
  * a dead link costs the connection. */
 static bool stream_delay(struct item *item, uint64_t *delay_us)
 {
 	struct sim_world *world = item->wire->host->world;
+	const bool dead = cut_off(item);
 	uint64_t delay, sum = 0;
 	bool again;
 
 	for (int i = 0; i < REPAIRS_MAX; i++) {
-		if (sim_link_draw(world, &item->path.local, &item->path.remote, &delay,
-		                  &again)) {
+		if (!dead && sim_link_draw(world, &item->path.local, &item->path.remote,
+		                           &delay, &again)) {
 			*delay_us = sum + delay;
 			return true;
 		}
@@ -308,15 +329,33 @@ static bool stream_delay(struct item *item, uint64_t *delay_us)
 	return false;
 }
 
-static void end_later(struct item *item, uint64_t delay_us, sip_err err,
-                      const char *what)
+static struct step *end_later(struct item *item, uint64_t delay_us, sip_err err,
+                              const char *what)
 {
 	struct step *step = later(item, delay_us, 0, then_closed);
 
 	if (!step)
-		return;
+		return NULL;
 	step->err = err;
 	set_why(step->why, what, &item->path.remote, "");
+	return step;
+}
+
+/* What does not reach its host costs the connection: who has sent it gives up after a
+ * while, and here nobody knows, until something is sent.  A connection that was yet to
+ * be opened is given up here. */
+static void miss(struct item *item, const struct step *step)
+{
+	struct item *peer = item_find(item->wire->host->world, item->peer);
+
+	item->peer = 0;
+	if (!item->open)
+		end_later(item, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
+	if (!peer)
+		return;
+	peer->peer = 0;
+	if (step->then == then_bytes)
+		end_later(peer, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
 }
 
 static struct item *conn_new(struct sim_wire *wire, enum sip_transport transport,
@@ -374,6 +413,7 @@ static bool open_later(struct item *item, uint64_t delay_us,
 	const bool told = item->transport == SIP_TLS && names.len > 0;
 	struct step *step = later(item, delay_us, names.len + 1, then_opened);
 
+	cross(step);
 	if (step && told) {
 		memcpy(step->bytes, names.p, names.len);
 		step->bytes[names.len] = '\n';
@@ -402,11 +442,12 @@ static void then_arrive(struct item *item, struct step *step)
 		return;
 	}
 	if (!listener) {
-		end_later(item, back, SIP_EWIRE, "connection refused by ");
+		cross(end_later(item, back, SIP_EWIRE, "connection refused by "));
 		return;
 	}
 	if (mismatch(item, listener, server_name)) {
-		end_later(item, back, SIP_EWIRE, mismatch(item, listener, server_name));
+		cross(end_later(item, back, SIP_EWIRE,
+		                mismatch(item, listener, server_name)));
 		return;
 	}
 	far = conn_new(listener->wire, item->transport, &item->path.remote,
@@ -496,13 +537,16 @@ static sip_err send_stream(struct item *item, sip_str bytes)
 
 	if (!item->open)
 		return keep_unsent(item, bytes);
-	if (!peer)
+	if (!peer) {
+		end_later(item, 0, SIP_EWIRE, "connection reset by ");
 		return SIP_EWIRE;
+	}
 	if (!stream_delay(item, &delay)) {
 		end_later(item, delay, SIP_EWIRE, "timed out: ");
 		return SIP_OK;
 	}
 	step = later(peer, delay, bytes.len, then_bytes);
+	cross(step);
 	if (!step)
 		return SIP_ENOMEM;
 	step->len = bytes.len;
@@ -540,7 +584,7 @@ static void op_close(struct sip_wire *w, uint32_t id)
 	peer = item_find(world, item->peer);
 	if (peer && stream_delay(item, &delay)) {
 		peer->peer = 0;
-		end_later(peer, delay, SIP_OK, "closed by ");
+		cross(end_later(peer, delay, SIP_OK, "closed by "));
 	}
 	end_later(item, 0, SIP_OK, "closed to ");
 }
@@ -631,7 +675,9 @@ void sim_wire_free(struct sip_wire *w)
 
 		if (peer) { /* a process that ends resets its connections */
 			peer->peer = 0;
-			end_later(peer, 0, SIP_EWIRE, "connection reset by ");
+			if (!cut_off(item))
+				cross(end_later(peer, 0, SIP_EWIRE,
+				                "connection reset by "));
 		}
 		item_free(item);
 	}

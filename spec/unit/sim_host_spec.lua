@@ -76,6 +76,95 @@ describe("a simulated world that holds datagrams", function()
   end)
 end)
 
+describe("a stream of a simulated host that goes down", function()
+  local world, near_host, near, far_host, far
+
+  before_each(function()
+    world = core.world { seed = 1 }
+    world:link { delay = 0.1 }
+    near_host, far_host = world:host "192.0.2.1", world:host "192.0.2.2"
+    near = near_host:raw { transport = "tcp", host = "192.0.2.1" }
+    far = far_host:raw { transport = "tcp", host = "192.0.2.2" }
+  end)
+
+  after_each(function()
+    world:close()
+  end)
+
+  local function run(till)
+    while world:step(till) do end
+  end
+
+  -- What a socket was told, as "0.200 opened".
+  local function told(raw)
+    local list, last = {}, nil
+    for i, event in ipairs(raw:take()) do
+      list[i] = ("%.3f %s %s"):format(event.at, event.what, event.bytes or event.why)
+      last = event
+    end
+    return list, last and last.id
+  end
+
+  local function connect()
+    local id = near:connect("192.0.2.2", 5060)
+    run(1)
+    assert.same({ "0.200 opened " }, (told(near)))
+    local _, far_id = told(far)
+    return id, far_id
+  end
+
+  it("is given up by who sends to it, and reset when it sends itself", function()
+    local id, far_id = connect()
+    far_host:set_down(true)
+    assert.is_true(near:write(id, "lost"))
+    run(100)
+    assert.same({ "52.000 closed timed out: 192.0.2.2:5060" }, (told(near)))
+    far_host:set_down(false)
+    assert.is_nil(far:write(far_id, "late"))
+    run(101)
+    local list = told(far)
+    assert.same(1, #list)
+    assert.truthy(list[1]:find "^100.000 closed connection reset by 192.0.2.1:")
+    assert.equal(1, near_host:sockets())
+    assert.equal(1, far_host:sockets())
+  end)
+
+  it("is given up when what is under way does not reach it", function()
+    local id = connect()
+    assert.is_true(near:write(id, "lost"))
+    run(1.05)
+    far_host:set_down(true)
+    run(100)
+    assert.same({ "21.100 closed timed out: 192.0.2.2:5060" }, (told(near)))
+    assert.same({}, (told(far)))
+  end)
+
+  it("is closed at once on its own side, and the other does not hear of it", function()
+    local id, far_id = connect()
+    near_host:set_down(true)
+    near:shut(id)
+    run(10)
+    assert.same({ "1.000 closed closed to 192.0.2.2:5060" }, (told(near)))
+    assert.same({}, (told(far)))
+    assert.is_nil(far:write(far_id, "who is there"))
+    run(11)
+    assert.equal(1, #told(far))
+    assert.equal(1, far_host:sockets())
+  end)
+
+  it("is not opened when the answer does not reach it", function()
+    near:connect("192.0.2.2", 5060)
+    run(0.15)
+    near_host:set_down(true)
+    run(100)
+    assert.same({ "20.200 closed timed out: 192.0.2.2:5060" }, (told(near)))
+    near:connect("192.0.2.2", 5999)
+    run(200)
+    assert.same({ "120.000 closed timed out: 192.0.2.2:5999" }, (told(near)))
+    assert.equal(1, near_host:sockets())
+  end)
+end)
+
 describe("the fingerprint of a simulated host", function()
   it("is the same for the same state, and another for every other", function()
     local function host_of(seconds)
