@@ -20,7 +20,8 @@ set_packages()
 	debian:valgrind) set_packages debian test; echo valgrind ;;
 	debian:fuzz) set_packages debian build; echo clang llvm libclang-rt-dev ;;
 	debian:bench) set_packages debian test; echo valgrind libosip2-dev kamailio \
-		kamailio-lua-modules libsofia-sip-ua-dev sip-tester ;;
+		kamailio-lua-modules kamailio-tls-modules \
+		kamailio-websocket-modules libsofia-sip-ua-dev sip-tester openssl ;;
 	alpine:build) echo build-base pkgconf lua5.4 lua5.4-dev libuv-dev openssl-dev \
 		c-ares-dev ;;
 	alpine:rock) set_packages alpine build; echo luarocks5.4 ;;

@@ -38,7 +38,11 @@ function M.answerer(scenario, port)
     .. "-max_recv_loops 200"):format(FILES, scenario, port, port + 1)
 end
 
-local function start_server(load, pids)
+--- Start the server, and what runs beside it.
+---@param load { name: string, server: string, beside?: string[] }
+---@param pids integer[]  they are added here
+---@return integer pid  of the server
+function M.start_server(load, pids)
   local log = ("%s/%s.log"):format(OUT, load.name)
   for i, command in ipairs(load.beside or {}) do
     pids[#pids + 1] = process.start(command, 1, ("%s/beside%d.log"):format(OUT, i))
@@ -77,7 +81,11 @@ local function next_row(stats, caller, count)
   return process.sipp_row(stats)
 end
 
-local function guarded(body, load)
+--- Run it with a list of processes, which are stopped afterwards whatever happens.
+---@param body fun(load: table, pids: integer[]): any
+---@param load table
+---@return any
+function M.guarded(body, load)
   local pids = {}
   local ok, result = xpcall(body, function(e)
     return type(e) == "string" and debug.traceback(e) or e
@@ -105,7 +113,7 @@ end
 
 local function answered(load, pids)
   local stats, count = ("%s/%s.csv"):format(OUT, load.name), load.rate * load.seconds
-  local server = start_server(load, pids)
+  local server = M.start_server(load, pids)
   local caller = start_caller(load, pids, stats, count)
   local samples, lines, row = {}, 0
   repeat
@@ -142,7 +150,7 @@ end
 ---@param load sip.bench.Load
 ---@return { cpu: number, calls: integer, repeats: integer }
 function M.answered(load)
-  return guarded(answered, load)
+  return M.guarded(answered, load)
 end
 
 -- Wait until a caller has made its calls.
@@ -155,7 +163,7 @@ end
 
 local function held(load, pids)
   local stats, count = ("%s/%s.csv"):format(OUT, load.name), load.count
-  local server = start_server(load, pids)
+  local server = M.start_server(load, pids)
   local before = process.memory(server)
   all_made(load, stats, start_caller(load, pids, stats, count))
   process.sleep(1.5)
@@ -169,7 +177,7 @@ end
 ---@param load sip.bench.Load
 ---@return number
 function M.held(load)
-  return guarded(held, load)
+  return M.guarded(held, load)
 end
 
 -- Longer than any transaction is remembered (RFC 3261 17.2.2, timer J).
@@ -177,7 +185,7 @@ local SETTLED = 34
 
 local function left(load, pids)
   local stats, count = ("%s/%s.csv"):format(OUT, load.name), load.count
-  local server = start_server(load, pids)
+  local server = M.start_server(load, pids)
   local memory = {}
   for i, user in ipairs { "first", "second" } do
     local caller = start_caller(load, pids, stats, count, user)
@@ -198,7 +206,7 @@ end
 ---@param load sip.bench.Load
 ---@return number
 function M.left(load)
-  return guarded(left, load)
+  return M.guarded(left, load)
 end
 
 return M

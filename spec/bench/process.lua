@@ -23,12 +23,13 @@ function M.sleep(seconds)
   os.execute(("sleep %.3f"):format(seconds))
 end
 
---- Start a program, pinned to a processor when there are several. What it says goes
---- to a file.
+--- Start a program, pinned to a processor when there are several, with as many files
+--- as it may have. What it says goes to a file.
 ---@return integer pid
 function M.start(command, cpu, log)
   local pin = processors > 1 and ("taskset -c %d "):format(cpu) or ""
-  local line = ("%s%s >%s 2>&1 </dev/null & echo $!"):format(pin, command, log)
+  local line = ("ulimit -n $(ulimit -Hn); %s%s >%s 2>&1 </dev/null & echo $!"):format(
+    pin, command, log)
   return math.tointeger(tonumber(output(line)))
 end
 

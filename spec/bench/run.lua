@@ -1,12 +1,14 @@
 -- make bench: what luasip costs, beside others, in one run. Prints tables and writes
--- build/bench.json. RATE, SECONDS and HOLD set the load, PROXY_RATE and REGISTER_RATE
--- that of the servers, BINDINGS how many are counted; QUICK=1 takes a sample.
+-- build/bench.json. RATE, SECONDS and HOLD set the load, PROXY_RATE, REGISTER_RATE and
+-- OPTIONS_RATE that of the servers, STREAMS_RATE, IDLE and HANDSHAKES that of streams,
+-- BINDINGS how many are counted; QUICK=1 takes a sample.
 
 package.path = "./?.lua;" .. package.path
 
 local calls = require "spec.bench.calls"
 local messages = require "spec.bench.messages"
 local servers = require "spec.bench.servers"
+local streams = require "spec.bench.streams"
 
 local function number(name, default)
   return math.tointeger(tonumber(os.getenv(name))) or default
@@ -105,6 +107,9 @@ for _, digest in ipairs { false, true } do
     "kamailio")
 end
 
+add("options", "CPU-s/1000", same_load("OPTIONS", { "luasip", "kamailio" },
+  number("OPTIONS_RATE", quick and 5000 or 40000), servers.answered), "kamailio")
+
 local bindings = number("BINDINGS", quick and 10000 or 100000)
 local bound, ringing = {}, {}
 out:write(("\n%d calls by a proxy held, %d phones registered\n"):format(held, bindings))
@@ -116,6 +121,33 @@ for _, name in ipairs { "luasip", "kamailio" } do
 end
 add("proxied_call_bytes", "bytes", ringing, "kamailio")
 add("binding_bytes", "bytes", bound, "kamailio")
+
+local PEERS = { "luasip", "kamailio" }
+local stream_rate = number("STREAMS_RATE", quick and 2000 or 8000)
+local idle = number("IDLE", quick and 2000 or 10000)
+local hands = number("HANDSHAKES", quick and 1000 or 10000)
+out:write(("\nOPTIONS on 1000 connections at %d/s; %d connections idle\n"):format(
+  stream_rate, idle))
+for _, transport in ipairs { "tcp", "tls" } do
+  local cost, bytes = {}, {}
+  for _, name in ipairs(PEERS) do
+    cost[name] = streams.messages(name, transport, 1000, stream_rate, quick and 3 or 10)
+    bytes[name] = streams.idle(name, transport, idle)
+    out:write(("%-10s %s: %.4f CPU-s per 1000, %.0f bytes per idle connection\n")
+      :format(name, transport, cost[name], bytes[name]))
+  end
+  add(transport .. "_messages", "CPU-s/1000", cost, "kamailio")
+  add(("idle_%s_bytes"):format(transport), "bytes", bytes, "kamailio")
+end
+local full = {}
+for _, name in ipairs(PEERS) do
+  local again, resumed
+  full[name] = streams.handshakes(name, hands)
+  again, resumed = streams.handshakes(name, hands, true)
+  out:write(("%-10s %.0f full TLS handshakes in a CPU-s; %.0f when %d of %d resume\n")
+    :format(name, full[name], again, resumed, hands))
+end
+add("tls_handshakes", "a CPU-s (more: better)", full, "kamailio")
 
 write_json("build/bench.json", rows)
 out:write(("\n%-18s %-18s %10s %10s %7s\n")

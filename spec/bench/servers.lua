@@ -25,6 +25,11 @@ local proxies = {
     "-A 'SCRIPT=\"'$PWD'/spec/bench/kamailio/proxy.lua\"'"),
 }
 
+local answerers = {
+  luasip = load.luasip("options", LISTEN),
+  kamailio = kamailio("options", ""),
+}
+
 local registrars = {
   luasip = load.luasip("registrar", LISTEN),
   kamailio = kamailio("registrar", ""),
@@ -40,6 +45,13 @@ function M.proxied(name, rate, seconds, window)
   return load.answered { name = "proxy_" .. name, server = proxies[name], port = PORT,
     beside = { load.answerer("uas_routed", PEER) }, scenario = "uac_routed",
     rate = rate, seconds = seconds, window = window }
+end
+
+--- CPU-seconds per 1000 OPTIONS that are answered with 200.
+function M.answered(name, rate, seconds, window)
+  return load.answered { name = "options_" .. name, server = answerers[name],
+    port = PORT, scenario = "uac_options", rate = rate, seconds = seconds,
+    window = window }
 end
 
 --- Bytes of a proxy per call that rings.
