@@ -157,6 +157,8 @@ static void host_report(struct sip_tx_host *host, struct sip_tx *tx,
 
 	if (report == SIP_TX_TERMINATED)
 		sip_stack_forget(stack, tx);
+	if (stack->ending)
+		return;
 	if (tx->coupled)
 		sip_stack_relay_report(stack, tx, report, msg);
 	if (tx->coupled || tx->internal || (tx->upstream && report != SIP_TX_PASS))
@@ -224,6 +226,7 @@ void sip_stack_free(struct sip_stack *stack)
 
 	while (sip_stack_next_event(stack, &event))
 		sip_event_fini(&event);
+	stack->ending = true; /* nobody is told any more */
 	sip_tx_layer_fini(&stack->layer);
 	sip_flow_free_all(stack);
 	for (unsigned i = 0; i < stack->listener_count; i++)

@@ -55,7 +55,7 @@ struct sip_stack {
 	unsigned listener_count;
 	struct sip_hash_key tag_key; /* To tags of answers without a transaction */
 	struct sip_hash_key seal_keys[2];
-	bool relay;
+	bool relay, ending;
 	char advertise[256];
 	struct sip_stack_stats stats;
 	char scratch[SIP_STACK_SCRATCH];

@@ -46,7 +46,6 @@ void sip_tx_layer_fini(struct sip_tx_layer *layer)
 {
 	struct sip_tx *tx;
 
-	layer->host = NULL;
 	while ((tx = tx_of(sip_map_any(&layer->clients))))
 		sip_tx_terminate(tx);
 	while ((tx = tx_of(sip_map_any(&layer->servers))))
@@ -458,8 +457,7 @@ void sip_tx_terminate(struct sip_tx *tx)
 	if (tx->merge_check)
 		sip_map_remove(&layer->merges, &tx->by_merge);
 	layer->count--;
-	if (layer->host)
-		layer->host->report(layer->host, tx, SIP_TX_TERMINATED, NULL);
+	layer->host->report(layer->host, tx, SIP_TX_TERMINATED, NULL);
 	sip_tx_unref(tx);
 }
 

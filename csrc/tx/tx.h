@@ -106,7 +106,7 @@ struct sip_tx_layer {
 void sip_tx_layer_init(struct sip_tx_layer *layer, struct sip_alloc *alloc,
                        struct sip_random *random, const struct sip_timing *timing,
                        struct sip_tx_host *host);
-/* Terminates every transaction without a report. */
+/* Terminates every transaction: that is the one report of it. */
 void sip_tx_layer_fini(struct sip_tx_layer *layer);
 uint64_t sip_tx_layer_deadline(const struct sip_tx_layer *layer);
 /* All that the transactions will do is a function of this and of what comes: a hash,

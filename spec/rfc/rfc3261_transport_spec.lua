@@ -1,6 +1,7 @@
 -- The transport layer: RFC 3261 18, RFC 5626 4.4.1. C-20 to C-22, C-26, C-30 to C-32,
 -- C-36, C-37. Virtual time, exact to the millisecond.
 
+local heap = require("sip.test").heap
 local rig_of = require "spec.support.rig"
 local simulated = require "spec.support.simulated"
 
@@ -94,6 +95,27 @@ describe("a large request", function()
     local got = rig:take()
     assert.equal("UDP", got[1].message:via(1).transport)
     rig:say(response(got[1].message, 200))
+  end)
+end)
+
+describe("a large request whose stack is closed", function()
+  local function used()
+    collectgarbage()
+    collectgarbage()
+    return { heap.used() }
+  end
+
+  -- What it was to be sent by later goes with it.
+  it("leaves nothing behind (C-21)", function()
+    local before = used()
+    do
+      local rig = rig_of.new { stream = true, delay = 0.1 }
+      rig:request { method = "MESSAGE", body = ("x"):rep(1300) }
+      rig:run(0.1) -- its connection is being opened
+      rig.stack:close()
+      rig.world:close()
+    end
+    assert.same(before, used())
   end)
 end)
 
