@@ -1,8 +1,9 @@
 /* A stack in a simulated world, driven by a script of bytes: packets made from a
  * dictionary and spoilt, raw bytes, time, answers, requests of its own, requests and
- * responses passed on with and without transactions, and memory that fails once.  No
- * order of these may crash it; and when the script is over, everything
- * that it started is over 200 virtual seconds later, and nothing is left. */
+ * responses passed on with and without transactions, hosts that go down, and memory
+ * that fails once.  No order of these may crash it; and when the script is over,
+ * everything that it started is over 200 virtual seconds later, and nothing is left; or
+ * all of it ends in the middle, and nothing is left either. */
 #include "stack/stack.h"
 #include "sim/world.h"
 
@@ -12,7 +13,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { TX_MAX = 32, HEARD_MAX = 8, CONNS = 4, BYTES_MAX = 2048, OPS_MAX = 200 };
+enum { TX_MAX = 32, HEARD_MAX = 8, CONNS = 4, BYTES_MAX = 4096, OPS_MAX = 200 };
+enum { TLS_PORT = 5061 };
 
 struct heard {
 	struct sip_path path;
@@ -32,7 +34,7 @@ struct fuzz {
 	struct sip_alloc heap;
 	struct sip_failing_alloc failing;
 	struct sim_world *world;
-	struct sim_host *near_host;
+	struct sim_host *near_host, *far_host;
 	unsigned lookups;
 	struct sip_wire_sink near_sink, far_sink;
 	struct sip_wire *near, *far;
@@ -42,7 +44,7 @@ struct fuzz {
 	struct sip_tx *txs[TX_MAX];
 	struct pair pairs[TX_MAX];
 	unsigned tx_count, pair_count, heard_at;
-	bool settling, relays;
+	bool settling, relays, abrupt;
 	struct heard heard[HEARD_MAX];
 };
 
@@ -113,7 +115,11 @@ static void answer(struct sip_stack *stack, struct sip_tx *tx, uint16_t status,
 static void on_request(struct fuzz *f, struct sip_tx *tx)
 {
 	const bool late = tx->serial % 5 == 0 || f->tx_count == TX_MAX || f->settling;
+	char mark[SIP_SEAL_LEN];
 
+	sip_stack_mark(f->stack, tx->request, mark);
+	must(!sip_msg_from(tx->request) ||
+	     sip_stack_is_marked(f->stack, tx->request, sip_str_of(mark, sizeof mark)));
 	for (unsigned tries = 0; late && tries < 2 && !tx->final; tries++)
 		answer(f->stack, tx, 404, false); /* memory fails but once */
 	if (!late)
@@ -136,10 +142,23 @@ static struct sip_forward_spec forward_spec(unsigned how)
 		                          .edit_count = (how & 7) % 5 };
 }
 
+/* Where the far host listens; over TLS it is wanted by a name, or by none. */
+static struct sip_target target_of(const struct fuzz *f, unsigned how)
+{
+	struct sip_target target = { .transport = how & 128 ? SIP_TCP : SIP_UDP,
+		                     .remote = f->far_at };
+
+	if (how & 64) {
+		target.transport = SIP_TLS;
+		target.remote.port = TLS_PORT;
+		target.server_name = how & 128 ? SIP_STR("far.example") : SIP_STR("");
+	}
+	return target;
+}
+
 static void forward(struct fuzz *f, struct sip_tx *tx, unsigned how)
 {
-	const struct sip_target target = { .transport = how & 128 ? SIP_TCP : SIP_UDP,
-		                           .remote = f->far_at };
+	const struct sip_target target = target_of(f, how);
 	const struct sip_forward_spec spec = forward_spec(how);
 	struct sip_tx *client;
 	const char *why = NULL;
@@ -156,10 +175,18 @@ static void forward(struct fuzz *f, struct sip_tx *tx, unsigned how)
 	sip_tx_unref(client);
 }
 
+/* The user is done with what it has forwarded. */
+static void hand_over(struct fuzz *f, struct sip_tx *client)
+{
+	for (unsigned i = 0; i < f->pair_count; i++) {
+		if (f->pairs[i].client == client->serial)
+			(void)sip_stack_hand_over(client, f->pairs[i].server);
+	}
+}
+
 static void pass(struct fuzz *f, struct sip_msg *msg, unsigned how)
 {
-	const struct sip_target target = { .transport = how & 128 ? SIP_TCP : SIP_UDP,
-		                           .remote = f->far_at };
+	const struct sip_target target = target_of(f, how);
 	const struct sip_forward_spec spec = forward_spec(how);
 	char branch[SIP_STATELESS_BRANCH_LEN], again[SIP_STATELESS_BRANCH_LEN];
 	const char *why = NULL;
@@ -234,16 +261,19 @@ static void run(struct fuzz *f, uint64_t until_us)
 static const char *const methods[] = { "INVITE",  "ACK",     "CANCEL",  "BYE",
 	                               "OPTIONS", "MESSAGE", "UNKNOWN", "invite" };
 
+enum { ROUTE_MAX = 128 };
+
 /* A Route that we have made, as one who is in the dialog has it. */
-static const char *own_route(struct fuzz *f, unsigned c, char route[64])
+static const char *own_route(struct fuzz *f, unsigned c, char route[ROUTE_MAX])
 {
 	char text[32], mark[SIP_SEAL_LEN];
 	const int len =
 		snprintf(text, sizeof text, "c%u\n%u", (c >> 3) & 1, (c >> 2) & 1);
 
 	sip_stack_seal(f->stack, sip_str_of(text, (size_t)len), mark);
-	snprintf(route, 64, "Route: <sip:192.0.2.2;lr;mark=%.*s>%s\r\n",
-	         (int)sizeof mark, mark, c & 1 ? ",<sip:192.0.2.1;lr>" : "");
+	snprintf(route, ROUTE_MAX, "Route: <sip:192.0.2.2;lr;mark=%.*s>%s%s\r\n",
+	         (int)sizeof mark, mark, c & 1 ? ",<sip:192.0.2.1;lr>" : "",
+	         c & 64 ? ",<sip:192.0.2.7;lr>" : "");
 	return route;
 }
 
@@ -256,20 +286,20 @@ static size_t make_request(struct fuzz *f, char *out, bool stream)
 	static const char *const cookies[] = { "z9hG4bK", "z9hG4bK", "", "z9hG4bK-a-" };
 	const unsigned a = take(f), b = take(f), c = take(f);
 	const char *const method = methods[a & 7];
-	char route[64];
+	char route[ROUTE_MAX];
 	const int len = snprintf(
 		out, BYTES_MAX,
 		"%s sip:x@%s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s%u\r\n"
 		"From: <sip:y@192.0.2.1>;tag=%u\r\nTo: <sip:x@192.0.2.2>%s\r\n"
-		"Call-ID: c%u\r\nCSeq: %u %s\r\n%s%sMax-Forwards: 70\r\n"
+		"Call-ID: c%u\r\nCSeq: %u %s\r\n%s%sMax-Forwards: 70\r\nX-Pad: %*s\r\n"
 		"Content-Length: %u\r\n\r\n%.*s",
 		method, b & 128 ? "192.0.2.1;transport=udp" : "192.0.2.2",
 		stream ? "TCP" : "UDP", hosts[b % 6], cookies[(b >> 3) & 3],
 		(b >> 5) & 3, (c >> 2) & 1, c & 2 ? ";tag=z" : "", (c >> 3) & 1,
 		(c >> 4) & 3, c & 128 ? methods[(a >> 4) & 7] : method,
 		c & 64 ? "Timestamp: 4.2\r\nRecord-Route: <sip:p;lr>\r\n" : "",
-		b & 128 ? own_route(f, c, route) : "", (a >> 3) & 1 ? 4 : 0,
-		(int)((a >> 3) & 1 ? 4 : 0), "body");
+		b & 128 ? own_route(f, c, route) : "", a >= 0xe0 ? 2500 : 1, "x",
+		(a >> 3) & 1 ? 4 : 0, (int)((a >> 3) & 1 ? 4 : 0), "body");
 
 	return (size_t)len;
 }
@@ -335,6 +365,14 @@ static void op_packet(struct fuzz *f, unsigned op)
 		len = spoil(f, bytes, len);
 	if (stream)
 		path = (struct sip_path){ .transport = SIP_TCP, .id = f->conns[conn] };
+	if (stream && path.id && how & 16) /* a ping, and the rest in two pieces */
+		(void)f->far->ops->send(f->far, &path, SIP_STR("\r\n\r\n"), 0);
+	if (stream && path.id && how & 32) {
+		(void)f->far->ops->send(f->far, &path, sip_str_of(bytes, len / 2), 0);
+		run(f, sim_world_now_us(f->world) + 1000);
+		memmove(bytes, bytes + len / 2, len - len / 2);
+		len -= len / 2;
+	}
 	if (!stream || path.id)
 		(void)f->far->ops->send(f->far, &path, sip_str_of(bytes, len), 0);
 }
@@ -342,13 +380,16 @@ static void op_packet(struct fuzz *f, unsigned op)
 static void op_conn(struct fuzz *f)
 {
 	const unsigned how = take(f), conn = how % CONNS;
+	struct sip_addr to = f->near_at;
 
+	if (how & 8)
+		to.port = TLS_PORT;
 	if (how & 4) {
 		f->far->ops->close(f->far, f->conns[conn]);
 		f->conns[conn] = 0;
 	} else {
-		(void)f->far->ops->open(f->far, SIP_TCP, &f->far_at, &f->near_at,
-		                        SIP_STR(""), &f->conns[conn]);
+		(void)f->far->ops->open(f->far, how & 8 ? SIP_TLS : SIP_TCP, &f->far_at,
+		                        &to, SIP_STR(""), &f->conns[conn]);
 	}
 }
 
@@ -376,8 +417,7 @@ static void op_request(struct fuzz *f)
 		                               .field_count = 4,
 		                               .body = how & 8 ? sip_str_of(body, 1300)
 		                                               : SIP_STR("") };
-	struct sip_target target = { .transport = how & 2 ? SIP_TCP : SIP_UDP,
-		                     .remote = f->far_at };
+	struct sip_target target = target_of(f, (how & 2 ? 128 : 0) | (how & 64));
 	struct sip_sent sent = { 0 };
 	struct sip_tx *tx = NULL;
 	const char *why = NULL;
@@ -408,7 +448,9 @@ static void op_tx(struct fuzz *f)
 
 	if (!tx || tx->ended)
 		return;
-	if (sip_tx_is_client(tx))
+	if (sip_tx_is_client(tx) && how & 1)
+		hand_over(f, tx);
+	else if (sip_tx_is_client(tx))
 		(void)sip_stack_cancel(f->stack, tx); /* or refused */
 	else if (how & 32 && tx->request && how & 16)
 		forward(f, tx, how);
@@ -429,6 +471,26 @@ static void op_time(struct fuzz *f)
 	run(f, sim_world_now_us(f->world) + steps_ms[take(f) % 12] * UINT64_C(1000));
 }
 
+/* What only asks. */
+static void look(struct fuzz *f)
+{
+	const struct sip_target target = target_of(f, 0);
+	struct sip_path path = { .transport = SIP_TLS };
+	char host[SIP_STACK_HOST_MAX];
+	size_t len;
+	uint16_t port;
+
+	must(sip_stack_local(f->stack, &target, host, &len, &port) == SIP_OK);
+	must(len > 0 && port == f->near_at.port);
+	must(sip_stack_is_own(f->stack, &f->near_at));
+	must(!sip_stack_is_own(f->stack, &f->far_at));
+	for (path.id = 1; path.id < 100; path.id++) {
+		const sip_str names = sip_stack_peer_names(f->stack, &path);
+
+		must(names.len == 0 || names.p[names.len - 1] == '\n');
+	}
+}
+
 static void op_world(struct fuzz *f)
 {
 	const unsigned how = take(f);
@@ -439,6 +501,9 @@ static void op_world(struct fuzz *f)
 		                       .reorder_us = 300000 };
 
 	must(sim_world_link(f->world, &link) == SIP_OK);
+	sim_host_set_down(f->far_host, (how & 0xc0) == 0x40);
+	sim_host_set_down(f->near_host, (how & 0xc0) == 0x80);
+	look(f);
 	if (how & 32 && sip_stack_lookup(f->stack, SIP_STR("phone.example"),
 	                                 SIP_RECORD_A, 7) == SIP_OK)
 		f->lookups++;
@@ -446,12 +511,11 @@ static void op_world(struct fuzz *f)
 
 /* ---- life ---- */
 
-static bool start(struct fuzz *f)
+/* Two hosts, of which the far one has a socket, and takes connections. */
+static void make_world(struct fuzz *f, unsigned first)
 {
 	const struct sip_limits limits = SIP_LIMITS_DEFAULT;
-	struct sip_stack_opts opts = { .timing = SIP_TIMING_DEFAULT };
-	struct sim_host *far_host;
-	const unsigned first = take(f);
+	struct sip_addr secure;
 	const char *why;
 	uint32_t listener;
 
@@ -463,29 +527,59 @@ static bool start(struct fuzz *f)
 	must(sip_addr_parse(SIP_STR("192.0.2.1"), &f->far_at));
 	must(sim_world_new(&f->heap, first, &f->world) == SIP_OK);
 	must(sim_host_new(f->world, &f->near_at, &f->near_host) == SIP_OK);
-	must(sim_host_new(f->world, &f->far_at, &far_host) == SIP_OK);
+	must(sim_host_new(f->world, &f->far_at, &f->far_host) == SIP_OK);
 	must(sim_wire_new(f->near_host, &limits, &f->near_sink, &f->near) == SIP_OK);
-	must(sim_wire_new(far_host, &limits, &f->far_sink, &f->far) == SIP_OK);
+	must(sim_wire_new(f->far_host, &limits, &f->far_sink, &f->far) == SIP_OK);
 	must(sim_world_name(f->world, SIP_STR("phone.example"), &f->far_at) == SIP_OK);
 	f->near_at.port = f->far_at.port = 5060;
 	must(f->far->ops->listen(f->far, SIP_UDP, &f->far_at, &f->far_socket, &why) ==
 	     SIP_OK);
 	must(f->far->ops->listen(f->far, SIP_TCP, &f->far_at, &listener, &why) ==
 	     SIP_OK);
+	secure = f->far_at;
+	secure.port = TLS_PORT;
+	must(f->far->ops->listen(f->far, SIP_TLS, &secure, &listener, &why) == SIP_OK);
+	if (first & 64)
+		must(sim_host_set_certificate(f->far_host,
+		                              SIP_STR("far.example\na\n")) == SIP_OK);
+}
+
+/* The near one listens at its address, or at any. */
+static void listen_all(struct fuzz *f, bool anywhere)
+{
+	struct sip_addr at = f->near_at;
+	const char *why;
+
+	if (anywhere)
+		must(sip_addr_parse(SIP_STR("0.0.0.0"), &at));
+	at.port = f->near_at.port;
+	must(sip_stack_listen(f->stack, SIP_UDP, &at, &why) == SIP_OK);
+	must(sip_stack_listen(f->stack, SIP_TCP, &at, &why) == SIP_OK);
+	at.port = TLS_PORT;
+	must(sip_stack_listen(f->stack, SIP_TLS, &at, &why) == SIP_OK);
+}
+
+static bool start(struct fuzz *f)
+{
+	struct sip_stack_opts opts = { .timing = SIP_TIMING_DEFAULT,
+		                       .limits = SIP_LIMITS_DEFAULT };
+	const unsigned first = take(f);
+
+	f->abrupt = first & 128;
+	make_world(f, first);
 	opts.alloc = &f->failing.alloc;
 	opts.wire = f->near;
 	opts.random = sim_host_random(f->near_host);
-	opts.limits = limits;
 	opts.limits.stream_idle_ms = 60000;
 	opts.limits.transactions = first & 1 ? 6 : 1000;
 	opts.limits.connections = 4;
 	opts.watched = first & 2;
 	opts.relay = f->relays = first & 8;
+	opts.advertise = first & 32 ? SIP_STR("gate.example") : SIP_STR("");
 	if (sip_stack_new(&opts, 0, &f->stack) != SIP_OK)
 		return false;
 	sip_stack_relaying(f->stack, first & 16);
-	must(sip_stack_listen(f->stack, SIP_UDP, &f->near_at, &why) == SIP_OK);
-	must(sip_stack_listen(f->stack, SIP_TCP, &f->near_at, &why) == SIP_OK);
+	listen_all(f, first & 64);
 	f->failing.fail_at = first & 4 ? 1 + take(f) : 0;
 	f->failing.calls = 0;
 	f->failing.sticky = 0;
@@ -499,6 +593,8 @@ static void settle(struct fuzz *f)
 
 	f->failing.fail_at = 0;
 	f->settling = true;
+	sim_host_set_down(f->near_host, false);
+	sim_host_set_down(f->far_host, false);
 	for (unsigned i = 0; i < f->tx_count; i++) {
 		struct sip_tx *tx = f->txs[i];
 
@@ -514,7 +610,7 @@ static void settle(struct fuzz *f)
 	must(stats.transactions == 0);
 	must(stats.timers == 0);
 	must(stats.connections == 0);
-	must(sim_host_sockets(f->near_host) == 2); /* those that listen */
+	must(sim_host_sockets(f->near_host) == 3); /* those that listen */
 	must(f->lookups == 0);
 	must(stats.events == 0);
 	must(sip_stack_deadline(f->stack) == SIP_NEVER);
@@ -545,7 +641,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			op_world(f);
 		run(f, sim_world_now_us(f->world));
 	}
-	settle(f);
+	if (!f->abrupt)
+		settle(f);
 	while (f->tx_count)
 		forget(f, 0);
 	while (f->pair_count)
