@@ -150,6 +150,8 @@ function M.new(runtime, options)
     drain = settings.limits.drain,
     names_max = settings.limits.names,
     advertise = settings.advertise,
+    sips = settings.sips,
+    secure = settings.secure,
     domain = settings.domains[1],
     domains = set_of(settings.domains),
     peers = settings.peers,

@@ -5,6 +5,7 @@ local call_of = require "sip.app.call"
 local dialog_of = require "sip.ua.dialog"
 local err = require "sip.rt.err"
 local inspect = require "sip.ua.inspect"
+local sips = require "sip.ua.sips"
 
 local M = {}
 
@@ -71,8 +72,24 @@ local outside = {
   end,
 }
 
--- What is wrong with a request that we are to answer ourselves (8.2); true when it has
--- been refused for it.
+-- RFC 5630 5.1.2: whether we are who such a URI asks for.
+local function refuse_scheme(ua, tx, req, method)
+  local _, _, transport = tx:source()
+  local code, reason = sips.refusal(req, method, ua.sips,
+    ua.secure or transport ~= nil and sips.is_secure(transport))
+  if code then
+    tx:respond(480, {
+      headers = sips.warning(code, (tx:local_address()) or "luasip"),
+    })
+    return 480
+  elseif reason then
+    tx:respond(400, { reason = reason })
+    return 400
+  end
+end
+
+-- What is wrong with a request that we are to answer ourselves (8.2); its status when
+-- it has been refused for it.
 local function refused(ua, tx, req, method)
   local status, headers = inspect.request(req, method, is_ours(ua),
     ua.capabilities[2])
@@ -81,8 +98,9 @@ local function refused(ua, tx, req, method)
   end
   if status then
     tx:respond(status, headers and { headers = headers })
+    return status
   end
-  return status
+  return refuse_scheme(ua, tx, req, method)
 end
 
 --- An INVITE that a handler takes as a call.

@@ -210,16 +210,17 @@ local function key_of(aor, verb)
 end
 
 --- Where a request to this URI is to go, in q order: a list for `req:forward`, empty
---- when nobody has registered there.
+--- when nobody has registered there. Whoever has registered by sip is in it for a sips
+--- URI too, though nothing that is to be secure is forwarded there (RFC 5630 5.3).
 ---@param uri string
 ---@return sip.Located[]
 function Location:lookup(uri)
-  local key, _, _, parsed = key_of(uri, "lookup")
+  local key = key_of(uri, "lookup")
   if not key then
     return {}
   end
   local list = binding.unpack(self.store:get(key), now_ms(self))
-  return binding.targets(list, parsed.scheme == "sips")
+  return binding.targets(list)
 end
 
 --- All bindings of an address-of-record, oldest first.

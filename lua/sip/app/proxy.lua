@@ -4,6 +4,7 @@
 --- A Record-Route of ours has a mark that only we can make and that is bound to the
 --- call. What carries it is relayed; a Route that somebody made up is not.
 
+local address = require "sip.msg.address"
 local err = require "sip.rt.err"
 local flow = require "sip.ua.flow"
 local fork_of = require "sip.ua.fork"
@@ -126,6 +127,7 @@ local function new_fork(self, options)
     line = ua,
     tx = self.tx,
     message = message,
+    secure = address.is_sips(self.uri),
     method = self.method,
     max_forwards = (message:max_forwards() or MAX_FORWARDS + 1) - 1,
     breadth = breadth_of(message),

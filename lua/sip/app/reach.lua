@@ -3,6 +3,7 @@
 
 local address = require "sip.msg.address"
 local inspect = require "sip.ua.inspect"
+local sips = require "sip.ua.sips"
 
 local M = {}
 
@@ -45,7 +46,7 @@ function M:contact_of(transport, host, port)
   if not contact then
     if transport == "sips" then -- its transport is understood (RFC 5630 3.1.4)
       contact = ("<sips:%s%s>"):format(bracket(host), port > 0 and ":" .. port or "")
-    else
+    else -- against RFC 5630 5.1.1: who is not told of TLS here would come by UDP
       contact = ("<sip:%s:%d%s>"):format(bracket(host), port,
         transport == "udp" and "" or ";transport=" .. transport)
     end
@@ -65,8 +66,12 @@ function M:face(tx, req)
   if not host then -- the transaction is over, and so is the answer
     host, port = "0.0.0.0", 5060
   end
-  local _, _, transport = tx:source()
-  if transport == "tls" and inspect.wants_sips(req) then
+  local peer, peer_port, transport = tx:source()
+  if (self.secure or sips.is_secure(transport)) and inspect.wants_sips(req) then
+    if not sips.is_secure(transport) then -- it came by another way than we are named
+      local own, own_port = self.stack:local_for("tls", peer, peer_port)
+      host, port = own or host, own and own_port or port
+    end
     transport = "sips"
   end
   local by_host = self.faces[host]

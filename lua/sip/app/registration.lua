@@ -111,11 +111,11 @@ local function send(self, contact, lines)
 end
 
 -- Where we are reached: as the script says, or at our address towards there.
-local function own_uri(self, transport, host, port, secure)
+local function own_uri(self, transport, host, port)
   if self.fixed then
     return self.fixed
   end
-  local contact, why = self.ua:contact(transport, host, port, secure)
+  local contact, why = self.ua:contact(transport, host, port, self.secure)
   if not contact then
     return nil, why
   end
@@ -125,8 +125,8 @@ end
 
 local function ask(self)
   disarm(self, "timer")
-  send(self, function(transport, host, port, secure)
-    local uri, why = own_uri(self, transport, host, port, secure)
+  send(self, function(transport, host, port)
+    local uri, why = own_uri(self, transport, host, port)
     return uri and self.binding:contact(uri), why
   end, self.binding:lines())
 end
@@ -339,6 +339,7 @@ function M.start(ua, options)
     registrar = who.registrar,
     user = who.user,
     fixed = who.contact,
+    secure = who.secure,
     headers = who.headers,
     auth = ua:auth(who.credentials, "register"),
     state = "registering",
@@ -354,9 +355,9 @@ function M.start(ua, options)
     return nil, err.new("ended", { message = "the endpoint is closed" })
   end
   local source, e = ua:opening(self.registrar, {
-    from = who.aor,
+    from = who.identity,
     display = who.display,
-    to = address.write(who.aor, who.display),
+    to = address.write(who.identity, who.display),
     via = options.via,
   })
   if not source then

@@ -3,6 +3,7 @@
 local address = require "sip.msg.address"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
+local sips = require "sip.ua.sips"
 
 local M = {}
 
@@ -61,8 +62,10 @@ end
 
 ---@class sip.Registrant      who registers, and where
 ---@field aor string
+---@field identity string      the same as From and To have it
 ---@field display? string
 ---@field registrar string     a URI
+---@field secure boolean       we are to be reached by a sips URI
 ---@field user string          of our Contact, with its @; empty when the AOR has none
 ---@field contact? string      a URI
 ---@field expires integer
@@ -81,12 +84,19 @@ function M.read(ua, options)
   misuse.unless(not options.q or options.q >= 0 and options.q <= 1,
     "register: q is a number from 0 to 1")
   local aor, parsed, display = uri_of(ua, options.aor, "aor")
+  local registrar = registrar_of(ua, options, aor, parsed)
+  local contact = options.contact and uri_of(ua, options.contact, "contact")
+  local secure = address.is_sips(contact or registrar)
+  misuse.unless(not secure or address.is_sips(registrar), "register: the contact %q "
+    .. "wants a sips registrar (RFC 5630 5.2), not %q", contact, registrar)
   return options, {
     aor = aor,
+    identity = sips.of_scheme(aor, secure), -- RFC 5630 5.1.1.1
     display = display,
-    registrar = registrar_of(ua, options, aor, parsed),
+    registrar = registrar,
+    secure = secure,
     user = parsed.user and parsed.user .. "@" or "",
-    contact = options.contact and uri_of(ua, options.contact, "contact"),
+    contact = contact,
     expires = options.expires or EXPIRES,
     headers = option.headers(options.headers, "register"),
     credentials = credentials_of(options, parsed),

@@ -3,6 +3,7 @@
 local address = require "sip.msg.address"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
+local sips = require "sip.ua.sips"
 local users_of = require "sip.app.users"
 
 local M = {}
@@ -114,7 +115,7 @@ end
 
 local tls_schema = {
   cert = "string", key = "string", ca = "string", verify = "boolean",
-  clients = "string", domains = "table",
+  clients = "string", domains = "table", sips = "string",
 }
 local pair_schema = { cert = "string", key = "string" }
 local clients = { required = true, optional = true, none = true }
@@ -148,6 +149,7 @@ local function tls_of(given)
     pairs_of[1] = pair_of(given, nil, what)
   end
   local names = {}
+local policies = { required = true, allowed = true, refused = true }
   for domain, pair in pairs(given.domains or {}) do
     what = ("sip.new: tls: domains: %s"):format(tostring(domain))
     misuse.unless(type(domain) == "string" and type(pair) == "table",
@@ -163,6 +165,8 @@ local function tls_of(given)
     pairs = table.move(names, 1, #names, #pairs_of + 1, pairs_of),
   }
 end
+---@field sips? sip.SipsPolicy  required: calls to sip URIs are refused; refused: those
+---   to sips URIs are (RFC 5630 5.1.2); allowed
 
 ---@class sip.Settings
 ---@field listen { transport: string, host: string, port: integer, text: string }[]
@@ -173,6 +177,9 @@ end
 ---@field tls? table  as the stack wants it
 ---@field peers? sip.Networks
 
+  misuse.unless(policies[given.sips or "allowed"],
+    "%s: sips: %q is none of \"allowed\", \"required\" and \"refused\"", what,
+    given.sips)
 --- What `sip.new` was given.
 ---@param options? table
 ---@return table options
@@ -201,3 +208,10 @@ function M.read(options)
 end
 
 return M
+---@field sips sip.SipsPolicy
+---@field secure boolean  it listens for TLS
+    sips = options.tls and options.tls.sips or "allowed",
+    secure = false,
+  for _, at in ipairs(settings.listen) do
+    settings.secure = settings.secure or sips.is_secure(at.transport)
+  end

@@ -110,10 +110,17 @@ function M:whereabouts(target)
   if not contacts[1] then
     return nil, err.new("no_answer", { status = 480, message = "Not Registered" })
   end
-  local list = {}
-  for i, contact in ipairs(contacts) do
-    list[i] = { uri = contact.uri, path = contact.path, at = contact.at,
-      to = "<" .. uri .. ">" }
+  local list, secure = {}, address.is_sips(uri)
+  for _, contact in ipairs(contacts) do
+    if not secure or address.is_sips(contact.uri) then
+      list[#list + 1] = {
+        uri = contact.uri, path = contact.path, at = contact.at,
+        to = "<" .. uri .. ">",
+      }
+    end
+  end
+  if not list[1] then
+    return nil, err.new("no_answer", { status = 480, message = "SIPS Not Allowed" })
   end
   return list
 end

@@ -168,15 +168,14 @@ end
 local NONE = {}
 
 --- What requests may be sent to, in q order; those of one q, oldest first. Contacts of
---- other schemes are no targets, nor anything but sips for a request to sips.
+--- other schemes than sip and sips are no targets.
 ---@param bindings sip.Binding[]
----@param secure boolean  the request is to a sips URI
 ---@return sip.Located[]
-function M.targets(bindings, secure)
+function M.targets(bindings)
   local list = {}
   for _, b in ipairs(bindings) do
     local scheme = b.uri:match "^[^:]*":lower()
-    if scheme == "sips" or scheme == "sip" and not secure then
+    if scheme == "sips" or scheme == "sip" then
       list[#list + 1] = {
         uri = request_uri(b.uri),
         contact = b.uri,

@@ -5,6 +5,7 @@ local address = require "sip.msg.address"
 local resolve = require "sip.ua.resolve"
 local retry = require "sip.ua.retry"
 local routing = require "sip.ua.routing"
+local sips = require "sip.ua.sips"
 
 local M = {}
 
@@ -64,7 +65,8 @@ function Branch:retire()
   end
 end
 
--- The final of this branch, if it is no 2xx, and the edits with which it goes back.
+-- The final of this branch, if it is no 2xx, and the edits with which it goes back; the
+-- headers, when it is of our own making.
 local function fail(self, status, res, edits)
   if self.done then
     return
@@ -167,6 +169,11 @@ function Branch:start()
     return
   end
   local fork, target = self.fork, self.target
+  local uri, hop = sips.forwarded(target.uri, fork.secure)
+  if not uri then
+    local host = fork.tx:local_address()
+    return fail(self, 480, nil, sips.warning(380, host or "luasip"))
+  end
   local path = target.path
   local route, changed = fork.route, fork.rerouted
   if path and path[1] then
@@ -174,9 +181,12 @@ function Branch:start()
       table.move(path, 1, #path, 1, {}))
     changed = true
   end
-  local aim = routing.aim(target.uri, route, changed, target.at)
+  local aim = routing.aim(uri, route, changed, target.at)
   if not aim then
     return fail(self, 416)
+  elseif hop then
+    hop.at = aim.hop.at
+    aim.hop = sips.by_tls(route and route[1] and aim.hop or hop)
   end
   self.aim = aim
   self.query = resolve.start(fork.line, aim.hop, function(places)
@@ -224,12 +234,14 @@ function Branch:cancel()
   end
 end
 
--- The targets of a redirection that we can send to, best first.
-local function contacts(res)
+-- The targets of a redirection that we can send to, best first: of the scheme that was
+-- asked for alone (RFC 5630 5.3).
+local function contacts(res, secure)
   local list = {}
   for i = 1, #(res:header "Contact" and res:values "Contact" or {}) do
     local contact = res:name_addr("Contact", i)
-    if contact and address.hop(contact.uri) then
+    if contact and address.is_sips(contact.uri) == secure
+      and address.hop(contact.uri) then
       list[#list + 1] = { uri = contact.uri, q = tonumber(contact.params.q) or 1,
         place = i }
     end
@@ -244,7 +256,7 @@ end
 -- left is no answer (16.7 step 4).
 local function redirected(self, status, res)
   local fork, rest = self.fork, {}
-  local gone = fork:add(contacts(res))
+  local gone = fork:add(contacts(res, fork.secure))
   if not gone then
     return fail(self, status, res)
   end

@@ -7,6 +7,7 @@
 
 local address = require "sip.msg.address"
 local flow = require "sip.ua.flow"
+local sips = require "sip.ua.sips"
 
 local M = {}
 
@@ -51,6 +52,7 @@ local function route(self)
   if #set == 0 then
     hop, why = address.hop(uri)
   else
+    set = sips.routes(set, uri)
     local first = address.parse(set[1])
     if not first then
       return nil, "a route is no address"

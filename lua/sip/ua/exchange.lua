@@ -8,6 +8,7 @@
 --- res)` once; `again()` before a further attempt; `over()` when the last
 --- transaction has ended. None of them may wait.
 
+local address = require "sip.msg.address"
 local err = require "sip.rt.err"
 local resolve = require "sip.ua.resolve"
 local retry = require "sip.ua.retry"
@@ -190,9 +191,12 @@ local function add_contacts(self, res)
   local tried = self.tried or { [self.source.request_uri] = true }
   self.tried = tried
   local found = {}
+  local secure = address.is_sips(self.source.request_uri)
   for i = 1, #(res:header "Contact" and res:values "Contact" or {}) do
     local contact = res:name_addr("Contact", i)
-    if contact and not tried[contact.uri] then
+    -- What was to be secure stays so (RFC 5630 5.1.1).
+    if contact and not tried[contact.uri]
+      and (not secure or address.is_sips(contact.uri)) then
       tried[contact.uri] = true
       found[#found + 1] = {
         uri = contact.uri,

@@ -5,6 +5,7 @@
 --- that; true: it has gone back, too.
 
 local branch_of = require "sip.ua.branch"
+local sips = require "sip.ua.sips"
 local targets_of = require "sip.ua.targets"
 
 local M = {}
@@ -15,6 +16,7 @@ local CHALLENGES = 32 -- of other branches in one answer, at most
 ---@field line sip.Line
 ---@field tx any                server transaction
 ---@field message sip.Message   kept
+---@field secure boolean        it is for a sips URI
 ---@field method string
 ---@field max_forwards integer  for the copies
 ---@field breadth integer       what may be under way at once (RFC 5393 5.3)
@@ -64,6 +66,7 @@ end
 ---@param targets sip.Target[]  best first
 ---@param order "parallel"|"sequential"|"q"
 function Fork:start(targets, order)
+  targets = sips.allowed(targets, self.secure)
   self.groups, self.order = targets_of.split(targets, order), order
   self.tried = targets_of.tried()
   self:advance()
@@ -204,7 +207,7 @@ end
 --- branches).
 ---@param status integer
 ---@param res? sip.Message  kept
----@param edits? string[]   with which it goes back
+---@param edits? string[]   with which it goes back; of our own making: its headers
 ---@private
 function Fork:candidate(status, res, edits)
   local best = self.best
@@ -283,7 +286,8 @@ function Fork:relay(status, res)
   elseif status == 503 then
     tx:respond(500) -- our next hop's trouble is not ours (16.7 step 6)
   elseif not res then
-    tx:respond(status)
+    local best = self.best
+    tx:respond(status, { headers = best and best.status == status and best.edits or nil })
   elseif status == 401 or status == 407 then
     send_back(self, res, aggregated(self, res))
   else

@@ -3,6 +3,7 @@
 --- another target (8.1.3.4, 8.1.3.5), where only its CSeq number rises.
 
 local address = require "sip.msg.address"
+local sips = require "sip.ua.sips"
 
 local M = {}
 
@@ -46,6 +47,7 @@ local function aim(self, uri, at)
       hop.at = at
     end
   else
+    set = sips.routes(set, uri)
     local first = address.parse(set[1])
     if not first then
       return nil, "the route is no URI"

@@ -4,6 +4,7 @@
 
 local address = require "sip.msg.address"
 local flow = require "sip.ua.flow"
+local sips = require "sip.ua.sips"
 
 local M = {}
 
@@ -107,9 +108,15 @@ local function interval(params, message, policy)
   return math.min(seconds, policy.max)
 end
 
--- RFC 5630 5.2: a sips Contact wants sips all the way.
+-- RFC 5630 5.2: a sips Contact wants sips all the way, and no sip Contact beside it.
 local function secure(message, paths)
   local list = { message:uri() }
+  for _, value in ipairs(message:values "Contact") do
+    local addr = address.parse(value)
+    if addr and addr.uri:lower():find "^sip:" then
+      return false
+    end
+  end
   for _, value in ipairs(paths) do
     list[#list + 1] = address.parse(value).uri
   end
@@ -244,9 +251,11 @@ local function out_of_order()
   return nil, 500, { reason = "CSeq Is Not Higher Than Before" }
 end
 
+-- sip and sips are one Contact here, and the later counts (RFC 5630 5.1.1.1).
 local function find(list, uri)
+  local plain = sips.of_scheme(uri, false)
   for i, b in ipairs(list) do
-    if b.uri == uri or address.equal(b.uri, uri) then
+    if b.uri == uri or address.equal(sips.of_scheme(b.uri, false), plain) then
       return i, b
     end
   end

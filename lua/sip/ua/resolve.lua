@@ -65,7 +65,8 @@ local function listens_on(line)
   return list
 end
 
--- 4.1: what the URI says; else what we have.
+-- 4.1: what the URI says; else what we have, without trying TLS first (against RFC
+-- 5630 5.3).
 local function transports_of(line, hop)
   if not hop.open or hop.transport == "tls" then
     return { hop.transport }
