@@ -4,6 +4,7 @@
 #include "bind/l_forward.h"
 #include "bind/l_msg.h"
 #include "bind/l_names.h"
+#include "bind/l_option.h"
 #include "bind/l_request.h"
 #include "bind/l_tls.h"
 #include "bind/l_tx.h"
@@ -393,10 +394,12 @@ int l_stack_new(lua_State *L, struct l_driver *driver)
 
 /* ---- what it does ---- */
 
-/* stack:listen{ transport, host, port } -> port | nil, name, why */
+/* stack:listen{ transport, host, port, advertise, advertise_port } -> port | nil, name,
+ * why */
 static int l_stack_listen(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_advertised as = { 0 };
 	struct sip_addr at;
 	enum sip_transport transport;
 	const char *why = NULL;
@@ -405,24 +408,37 @@ static int l_stack_listen(lua_State *L)
 	luaL_checktype(L, 2, LUA_TTABLE);
 	transport = l_check_transport(L, 2);
 	at = l_check_address(L, 2);
+	as.host = l_opt_field(L, 2, "advertise");
+	as.port = (uint16_t)l_option_integer(L, 2, "advertise_port", 0, 0, 65535);
 	if (!box)
 		return l_outcome(L, SIP_EGONE, "the stack is closed");
-	err = sip_stack_listen(box->stack, transport, &at, &why);
+	err = sip_stack_listen(box->stack, transport, &at, &as, &why);
 	if (err != SIP_OK)
 		return l_outcome(L, err, why);
 	lua_pushinteger(L, at.port);
 	return 1;
 }
 
-/* stack:local_for(transport, ip, port, flow) -> host, port | nil, name, why */
+int l_push_local(lua_State *L, const struct sip_local *local)
+{
+	char text[SIP_ADDR_TEXT_MAX];
+
+	lua_pushlstring(L, local->host, local->host_len);
+	lua_pushinteger(L, local->port);
+	lua_pushlstring(L, text, sip_addr_write_host(&local->addr, text, false));
+	lua_pushinteger(L, local->listener);
+	return 4;
+}
+
+/* stack:local_for(transport, ip, port, flow) -> host, port, address, listener: what we
+ * are called there, what that is on this machine, and which listener (0: none) | nil,
+ * name, why */
 static int l_stack_local_for(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
 	struct sip_target target = { 0 };
-	char host[SIP_STACK_HOST_MAX];
+	struct sip_local local;
 	sip_str name, ip;
-	size_t len;
-	uint16_t port;
 	sip_err err;
 
 	name.p = luaL_checklstring(L, 2, &name.len);
@@ -436,16 +452,14 @@ static int l_stack_local_for(lua_State *L)
 	target.flow = (uint32_t)luaL_optinteger(L, 5, 0);
 	if (!box)
 		return l_outcome(L, SIP_EGONE, "the stack is closed");
-	err = sip_stack_local(box->stack, &target, host, &len, &port);
+	err = sip_stack_local(box->stack, &target, &local);
 	if (err != SIP_OK)
 		return l_outcome(
 			L, err,
 			err == SIP_EGONE
 				? "the connection is gone"
 				: "no listening address of this transport and family");
-	lua_pushlstring(L, host, len);
-	lua_pushinteger(L, port);
-	return 2;
+	return l_push_local(L, &local);
 }
 
 /* stack:is_own(ip, port) -> boolean */

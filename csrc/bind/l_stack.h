@@ -33,6 +33,9 @@ void l_stack_close_all(lua_State *L, struct l_driver *driver);
  * closed. */
 struct l_stack *l_check_stack(lua_State *L, int arg);
 
+/* Push host, port, address and listener; gives 4. */
+int l_push_local(lua_State *L, const struct sip_local *local);
+
 /* Push `nil, name, why` and give 3, or `true` and give 1. */
 int l_outcome(lua_State *L, sip_err err, const char *why);
 

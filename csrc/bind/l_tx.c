@@ -222,21 +222,17 @@ static int l_tx_source(lua_State *L)
 	return 3;
 }
 
-/* tx:local_address() -> host, port: what Contact names towards this peer */
+/* tx:local_address() -> host, port, address, listener: as stack:local_for */
 static int l_tx_local_address(lua_State *L)
 {
 	const struct l_tx *box = check_server(L);
 	struct sip_stack *stack = stack_of(box);
-	char host[SIP_STACK_HOST_MAX];
-	size_t len;
-	uint16_t port;
+	struct sip_local local;
 
 	if (!stack)
 		return 0;
-	sip_stack_local_of(stack, &box->tx->path, host, &len, &port);
-	lua_pushlstring(L, host, len);
-	lua_pushinteger(L, port);
-	return 2;
+	sip_stack_local_of(stack, &box->tx->path, &local);
+	return l_push_local(L, &local);
 }
 
 /* tx:is_merged(): the same request is under way on another branch (8.2.2.2) */

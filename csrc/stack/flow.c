@@ -188,15 +188,16 @@ sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
 {
 	const enum sip_transport transport = target->transport;
 	const struct sip_addr *remote = &target->remote;
-	const struct sip_listener *listener =
-		sip_stack_listener(stack, transport, remote->family);
+	const struct sip_listener *listener = NULL;
 	struct sip_path path = { .transport = transport, .remote = *remote };
+	struct sip_path by = { 0 };
 	struct sip_flow *flow;
 	sip_err err;
 
 	if (stack->flows.count >= stack->limits.connections)
 		return SIP_ELIMIT;
-	if (listener && !sip_addr_is_any(&listener->addr)) {
+	if (sip_local_towards(stack, target, &by, &listener) == SIP_OK && listener &&
+	    !sip_addr_is_any(&listener->addr)) {
 		path.local = listener->addr;
 		path.local.port = 0;
 	}

@@ -255,13 +255,11 @@ bool sip_stack_stateless_branch(const struct sip_stack *stack, struct sip_msg *r
 static bool is_ours(struct sip_stack *stack, const struct sip_path *path,
                     const struct sip_via *via)
 {
-	char host[SIP_STACK_HOST_MAX];
-	size_t len;
-	uint16_t port;
+	struct sip_local local;
 
-	sip_stack_local_of(stack, path, host, &len, &port);
-	return via->transport_id == path->transport && via->port == port &&
-	       sip_str_ieq(via->host, sip_str_of(host, len));
+	sip_stack_local_of(stack, path, &local);
+	return via->transport_id == path->transport && via->port == local.port &&
+	       sip_str_ieq(via->host, sip_str_of(local.host, local.host_len));
 }
 
 /* The path of a response by this Via: by the socket its request came by. */

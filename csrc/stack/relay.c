@@ -63,9 +63,11 @@ static bool has_mark(struct sip_stack *stack, struct sip_msg *request,
 static bool is_own(const struct sip_stack *stack, const struct sip_target *target)
 {
 	for (unsigned i = 0; i < stack->listener_count; i++) {
-		const struct sip_addr *at = &stack->listeners[i].addr;
-		if (at->port == target->remote.port &&
-		    (sip_addr_is_any(at) || sip_addr_same_host(at, &target->remote)))
+		const struct sip_listener *listener = &stack->listeners[i];
+
+		if (sip_listener_is_at(listener, &target->remote) ||
+		    (listener->addr.port == target->remote.port &&
+		     sip_addr_is_any(&listener->addr)))
 			return true;
 	}
 	return false;
@@ -102,9 +104,9 @@ static bool is_second(const struct sip_stack *stack, const struct sip_uri *uri)
 
 	if (!sip_addr_parse(uri->host, &at))
 		return false;
+	at.port = uri->port;
 	for (unsigned i = 0; i < stack->listener_count; i++) {
-		if (stack->listeners[i].addr.port == uri->port &&
-		    sip_addr_same_host(&stack->listeners[i].addr, &at))
+		if (sip_listener_is_at(&stack->listeners[i], &at))
 			return true;
 	}
 	return false;

@@ -13,125 +13,6 @@ struct fallback {
 	size_t via_at;
 };
 
-const struct sip_listener *sip_stack_listener(const struct sip_stack *stack,
-                                              enum sip_transport transport,
-                                              unsigned family)
-{
-	for (unsigned i = 0; i < stack->listener_count; i++) {
-		if (stack->listeners[i].transport == transport &&
-		    stack->listeners[i].addr.family == family)
-			return &stack->listeners[i];
-	}
-	return NULL;
-}
-
-/* ---- what Via and Contact name ---- */
-
-static void name_local(const struct sip_stack *stack, const struct sip_addr *local,
-                       char *host, size_t *host_len)
-{
-	if (stack->advertise[0]) {
-		*host_len = strlen(stack->advertise);
-		memcpy(host, stack->advertise, *host_len);
-		return;
-	}
-	*host_len = sip_addr_write_host(local, host, true);
-}
-
-void sip_stack_local_of(struct sip_stack *stack, const struct sip_path *path,
-                        char *host, size_t *host_len, uint16_t *port)
-{
-	const struct sip_listener *listener =
-		sip_stack_listener(stack, path->transport, path->local.family);
-
-	name_local(stack, &path->local, host, host_len);
-	*port = listener ? listener->addr.port : 0;
-	for (unsigned i = 0; i < stack->listener_count; i++) { /* the very socket */
-		if (stack->listeners[i].id == path->id && path->transport == SIP_UDP)
-			*port = stack->listeners[i].addr.port;
-	}
-}
-
-/* The socket a target is bound to, if it is there; else any. */
-static const struct sip_listener *listener_towards(const struct sip_stack *stack,
-                                                   const struct sip_target *target)
-{
-	for (unsigned i = 0; i < stack->listener_count; i++) {
-		const struct sip_listener *listener = &stack->listeners[i];
-
-		if (target->flow && listener->id == target->flow &&
-		    listener->transport == SIP_UDP && target->transport == SIP_UDP &&
-		    listener->addr.family == target->remote.family)
-			return listener;
-	}
-	return sip_stack_listener(stack, target->transport, target->remote.family);
-}
-
-static sip_err local_towards(struct sip_stack *stack, const struct sip_target *target,
-                             struct sip_path *path)
-{
-	const struct sip_listener *listener = listener_towards(stack, target);
-	const struct sip_flow *flow;
-
-	if (target->flow && target->transport != SIP_UDP) {
-		flow = sip_flow_bound(stack, target);
-		if (!flow)
-			return SIP_EGONE;
-		*path = flow->path;
-		path->local.port = listener ? listener->addr.port : 0;
-		return SIP_OK;
-	}
-	path->transport = target->transport;
-	path->remote = target->remote;
-	if (listener) {
-		path->id = target->transport == SIP_UDP ? listener->id : 0;
-		path->local = listener->addr;
-	} else if (target->transport == SIP_UDP) {
-		return SIP_EINVAL;
-	}
-	if (!listener || sip_addr_is_any(&listener->addr)) {
-		const sip_err err = stack->wire->ops->route(
-			stack->wire, &target->remote, &path->local);
-		if (err != SIP_OK)
-			return err;
-		path->local.port = listener ? listener->addr.port : 0;
-	}
-	return SIP_OK;
-}
-
-sip_err sip_stack_local(struct sip_stack *stack, const struct sip_target *target,
-                        char *host, size_t *host_len, uint16_t *port)
-{
-	struct sip_path path = { 0 };
-	const sip_err err = local_towards(stack, target, &path);
-
-	if (err != SIP_OK)
-		return err;
-	name_local(stack, &path.local, host, host_len);
-	*port = path.local.port;
-	return SIP_OK;
-}
-
-bool sip_stack_is_own(struct sip_stack *stack, const struct sip_addr *addr)
-{
-	for (unsigned i = 0; i < stack->listener_count; i++) {
-		const struct sip_listener *listener = &stack->listeners[i];
-		struct sip_addr local;
-
-		if (listener->addr.port != addr->port ||
-		    listener->addr.family != addr->family)
-			continue;
-		if (sip_addr_same_host(&listener->addr, addr))
-			return true;
-		/* The kernel goes to itself from the same address. */
-		if (sip_addr_is_any(&listener->addr) &&
-		    stack->wire->ops->route(stack->wire, addr, &local) == SIP_OK &&
-		    sip_addr_same_host(&local, addr))
-			return true;
-	}
-	return false;
-}
-
 /* ---- bytes for a path ---- */
 
 sip_err sip_draft_end(struct sip_stack *stack, struct sip_draft *draft,
@@ -185,15 +66,15 @@ static size_t write_via_line(struct sip_stack *stack, const struct sip_path *pat
                              sip_str branch, char line[VIA_MAX])
 {
 	char sent_by[SIP_STACK_HOST_MAX + 8];
+	struct sip_local local;
 	struct sip_out out, name;
-	size_t host_len;
 
-	name_local(stack, &path->local, sent_by, &host_len);
+	sip_stack_local_of(stack, path, &local);
 	sip_out_init(&name, sent_by, sizeof sent_by);
-	name.len = host_len;
-	if (path->local.port) {
+	sip_out_str(&name, sip_str_of(local.host, local.host_len));
+	if (local.port) {
 		sip_out_lit(&name, ":");
-		sip_out_u64(&name, path->local.port);
+		sip_out_u64(&name, local.port);
 	}
 	sip_out_init(&out, line, VIA_MAX);
 	sip_write_via(&out, path->transport, sip_str_of(sent_by, name.len), branch,
@@ -220,13 +101,14 @@ static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t v
 static bool too_large(struct sip_stack *stack, const struct sip_draft *draft,
                       const struct sip_target *target)
 {
+	const struct sip_listener *listener;
 	struct sip_path path = { 0 };
 	char line[VIA_MAX];
 
 	if (target->transport != SIP_UDP || target->flow ||
 	    draft->len + VIA_MAX <= SIP_UDP_BYTES_MAX ||
 	    !sip_stack_listener(stack, SIP_TCP, target->remote.family) ||
-	    local_towards(stack, target, &path) != SIP_OK)
+	    sip_local_towards(stack, target, &path, &listener) != SIP_OK)
 		return false;
 	return draft->len + write_via_line(stack, &path, draft->branch, line) >
 	       SIP_UDP_BYTES_MAX;
@@ -235,7 +117,8 @@ static bool too_large(struct sip_stack *stack, const struct sip_draft *draft,
 sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target,
                         struct sip_path *path, struct sip_flow **flow, const char **why)
 {
-	sip_err err = local_towards(stack, target, path);
+	const struct sip_listener *listener;
+	sip_err err = sip_local_towards(stack, target, path, &listener);
 
 	*flow = NULL;
 	if (err != SIP_OK) {
@@ -256,6 +139,11 @@ sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target
 		return err;
 	}
 	path->id = (*flow)->path.id;
+	if ((*flow)->open) { /* where it comes from was decided when it was opened */
+		listener = sip_listener_of(stack, &(*flow)->path);
+		path->local = (*flow)->path.local;
+		path->local.port = listener ? listener->addr.port : 0;
+	}
 	return SIP_OK;
 }
 
@@ -296,11 +184,12 @@ bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx)
 	struct fallback *fallback = tx->fallback;
 	struct sip_client_spec spec = { .branch = SIP_STR("") };
 	struct sip_target target = { .transport = SIP_UDP };
+	const struct sip_listener *listener;
 
 	if (!fallback || tx->last_status != 0)
 		return false;
 	target.remote = fallback->remote;
-	if (local_towards(stack, &target, &spec.path) != SIP_OK)
+	if (sip_local_towards(stack, &target, &spec.path, &listener) != SIP_OK)
 		return false;
 	spec.request = with_via(stack, sip_buf_str(fallback->plain), fallback->via_at,
 	                        &spec.path, sip_tx_branch(tx));
@@ -380,6 +269,7 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
                        const char **why)
 {
 	const sip_str plain = sip_str_of(stack->scratch, draft->len);
+	const struct sip_listener *listener;
 	struct sip_flow *flow;
 	sip_err err;
 
@@ -403,7 +293,7 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
 	if (!sent->bytes)
 		return SIP_ENOMEM;
 	if (sent->target.transport != target->transport &&
-	    local_towards(stack, target, &sent->udp_path) == SIP_OK)
+	    sip_local_towards(stack, target, &sent->udp_path, &listener) == SIP_OK)
 		sent->by_udp = with_via(stack, plain, draft->via_at, &sent->udp_path,
 		                        draft->branch);
 	put_first(stack, sent);

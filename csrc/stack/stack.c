@@ -238,24 +238,6 @@ void sip_stack_free(struct sip_stack *stack)
 	sip_free(stack->alloc, stack, sizeof *stack);
 }
 
-sip_err sip_stack_listen(struct sip_stack *stack, enum sip_transport transport,
-                         struct sip_addr *at, const char **why)
-{
-	struct sip_listener *listener = &stack->listeners[stack->listener_count];
-	sip_err err;
-
-	*why = "too many listening addresses";
-	if (stack->listener_count == SIP_STACK_LISTENERS)
-		return SIP_ELIMIT;
-	err = stack->wire->ops->listen(stack->wire, transport, at, &listener->id, why);
-	if (err != SIP_OK)
-		return err;
-	listener->transport = transport;
-	listener->addr = *at;
-	stack->listener_count++;
-	return SIP_OK;
-}
-
 /* ---- the four functions ---- */
 
 void sip_stack_at(struct sip_stack *stack, uint64_t now_ms)

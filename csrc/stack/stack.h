@@ -54,7 +54,8 @@ struct sip_stack_opts {
 	struct sip_limits limits;
 	bool watched;      /* SIP_EVENT_MESSAGE for everything that passes */
 	bool relay;        /* a CANCEL of nothing we know goes up like any request */
-	sip_str advertise; /* the host that Via and Contact name; empty: the address */
+	sip_str advertise; /* the host that Via and Contact name, unless a listener has
+	                      one of its own; empty: the address */
 	sip_str secret;    /* what seals are made with; empty: random */
 };
 
@@ -72,9 +73,17 @@ bool sip_stack_next_event(struct sip_stack *stack, struct sip_event *event);
  * input and advance say it too, but a script may send between two of them. */
 void sip_stack_at(struct sip_stack *stack, uint64_t now_ms);
 
-/* Listen at `at` (port 0: any; comes back as bound).  `why` as in base/wire.h. */
+/* What others are told of a listener: its address, unless it has another name for them,
+ * that of a NAT in front of it, say. */
+struct sip_advertised {
+	sip_str host;  /* empty: that of the stack */
+	uint16_t port; /* 0: the listener's */
+};
+/* Listen at `at` (port 0: any; comes back as bound).  `as` may be NULL.  `why` as in
+ * base/wire.h. */
 sip_err sip_stack_listen(struct sip_stack *stack, enum sip_transport transport,
-                         struct sip_addr *at, const char **why);
+                         struct sip_addr *at, const struct sip_advertised *as,
+                         const char **why);
 
 struct sip_target {
 	enum sip_transport transport;
@@ -86,17 +95,24 @@ struct sip_target {
 	                        when that was the address itself; borrowed */
 };
 
-/* The host and port that Via and Contact name towards a target: `advertise`, the
- * listener's address, or for a wildcard the kernel's route.  `host` holds
- * SIP_STACK_HOST_MAX bytes and is not NUL-ended. */
+/* An address of ours, and what Via and Contact call it: what is advertised, the
+ * listener's address, or for a wildcard the kernel's route. */
 enum { SIP_STACK_HOST_MAX = 256 };
+struct sip_local {
+	char host[SIP_STACK_HOST_MAX]; /* not ended by NUL */
+	size_t host_len;
+	uint16_t port; /* 0: nobody listens there */
+	struct sip_addr addr;
+	unsigned listener; /* in the order of sip_stack_listen, from 1; 0: none */
+};
 sip_err sip_stack_local(struct sip_stack *stack, const struct sip_target *target,
-                        char *host, size_t *host_len, uint16_t *port);
-/* Whether this is an address of this machine and a port that we listen on. */
-bool sip_stack_is_own(struct sip_stack *stack, const struct sip_addr *addr);
+                        struct sip_local *local);
 /* The same for the path a request came by. */
-void sip_stack_local_of(struct sip_stack *stack, const struct sip_path *path,
-                        char *host, size_t *host_len, uint16_t *port);
+void sip_stack_local_of(const struct sip_stack *stack, const struct sip_path *path,
+                        struct sip_local *local);
+/* Whether this is an address of this machine, or one that it has for others, and a port
+ * that we listen on. */
+bool sip_stack_is_own(struct sip_stack *stack, const struct sip_addr *addr);
 
 /* Send a request in a transaction of its own.  More than 1300 bytes meant for UDP go
  * by TCP when we listen there, and by UDP after all when that is refused (18.1.1).

@@ -13,6 +13,11 @@ struct sip_listener {
 	uint32_t id;
 	enum sip_transport transport;
 	struct sip_addr addr;
+	/* What others are told: */
+	struct sip_addr named; /* where that is an address; else its family is 0 */
+	uint16_t name_port;
+	size_t name_len; /* 0: the address that the other end sees */
+	char name[SIP_STACK_HOST_MAX];
 };
 
 /* A connection: known by the wire's id, and by its far end for reuse. */
@@ -56,7 +61,7 @@ struct sip_stack {
 	struct sip_hash_key tag_key; /* To tags of answers without a transaction */
 	struct sip_hash_key seal_keys[2];
 	bool relay, ending;
-	char advertise[256];
+	char advertise[SIP_STACK_HOST_MAX];
 	struct sip_stack_stats stats;
 	char scratch[SIP_STACK_SCRATCH];
 };
@@ -150,10 +155,19 @@ bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
 void sip_stack_relay_report(struct sip_stack *stack, struct sip_tx *client,
                             enum sip_tx_report report, const struct sip_msg *response);
 
-/* The listener of this transport and family; NULL when there is none. */
+/* listener.c: the first of this transport and family, that which a path is by, and that
+ * by which a message to a target leaves, with everything of the path but a connection.
+ * NULL when there is none; datagrams cannot leave then (SIP_EINVAL). */
 const struct sip_listener *sip_stack_listener(const struct sip_stack *stack,
                                               enum sip_transport transport,
                                               unsigned family);
+const struct sip_listener *sip_listener_of(const struct sip_stack *stack,
+                                           const struct sip_path *path);
+sip_err sip_local_towards(struct sip_stack *stack, const struct sip_target *target,
+                          struct sip_path *path, const struct sip_listener **listener);
+/* Is this its address, or what others are told that it is? */
+bool sip_listener_is_at(const struct sip_listener *listener,
+                        const struct sip_addr *addr);
 /* A client transaction's connection could not be had: by UDP instead, if that was
  * what it was meant for (18.1.1).  False: it has failed. */
 bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx);

@@ -553,10 +553,10 @@ static void listen_all(struct fuzz *f, bool anywhere)
 	if (anywhere)
 		must(sip_addr_parse(SIP_STR("0.0.0.0"), &at));
 	at.port = f->near_at.port;
-	must(sip_stack_listen(f->stack, SIP_UDP, &at, &why) == SIP_OK);
-	must(sip_stack_listen(f->stack, SIP_TCP, &at, &why) == SIP_OK);
+	must(sip_stack_listen(f->stack, SIP_UDP, &at, NULL, &why) == SIP_OK);
+	must(sip_stack_listen(f->stack, SIP_TCP, &at, NULL, &why) == SIP_OK);
 	at.port = TLS_PORT;
-	must(sip_stack_listen(f->stack, SIP_TLS, &at, &why) == SIP_OK);
+	must(sip_stack_listen(f->stack, SIP_TLS, &at, NULL, &why) == SIP_OK);
 }
 
 static bool start(struct fuzz *f)

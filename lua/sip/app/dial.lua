@@ -61,12 +61,12 @@ local function prepare(ua, target, options, mailbox)
     lines = STATIC .. "Content-Type: application/sdp\r\n",
     headers = option.headers(options.headers),
     body = options.sdp or function(transport, host, port)
-      local own = ua:own_address(transport, host, port)
+      local own, named = ua:own_address(transport, host, port)
       if not own then
         local _, why = ua:contact(transport, host, port)
         return nil, why or "no address of ours"
       end
-      local sound, why = leg:audio_leg(options, own)
+      local sound, why = leg:audio_leg(options, own, named)
       if not sound then
         return nil, why
       end

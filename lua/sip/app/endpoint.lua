@@ -51,13 +51,19 @@ function endpoint_mt:__close()
   self:close()
 end
 
+---@class sip.ListenOptions
+---@field [1] string  "udp:10.0.0.5:5060"
+---@field advertise? string|{ sip?: string, media?: string }  what others are told
+---   instead: "198.51.100.7:5070"
+
 ---@class sip.EndpointOptions
----@field listen? string|string[]  "udp:0.0.0.0:5060" and tcp when left out; port 0: any
+---@field listen? string|(string|sip.ListenOptions)[]  "udp:0.0.0.0:5060" and tcp when
+---   left out; port 0: any
 ---@field domain? string|string[]  what it answers for, and who it is; all when left out
 ---@field from? string             who calls and requests of ours are from
 ---@field auth? { user: string, password: string, realm?: string }  when challenged
 ---@field advertise? string|{ sip?: string, media?: string }  the host that Via, Contact
----   and descriptions name, behind a NAT
+---   and descriptions name, behind a NAT; of listeners that have none of their own
 ---@field max_calls? integer       503 to more
 ---@field location? sip.Location    where registered users are; see sip.location
 ---@field users? sip.Users         who is known, see Request:trusted: passwords by name,
@@ -81,12 +87,17 @@ end
 -- All or none: a listener that fails closes the others.
 local function listen(self, list)
   for i, at in ipairs(list) do
-    local port, name, why = self.stack:listen(at)
+    local as = at.advertise or {}
+    local port, name, why = self.stack:listen {
+      transport = at.transport, host = at.host, port = at.port,
+      advertise = as.sip, advertise_port = as.port,
+    }
     if not port then
       self.stack:close()
       misuse.raise("sip.new: cannot listen at %s: %s", at.text,
         why ~= "" and why or name)
     end
+    at.port = port
     self.listening[i] = ("%s:%s:%d"):format(at.transport, bracket(at.host), port)
   end
 end
@@ -139,6 +150,8 @@ function M.new(runtime, options)
     state = "open",
     listening = {},
     bound = settings.listen,
+    sips = settings.sips,
+    secure = settings.secure,
     sessions = 0,
     sounds = 0,
     calls = 0,
@@ -150,8 +163,6 @@ function M.new(runtime, options)
     drain = settings.limits.drain,
     names_max = settings.limits.names,
     advertise = settings.advertise,
-    sips = settings.sips,
-    secure = settings.secure,
     domain = settings.domains[1],
     domains = set_of(settings.domains),
     peers = settings.peers,

@@ -111,8 +111,9 @@ function M:is_ours(uri)
     or false
 end
 
---- Whether a hop is this endpoint itself: by its domain, by what it says it is, or by
---- an address of this machine and a port that we listen on.
+--- Whether a hop is this endpoint itself: by an address of this machine, or one that
+--- others are told of it, and a port that we listen on; by what a listener says it is;
+--- by its domain.
 ---@param hop sip.Hop
 ---@return boolean
 ---@private
@@ -121,13 +122,13 @@ function M:is_self(hop)
   if hop.numeric and self.stack:is_own(hop.host, port) then
     return true
   end
-  local host, own = hop.host:lower(), self.advertise.sip
-  if not (self.domains and self.domains[host]
-    or own and address.bare(own):lower() == host) then
-    return false
-  end
-  for _, at in ipairs(self.listening) do
-    if tonumber(at:match ":(%d+)$") == port then
+  local host, all = hop.host:lower(), self.advertise.sip
+  local is_domain = self.domains and self.domains[host]
+  for _, at in ipairs(self.bound) do
+    local as = at.advertise
+    local own, own_port = as and as.sip or all, as and as.port or at.port
+    if own_port == port and own and address.bare(own):lower() == host
+      or is_domain and (at.port == port or own_port == port) then
       return true
     end
   end
@@ -144,21 +145,30 @@ function M:is_local(uri)
     or self:is_self(hop))
 end
 
---- The address of ours that RTP towards a peer is to come to.
+--- What descriptions call the address that RTP comes to, when signalling is by this
+--- listener.
+---@param host string        the address
+---@param listener? integer  0: by none
+---@return string
+---@private
+function M:media_name(host, listener)
+  local at = self.bound[listener or 0]
+  local as = at and at.advertise
+  return as and as.media or self.advertise.media or host
+end
+
+--- The address of ours that RTP towards a peer is to come to, and what descriptions
+--- call it.
 ---@param transport string
 ---@param host string
 ---@param port? integer
 ---@return string? own
+---@return string? named
 ---@private
 function M:own_address(transport, host, port)
-  if not self.advertise.sip then
-    return (self.stack:local_for(transport, host, port or 5060))
-  end
-  local wide = host:find(":", 1, true) ~= nil
-  for _, at in ipairs(self.bound) do
-    if (at.host:find(":", 1, true) ~= nil) == wide then
-      return at.host
-    end
+  local name, _, own, listener = self.stack:local_for(transport, host, port or 5060)
+  if name then
+    return own, self:media_name(own, listener)
   end
 end
 

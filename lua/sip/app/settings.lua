@@ -32,9 +32,35 @@ local limit_schema = {
 
 local own_limits = { cleanup = true, slice = true, drain = true, names = true }
 local advertise_schema = { sip = "line", media = "line" }
+local listener_schema = { advertise = "string|table" }
 local auth_schema = { user = "string", password = "string", realm = "string" }
 
 local default_port = { udp = 5060, tcp = 5060, tls = 5061 }
+
+-- What others are told instead of an address of ours, as text or by purpose; a port
+-- where one listener is meant.
+local function advertised(given, what, with_port)
+  if type(given) == "string" then
+    given = { sip = given, media = (address.host_port(given)) }
+  end
+  given = option.check(given, advertise_schema, what)
+  local host, port = given.sip, nil
+  if host then
+    host, port = address.host_port(host)
+    misuse.unless(host and host:find "^[%w.:%[%]-]+$", "%s: %q is no host", what,
+      given.sip)
+    host = address.bracket(host)
+    misuse.unless(with_port or not port, "%s: the port of %q is that of one listener: "
+      .. "listen = { { \"udp:0.0.0.0:5060\", advertise = %q } }", what, given.sip,
+      given.sip)
+  end
+  local media = given.media
+  if media and not address.is_numeric(address.bare(media)) then
+    misuse.raise("%s: media at %q: descriptions want an address; write "
+      .. "{ sip = \"name\", media = \"198.51.100.7\" }", what, media)
+  end
+  return { sip = host, port = port, media = media and address.bare(media) }
+end
 
 -- "udp:192.0.2.1:5060", "tcp:[::1]", "tls:127.0.0.1:0".
 local function parse_listen(text)
@@ -54,13 +80,34 @@ local function parse_listen(text)
   return { transport = transport, host = host, port = port, text = text }
 end
 
+-- { "udp:192.0.2.1:5060", advertise = "198.51.100.7:5070" }
+local function read_listener(given)
+  if type(given) ~= "table" then
+    return parse_listen(given)
+  end
+  misuse.unless(not given[2], "sip.new: listen: one address in each table")
+  local more = {}
+  for name, value in pairs(given) do
+    if type(name) == "string" then
+      more[name] = value
+    end
+  end
+  option.check(more, listener_schema, "sip.new: listen")
+  local at = parse_listen(given[1])
+  local what = "sip.new: listen: " .. at.text .. ": advertise"
+  at.advertise = more.advertise and advertised(more.advertise, what, true)
+  return at
+end
+
 local function listeners(given)
   given = given or { "udp:0.0.0.0:5060", "tcp:0.0.0.0:5060" }
   local list = {}
-  for i, text in ipairs(type(given) == "table" and given or { given }) do
-    list[i] = parse_listen(text)
+  for i, one in ipairs(type(given) == "table" and given or { given }) do
+    list[i] = read_listener(one)
   end
   misuse.unless(list[1], "sip.new: listen names no address")
+  misuse.unless(type(given) ~= "table" or given.advertise == nil, "sip.new: listen: "
+    .. "advertise is of one listener: { { \"udp:0.0.0.0:5060\", advertise = ... } }")
   return list
 end
 
@@ -73,22 +120,6 @@ local function domains(given)
     list[i] = name:lower()
   end
   return list
-end
-
-local function advertised(given)
-  if type(given) == "string" then
-    given = { sip = given, media = given }
-  end
-  given = option.check(given, advertise_schema, "sip.new: advertise")
-  for _, host in pairs(given) do
-    misuse.unless(host:find "^[%w.:%[%]-]+$",
-      "sip.new: advertise: %q is no host", host)
-  end
-  if given.media and not address.is_numeric(address.bare(given.media)) then
-    misuse.raise("sip.new: advertise: media at %q: descriptions want an address; write "
-      .. "{ sip = \"name\", media = \"198.51.100.7\" }", given.media)
-  end
-  return given
 end
 
 local function own_part(limits, own)
@@ -119,6 +150,7 @@ local tls_schema = {
 }
 local pair_schema = { cert = "string", key = "string" }
 local clients = { required = true, optional = true, none = true }
+local policies = { required = true, allowed = true, refused = true }
 
 local function pair_of(given, domain, what)
   misuse.unless(given.cert and given.key,
@@ -134,6 +166,8 @@ end
 ---@field clients? "none"|"optional"|"required"  whether those who connect are asked
 ---   for a certificate: none
 ---@field domains? table<string, { cert: string, key: string }>  for who asks for these
+---@field sips? sip.SipsPolicy  required: calls to sip URIs are refused; refused: those
+---   to sips URIs are (RFC 5630 5.1.2); allowed
 
 local function tls_of(given)
   if not given then
@@ -144,12 +178,14 @@ local function tls_of(given)
   misuse.unless(clients[given.clients or "none"],
     "%s: clients: %q is none of \"none\", \"optional\" and \"required\"", what,
     given.clients)
+  misuse.unless(policies[given.sips or "allowed"],
+    "%s: sips: %q is none of \"allowed\", \"required\" and \"refused\"", what,
+    given.sips)
   local pairs_of = {}
   if given.cert or given.key or given.domains then
     pairs_of[1] = pair_of(given, nil, what)
   end
   local names = {}
-local policies = { required = true, allowed = true, refused = true }
   for domain, pair in pairs(given.domains or {}) do
     what = ("sip.new: tls: domains: %s"):format(tostring(domain))
     misuse.unless(type(domain) == "string" and type(pair) == "table",
@@ -165,21 +201,30 @@ local policies = { required = true, allowed = true, refused = true }
     pairs = table.move(names, 1, #names, #pairs_of + 1, pairs_of),
   }
 end
----@field sips? sip.SipsPolicy  required: calls to sip URIs are refused; refused: those
----   to sips URIs are (RFC 5630 5.1.2); allowed
+
+---@class sip.Advertised
+---@field sip? string    the host of Via, Contact and Record-Route
+---@field port? integer  theirs, when it is not the listener's
+---@field media? string  the address of descriptions
+
+---@class (private) sip.Listener
+---@field transport string
+---@field host string
+---@field port integer   0 until one has been found
+---@field text string    as it was given
+---@field advertise? sip.Advertised
 
 ---@class sip.Settings
----@field listen { transport: string, host: string, port: integer, text: string }[]
+---@field listen sip.Listener[]
 ---@field domains string[]      in lower case; the first is the one we say we are
----@field advertise { sip?: string, media?: string }
+---@field advertise sip.Advertised
 ---@field limits { cleanup?: number, slice?: number, drain: number, names?: integer }
 ---@field stack_limits table<string, integer>
 ---@field tls? table  as the stack wants it
+---@field sips sip.SipsPolicy
+---@field secure boolean  it listens for TLS
 ---@field peers? sip.Networks
 
-  misuse.unless(policies[given.sips or "allowed"],
-    "%s: sips: %q is none of \"allowed\", \"required\" and \"refused\"", what,
-    given.sips)
 --- What `sip.new` was given.
 ---@param options? table
 ---@return table options
@@ -197,21 +242,19 @@ function M.read(options)
   local settings = {
     listen = listeners(options.listen),
     domains = domains(options.domain),
-    advertise = advertised(options.advertise),
+    advertise = advertised(options.advertise, "sip.new: advertise"),
     tls = tls_of(options.tls),
+    sips = options.tls and options.tls.sips or "allowed",
+    secure = false,
     limits = own_part(limits, true),
     stack_limits = own_part(limits, false),
   }
+  for _, at in ipairs(settings.listen) do
+    settings.secure = settings.secure or sips.is_secure(at.transport)
+  end
   settings.peers = users_of.check(options, settings.domains[1])
   settings.limits.drain = settings.limits.drain or DRAIN
   return options, settings
 end
 
 return M
----@field sips sip.SipsPolicy
----@field secure boolean  it listens for TLS
-    sips = options.tls and options.tls.sips or "allowed",
-    secure = false,
-  for _, at in ipairs(settings.listen) do
-    settings.secure = settings.secure or sips.is_secure(at.transport)
-  end

@@ -22,11 +22,12 @@ local CODECS = { "PCMU", "PCMA" }
 
 ---@param call sip.Call
 ---@param host string       the address of ours that RTP comes to
+---@param named string      what descriptions call it
 ---@param codecs? string[]
 ---@return sip.Sound? sound
 ---@return sip.Error? err
 ---@private
-function M.new(call, host, codecs)
+function M.new(call, host, named, codecs)
   local runtime = call.ua.runtime
   host = address.bare(host)
   local session, why = runtime:media_session(host)
@@ -38,7 +39,7 @@ function M.new(call, host, codecs)
     session = session,
     players = {},
     offer = offer_of.new {
-      address = address.bare(call.ua.advertise.media or host),
+      address = address.bare(named),
       port = session:port(),
       codecs = codecs or CODECS,
       dtmf = true,
@@ -238,33 +239,35 @@ M.verbs = verbs
 
 --- The audio of the call, made when it is first needed.
 ---@param options? { codecs?: string[] }
----@param host? string  the address of ours that the peer reaches us at
+---@param host? string   the address of ours that the peer reaches us at
+---@param named? string  what descriptions call it
 ---@return sip.Sound? sound
 ---@return sip.Error? err
 ---@private
-function verbs:audio_leg(options, host)
+function verbs:audio_leg(options, host, named)
   if self.sound then
     return self.sound
+  elseif not host then
+    host, named = self:media_host()
   end
-  host = host or self:media_host()
   if not host then
     return nil, err.new("unreachable", { op = "media", message = "no address" })
   end
-  local sound, e = M.new(self, host, options and options.codecs)
+  local sound, e = M.new(self, host, named, options and options.codecs)
   self.sound = sound
   return sound, e
 end
 
---- Where the INVITE came to, for RTP.
+--- Where the INVITE came to, for RTP, and what descriptions call that.
 ---@return string? host
+---@return string? named
 ---@private
 function verbs:media_host()
   local ua, tx = self.ua, self.tx
-  if not ua.advertise.sip then
-    return (tx:local_address())
+  local _, _, host, listener = tx:local_address()
+  if host then
+    return host, ua:media_name(host, listener)
   end
-  local host, port, transport = tx:source()
-  return ua:own_address(transport, host, port)
 end
 
 --- The sound of a call that may be spoken to; misuse raises.

@@ -141,24 +141,34 @@ function Stack:request(spec) end
 ---@return string? why
 function Stack:send(spec) end
 
+---@class sip.ListenSpec
+---@field transport? sip.Transport
+---@field host string
+---@field port? integer            0: any
+---@field advertise? string        the host that others are told instead
+---@field advertise_port? integer  the port that they are told
+
 --- Listen.
----@param at { transport?: sip.Transport, host: string, port?: integer } port 0: any
+---@param at sip.ListenSpec
 ---@return integer? port
 ---@return string? name
 ---@return string? why
 function Stack:listen(at) end
 
---- What Via and Contact name towards this peer.
+--- What Via and Contact name towards this peer, what that is on this machine, and which
+--- listener it is, in the order of `listen`; 0: none.
 ---@param transport sip.Transport
 ---@param ip string
 ---@param port? integer
 ---@param flow? integer  as in sip.RequestSpec
 ---@return string? host
 ---@return integer|string|nil port  or the error's name
----@return string? why
+---@return string? address          or why
+---@return integer? listener
 function Stack:local_for(transport, ip, port, flow) end
 
---- Whether this is an address of this machine and a port that we listen on.
+--- Whether this is an address of this machine, or one that others are told of it, and a
+--- port that we listen on.
 ---@param ip string
 ---@param port integer
 ---@return boolean
@@ -247,9 +257,12 @@ function ServerTx:acked() end
 ---@return sip.Transport? transport
 function ServerTx:source() end
 
---- What Contact names towards whoever sent the request.
+--- What Contact names towards whoever sent the request, what that is on this machine,
+--- and which listener it came to, as `Stack:local_for` has them.
 ---@return string? host
 ---@return integer? port
+---@return string? address
+---@return integer? listener
 function ServerTx:local_address() end
 
 --- Is the same request under way on another branch (8.2.2.2)?

@@ -67,6 +67,28 @@ function M.bracket(host)
   return host
 end
 
+--- A host and its port apart: "gate.example:5060", "[2001:db8::1]:5060". An IPv6
+--- address may stand without brackets when there is no port.
+---@param text string
+---@return string? host  nil when it is neither
+---@return integer? port
+function M.host_port(text)
+  if M.is_numeric(M.bare(text)) then
+    return text
+  end
+  local host, port = match(text, "^(%[[%x:.]+%]):(%d+)$")
+  if not host then
+    host, port = match(text, "^([^:%[%]]+):(%d+)$")
+  end
+  if not port then
+    return not find(text, ":", 1, true) and text or nil
+  end
+  port = #port <= 5 and math.tointeger(tonumber(port)) or 0
+  if port > 0 and port < 65536 then
+    return host, port
+  end
+end
+
 ---@param uri string
 ---@return string? host
 ---@return integer? port

@@ -1,0 +1,176 @@
+-- Several addresses on one endpoint, and what each of them is called by others: Via,
+-- Contact, Record-Route and descriptions (rule 11).  C-22 (sent-by).  What the kernel
+-- has to say to that is in spec/wire/addresses_spec.lua.
+
+local net_of = require "spec.support.net"
+
+local SDP = net_of.SDP
+local A, B, B2, C = "192.0.2.1", "192.0.2.2", "192.0.2.12", "192.0.2.3"
+
+describe("an endpoint with several addresses", function()
+  local net, sip_b, stranger
+
+  before_each(function()
+    net = net_of.new { delay = 0.01 }
+    sip_b = net:sip(B, B2)
+    stranger = net:stranger(A)
+  end)
+
+  after_each(function()
+    assert.same({}, net.errors)
+    net:clean()
+  end)
+
+  local function two(options)
+    options = options or {}
+    options.listen = options.listen or {
+      { "udp:" .. B .. ":5060", advertise = "198.51.100.7:5070" },
+      { "udp:" .. B2 .. ":5060",
+        advertise = { sip = "gate.example", media = "203.0.113.9" } },
+    }
+    return net:endpoint(B, options)
+  end
+
+  local function last()
+    net:run(net.world:now() + 1)
+    return stranger.last "response"
+  end
+
+  local function answering(ua)
+    ua:on_call(function(call)
+      assert(call:answer())
+      call:wait()
+    end)
+    return ua
+  end
+
+  local OFFER = SDP
+
+  -- @rfc 3261 12.1.1 MUST
+  it("names in its answers what the listener is called that they came to", function()
+    answering(two())
+    local seen = {}
+    for i, to in ipairs { B, B2 } do
+      stranger.request(to, { method = "INVITE", call_id = "c" .. i, body = OFFER })
+      local res = last()
+      seen[i] = { res:header "Contact", res:body():match "\r\nc=IN IP4 ([%d.]+)" }
+      stranger.request(to, { method = "ACK", call_id = "c" .. i, send = true,
+        to = res:header "To" })
+      stranger.request(to, { method = "BYE", call_id = "c" .. i, cseq = 2,
+        to = res:header "To" })
+      assert.equal(200, last():status())
+    end
+    assert.same({
+      { "<sip:198.51.100.7:5070>", "198.51.100.7" },
+      { "<sip:gate.example:5060>", "203.0.113.9" },
+    }, seen)
+  end)
+
+  -- @rfc 3261 18.1.1 MUST C-22
+  it("names in its requests what the listener is called that they leave by", function()
+    local ua = two()
+    local via, contact, sdp
+    stranger.on.request = function(tx, req)
+      via, contact = req:header "Via":match "^SIP/2.0/UDP ([^;]+)", req:header "Contact"
+      sdp = req:body():match "\r\nc=IN IP4 ([%d.]+)"
+      tx:respond(486)
+    end
+    sip_b.spawn(function()
+      ua:dial("sip:x@" .. A)
+    end)
+    net:run(1)
+    assert.same({ "198.51.100.7:5070", "<sip:198.51.100.7:5070>", "198.51.100.7" },
+      { via, contact, sdp })
+  end)
+
+  it("is called by the endpoint's name where a listener has none", function()
+    answering(two { advertise = "203.0.113.1", listen = { "udp:" .. B .. ":5060",
+      { "udp:" .. B2 .. ":5060", advertise = "198.51.100.7:5070" } } })
+    local seen = {}
+    for i, to in ipairs { B, B2 } do
+      stranger.request(to, { method = "INVITE", call_id = "c" .. i, body = OFFER })
+      local res = last()
+      seen[i] = { res:header "Contact", res:body():match "\r\nc=IN IP4 ([%d.]+)" }
+      stranger.request(to, { method = "ACK", call_id = "c" .. i, send = true,
+        to = res:header "To" })
+    end
+    assert.same({
+      { "<sip:203.0.113.1:5060>", "203.0.113.1" },
+      { "<sip:198.51.100.7:5070>", "198.51.100.7" },
+    }, seen)
+  end)
+
+  -- @rfc 3261 16.4 MUST
+  it("knows itself by all of these names, with their ports", function()
+    local ua = two { domain = "pbx.example" }
+    for uri, is in pairs {
+      ["sip:198.51.100.7:5070"] = true, ["sip:198.51.100.7"] = false,
+      ["sip:gate.example"] = true, ["sip:GATE.example:5060"] = true,
+      ["sip:gate.example:5070"] = false, ["sip:192.0.2.2"] = true,
+      ["sip:192.0.2.12:5060"] = true, ["sip:192.0.2.12:5070"] = false,
+      ["sip:pbx.example"] = true, ["sip:203.0.113.9"] = false,
+    } do
+      assert.equal(is, ua:is_local(uri), uri)
+    end
+  end)
+
+  -- @rfc 3261 16.12 MUST
+  -- @rfc 5658 4 MUST
+  it("stays in the way of a call by the names of both sides", function()
+    local proxy = two { listen = {
+      { "udp:" .. B .. ":5060", advertise = "198.51.100.7:5070" },
+      { "tcp:" .. B2 .. ":5060", advertise = "203.0.113.9:5080" },
+    } }
+    local bob = net:endpoint(C)
+    local routes
+    bob:on_call(function(call)
+      routes = call.request:values "Record-Route"
+      assert(call:answer { sdp = SDP })
+      call:wait()
+    end)
+    proxy:on("*", function(req)
+      req:record_route()
+      return req:forward("sip:bob@" .. C .. ";transport=tcp")
+    end)
+    stranger.request(B, { method = "INVITE", body = OFFER })
+    local res = last()
+    assert.matches("^<sip:203.0.113.9:5080;transport=tcp;lr;mark=", routes[1])
+    assert.matches("^<sip:198.51.100.7:5070;lr;mark=", routes[2])
+    local before = proxy.stack:stats().passed
+    local set = res:values "Record-Route"
+    stranger.request(B, { method = "BYE", cseq = 2, to = res:header "To",
+      uri = res:contact_uri(),
+      headers = { "Route", set[2] .. ", " .. set[1] } })
+    assert.equal(200, last():status())
+    assert.equal(0, bob.calls)
+    assert.equal(before, proxy.stack:stats().passed) -- in a transaction
+  end)
+
+  it("says what is wrong with what is to be advertised", function()
+    for _, case in ipairs {
+      { { { "udp:" .. B, advertise = "a b" } }, 'advertise: "a b" is no host' },
+      { { { "udp:" .. B, advertise = "192.0.2.9:0" } },
+        'sip.new: listen: udp:192.0.2.2: advertise: "192.0.2.9:0" is no host' },
+      { { { "udp:" .. B, advertise = "192.0.2.9:70000" } }, "is no host" },
+      { { { "udp:" .. B, advertise = "gate.example:5070" } },
+        'advertise: media at "gate.example": descriptions want an address; write '
+        .. '{ sip = "name", media = "198.51.100.7" }' },
+      { { { "udp:" .. B, advertize = "192.0.2.9" } },
+        'sip.new: listen: unknown option "advertize"' },
+      { { { "udp:" .. B, "tcp:" .. B } },
+        "sip.new: listen: one address in each table" },
+      { { "udp:" .. B, advertise = "192.0.2.9" },
+        "sip.new: listen: advertise is of one listener" },
+    } do
+      local ok, e = pcall(sip_b.new, { listen = case[1] })
+      assert.is_false(ok)
+      assert.matches(case[2], tostring(e), 1, true)
+    end
+    local ok, e = pcall(sip_b.new, { listen = "udp:" .. B,
+      advertise = "192.0.2.9:5070" })
+    assert.is_false(ok)
+    assert.matches('sip.new: advertise: the port of "192.0.2.9:5070" is that of one '
+      .. 'listener: listen = { { "udp:0.0.0.0:5060", advertise = "192.0.2.9:5070" } }',
+      tostring(e), 1, true)
+  end)
+end)
