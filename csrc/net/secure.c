@@ -46,6 +46,8 @@ static sip_err make_ready(struct net_wire *wire)
 		return net_tls_context_new(wire->alloc, &nothing_said, &wire->tls, why);
 	if (!net_tls_context_refresh(wire->tls, why))
 		notice_later(wire, why);
+	net_tls_context_age(wire->tls, net_loop_now_ms(wire->loop),
+	                    wire->limits.tls_ticket_ms);
 	return SIP_OK;
 }
 
@@ -95,6 +97,8 @@ sip_err net_secure_init(struct net_conn *conn, bool server, sip_str name)
 		net_tls_new(wire->alloc, wire->tls, server, name, &conn->path.remote);
 	if (!conn->tls)
 		return SIP_ENOMEM;
+	if (conn->path.transport == SIP_WSS)
+		net_tls_set_protocol(conn->tls, "http/1.1");
 	if (server)
 		enter_handshakes(conn);
 	return SIP_OK;

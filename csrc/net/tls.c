@@ -13,6 +13,7 @@ struct net_tls {
 	SSL *ssl;
 	BIO *in, *out; /* the SSL's */
 	struct sip_addr remote;
+	const char *protocol;
 	bool server, ready, failed, heard;
 	uint8_t name_len;
 	char name[NAME_MAX_BYTES + 1];
@@ -75,6 +76,8 @@ static const struct {
 	{ SSL_R_TLSV1_UNRECOGNIZED_NAME,
 	  "%s has no certificate for the name that we called it by" },
 	{ SSL_R_NO_APPLICATION_PROTOCOL, "%s wants to speak something else than SIP" },
+	{ SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL,
+	  "%s speaks something else than SIP over TLS" },
 	{ SSL_R_WRONG_VERSION_NUMBER, "%s does not speak TLS" },
 	{ SSL_R_HTTP_REQUEST, "%s speaks HTTP to a TLS port" },
 };
@@ -273,6 +276,7 @@ struct net_tls *net_tls_new(struct sip_alloc *alloc, struct net_tls_context *con
 		return NULL;
 	assert(name.len <= NAME_MAX_BYTES); /* its caller has refused longer ones */
 	tls->alloc = alloc;
+	tls->protocol = "sip/2";
 	tls->context = net_tls_context_ref(context);
 	tls->server = server;
 	if (remote)
@@ -311,6 +315,16 @@ void net_tls_free(struct net_tls *tls)
 	net_tls_context_unref(tls->context);
 	sip_free(tls->alloc, tls->names, tls->names_len);
 	sip_free(tls->alloc, tls, sizeof *tls);
+}
+
+void net_tls_set_protocol(struct net_tls *tls, const char *protocol)
+{
+	tls->protocol = protocol;
+}
+
+const char *net_tls_protocol(const struct net_tls *tls)
+{
+	return tls->protocol;
 }
 
 void net_tls_set_remote(struct net_tls *tls, const struct sip_addr *remote)
@@ -374,9 +388,23 @@ static enum net_tls_state shake(struct net_tls *tls)
 	return fail(tls);
 }
 
+/* The one protocol, with its length in front. */
+static bool ask_for_protocol(struct net_tls *tls)
+{
+	const size_t len = strlen(tls->protocol);
+	unsigned char list[32];
+
+	assert(len < sizeof list);
+	list[0] = (unsigned char)len;
+	memcpy(list + 1, tls->protocol, len);
+	return SSL_set_alpn_protos(tls->ssl, list, (unsigned)len + 1) == 0;
+}
+
 enum net_tls_state net_tls_start(struct net_tls *tls)
 {
-	return tls->server ? NET_TLS_HANDSHAKE : shake(tls);
+	if (tls->server)
+		return NET_TLS_HANDSHAKE;
+	return ask_for_protocol(tls) ? shake(tls) : fail(tls);
 }
 
 enum net_tls_state net_tls_feed(struct net_tls *tls, sip_str bytes)

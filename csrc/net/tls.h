@@ -25,6 +25,11 @@ struct net_tls *net_tls_new(struct sip_alloc *alloc, struct net_tls_context *con
                             bool server, sip_str name, const struct sip_addr *remote);
 void net_tls_free(struct net_tls *tls);
 
+/* What is spoken above, as it is registered with IANA (RFC 7301): "sip/2" unless told
+ * otherwise, before anything else.  A client asks for it; a server speaks nothing else
+ * with whoever asks. */
+void net_tls_set_protocol(struct net_tls *tls, const char *protocol);
+
 /* The server's end knows its peer only once that has come. */
 void net_tls_set_remote(struct net_tls *tls, const struct sip_addr *remote);
 
@@ -54,3 +59,4 @@ enum { NET_TLS_DATE_MAX = 48 };
 void net_tls_date(const ASN1_TIME *time, char out[NET_TLS_DATE_MAX]);
 int net_tls_verify(int ok, X509_STORE_CTX *store);
 int net_tls_resumable(struct net_tls *tls, SSL_SESSION *session); /* 1: keeps it */
+const char *net_tls_protocol(const struct net_tls *tls);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <openssl/err.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,9 +12,10 @@
 
 /* ECDHE and an AEAD (RFC 9325 4.2); TLS 1.3 has no others. */
 static const char CIPHERS[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-static const char ALPN[] = "\x05sip/2"; /* as registered with IANA */
+/* Keys of 112 bits and more, so RSA of 2048, and no SHA-1 (RFC 9325 4.5). */
+enum { SECURITY_LEVEL = 2 };
 
-enum { SESSIONS = 64, SESSION_NAME_MAX = 256 };
+enum { SESSIONS = 64, SESSION_NAME_MAX = 256, TICKET_KEYS_MAX = 128 };
 
 /* What a file was when it was read. */
 struct stamp {
@@ -48,6 +50,7 @@ struct net_tls_context {
 	SSL_CTX *client;
 	struct session sessions[SESSIONS]; /* a ring: the oldest one goes */
 	unsigned next_session;
+	uint64_t tickets_ms; /* the age of the keys of tickets counts from here */
 };
 
 /* ---- texts ---- */
@@ -258,20 +261,23 @@ static int on_server_name(SSL *ssl, int *alert, void *data)
 	return name ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
-/* A browser that was sent here must not speak to a phone system (RFC 9325 3.7). */
+/* A browser that was sent here must not speak to a phone system (RFC 9325 3.8). */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                    const unsigned char *in, unsigned in_len, void *data)
 {
-	unsigned char *chosen;
+	const char *protocol = net_tls_protocol(SSL_get_app_data(ssl));
+	const size_t len = strlen(protocol);
 
-	(void)ssl;
 	(void)data;
-	if (SSL_select_next_proto(&chosen, out_len, (const unsigned char *)ALPN,
-	                          sizeof ALPN - 1, in,
-	                          in_len) != OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	*out = chosen;
-	return SSL_TLSEXT_ERR_OK;
+	for (unsigned i = 0; i < in_len; i += 1u + in[i]) {
+		if (in[i] == len && len < in_len - i &&
+		    memcmp(in + i + 1, protocol, len) == 0) {
+			*out = in + i + 1;
+			*out_len = in[i];
+			return SSL_TLSEXT_ERR_OK;
+		}
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 /* The session is ours to keep: 1 takes its reference. */
@@ -288,6 +294,8 @@ static void set_common(SSL_CTX *ctx)
 	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 	                                       SSL_OP_CIPHER_SERVER_PREFERENCE);
 	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	if (SSL_CTX_get_security_level(ctx) < SECURITY_LEVEL)
+		SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
 }
 
 static void set_server(struct net_tls_context *context, SSL_CTX *ctx)
@@ -462,6 +470,34 @@ bool net_tls_context_serves(const struct net_tls_context *context)
 const char *net_tls_context_cert(const struct net_tls_context *context)
 {
 	return context->pair_count > 0 ? context->pairs[0].cert : "(there is none)";
+}
+
+/* Whoever has such a key reads what was said before in sessions of TLS 1.2 that were
+ * resumed, so it is forgotten in time (RFC 9325 3.4).  Without new ones the old stay.
+ */
+static void renew_tickets(struct net_tls_context *context)
+{
+	unsigned char keys[TICKET_KEYS_MAX];
+
+	for (size_t i = 0; i < context->pair_count; i++) {
+		SSL_CTX *ctx = context->servers[i];
+		const long len = SSL_CTX_get_tlsext_ticket_keys(ctx, NULL, 0);
+
+		if (len > 0 && len <= TICKET_KEYS_MAX &&
+		    RAND_bytes(keys, (int)len) == 1)
+			(void)SSL_CTX_set_tlsext_ticket_keys(ctx, keys, len);
+	}
+	OPENSSL_cleanse(keys, sizeof keys);
+	ERR_clear_error();
+}
+
+void net_tls_context_age(struct net_tls_context *context, uint64_t now_ms,
+                         uint32_t ticket_ms)
+{
+	if (now_ms - context->tickets_ms < ticket_ms)
+		return;
+	context->tickets_ms = now_ms;
+	renew_tickets(context);
 }
 
 bool net_tls_context_refresh(struct net_tls_context *context, char why[NET_TLS_WHY_MAX])

@@ -30,6 +30,10 @@ const char *net_tls_context_cert(const struct net_tls_context *context);
 /* Read what has changed.  False: it cannot be used, and `why` says so, once. */
 bool net_tls_context_refresh(struct net_tls_context *context,
                              char why[NET_TLS_WHY_MAX]);
+/* Tickets for resumption are sealed with other keys from here on, when those are so
+ * old. */
+void net_tls_context_age(struct net_tls_context *context, uint64_t now_ms,
+                         uint32_t ticket_ms);
 /* An SSL for one connection; NULL: no memory. */
 SSL *net_tls_context_ssl(const struct net_tls_context *context, bool server);
 

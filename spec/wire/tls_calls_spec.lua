@@ -4,6 +4,7 @@
 local certificates = require "spec.support.certificates"
 local core = require "sip.core"
 local facade = require "sip"
+local openssl = require "spec.support.openssl"
 
 local assert = require "luassert"
 
@@ -112,30 +113,8 @@ describe("an endpoint over TLS", function()
       tostring(why), 1, true)
   end)
 
-  -- A stranger in a process of its own; what it has said when it is over.
   local function stranger(words, input)
-    local out, status = made.folder .. "/out", made.folder .. "/status"
-    os.remove(status)
-    made:file("in", input)
-    local command = ("cd '%s' && { { cat in; %s; } | timeout 10 openssl %s >out 2>&1; "
-      .. "echo done >status; } >/dev/null 2>&1 </dev/null &"):format(made.folder,
-      "while [ ! -e enough ]; do sleep 0.02; done", words)
-    os.remove(made.folder .. "/enough")
-    assert(os.execute(command))
-    return function(wanted, seconds)
-      local ends = loop:now() + seconds
-      local text = ""
-      while loop:now() < ends and not text:find(wanted, 1, true) do
-        sip.sleep(0.02)
-        local file <close> = io.open(out, "rb")
-        text = file and file:read "a" or ""
-      end
-      made:file("enough", "")
-      while loop:now() < ends and not io.open(status) do
-        sip.sleep(0.02)
-      end
-      return text
-    end
+    return openssl.start(made, sip, words, input)
   end
 
   local function options(port)

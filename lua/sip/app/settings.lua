@@ -27,7 +27,7 @@ local limit_schema = {
   transactions = "count", events = "count", nonces = "count", connections = "count",
   stream_queue_bytes = "count", datagram_queue_bytes = "count",
   stream_idle_ms = "count", stream_head_ms = "count",
-  tls_handshakes = "count", tls_handshake_ms = "count",
+  tls_handshakes = "count", tls_handshake_ms = "count", tls_ticket_ms = "count",
 }
 
 local own_limits = { cleanup = true, slice = true, drain = true, names = true }
