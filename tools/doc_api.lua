@@ -18,7 +18,8 @@ local CHAPTERS = {
   { title = "sip", modules = { "^init" } },
   {
     title = "Endpoints",
-    modules = { "^app/endpoint", "^app/outofdialog", "^app/reach", "^app/target" },
+    modules = { "^app/endpoint", "^app/outofdialog", "^app/check", "^app/reach",
+      "^app/target" },
   },
   {
     title = "Calls",

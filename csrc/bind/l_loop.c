@@ -9,6 +9,7 @@
 #include "bind/l_class.h"
 #include "bind/l_driver.h"
 #include "bind/l_heap.h"
+#include "bind/l_machine.h"
 #include "bind/l_option.h"
 #include "net/media_thread.h"
 #include "net/net.h"
@@ -257,6 +258,13 @@ static int l_loop_media_ports(lua_State *L)
 	return 0;
 }
 
+/* loop:machine() -> what can be asked about it */
+static int l_loop_machine(lua_State *L)
+{
+	(void)check_loop(L);
+	return l_machine_push(L);
+}
+
 static int l_loop_close(lua_State *L) /* close, __gc and __close: idempotent */
 {
 	struct l_loop *loop = luaL_checkudata(L, 1, L_LOOP);
@@ -309,6 +317,7 @@ static const luaL_Reg loop_methods[] = {
 	{ "signals", l_loop_signals },
 	{ "name_servers", l_loop_name_servers },
 	{ "media_ports", l_loop_media_ports },
+	{ "machine", l_loop_machine },
 	{ "close", l_loop_close },
 	{ NULL, NULL },
 };

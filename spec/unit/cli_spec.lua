@@ -56,6 +56,7 @@ describe("the command", function()
       ["register sip:a@b --contact ''"] = "--contact: '' is no URI",
       ["register 'a b'"] = "register: 'a b' is no URI",
       ["run"] = "run: something is missing",
+      ["check"] = "check: a script, or --listen",
     } do
       local output, status = run("bin/luasip " .. line)
       assert.equal(2, status, line)

@@ -123,7 +123,8 @@ describe("TLS by RFC 9325", function()
         key = made.folder .. "/short.key" } }
     end)
     assert.is_false(ok)
-    assert.matches("short.pem: the certificate cannot be used: its key is too short, or "
+    assert.matches("short.pem: the certificate cannot be used: its key is too short, "
+      .. "or "
       .. "its signature too weak", tostring(why), 1, true)
     assert.matches("Server Temp Key: X25519, 253 bits", connect "")
     assert.matches("alert handshake failure", connect("-tls1_2 -curves secp192r1 "
@@ -152,7 +153,7 @@ describe("TLS by RFC 9325", function()
 
   -- @rfc 9325 3.8 MUST C-38
   -- @rfc 7301 3.2 SHALL C-38
-  it("speaks SIP with who asks for that or for nothing, and with nobody else", function()
+  it("speaks SIP with who asks for that or for nothing, with nobody else", function()
     assert.matches("ALPN protocol: sip/2", connect("-alpn h2,sip/2"), 1, true)
     assert.matches("No ALPN negotiated", connect "", 1, true)
     for _, other in ipairs { "http/1.1", "h2,http/1.1", "sip/1", "sip/22" } do
@@ -172,7 +173,8 @@ describe("TLS by RFC 9325", function()
       local alice <close> = sip.new { listen = "udp:127.0.0.1:0",
         tls = { ca = made.ca } }
       local function ask(words, wanted)
-        local ended = openssl.start(made, sip, ("s_server -accept 127.0.0.1:%d -cert %s "
+        local ended = openssl.start(made, sip, ("s_server -accept 127.0.0.1:%d -cert "
+          .. "%s "
           .. "-key %s %s"):format(port, pair.cert, pair.key, words), "")
         local ends = loop:now() + 5
         repeat -- until it listens

@@ -2,6 +2,7 @@
 --- lends its stack to those who send (it is the `line` of sip.ua).
 
 local call_of = require "sip.app.call"
+local check = require "sip.app.check"
 local dial = require "sip.app.dial"
 local dialogs = require "sip.ua.dialogs"
 local inbox = require "sip.app.inbox"
@@ -37,7 +38,7 @@ local PATIENCE, TIMER_C = 64, 181
 local Endpoint = {}
 local endpoint_mt = { __name = "sip.Endpoint", __index = Endpoint }
 
-for _, methods in ipairs { reach, target, outofdialog } do
+for _, methods in ipairs { check, reach, target, outofdialog } do
   for name, method in pairs(methods) do
     Endpoint[name] = method
   end
@@ -95,7 +96,7 @@ local function listen(self, list)
     if not port then
       self.stack:close()
       misuse.raise("sip.new: cannot listen at %s: %s", at.text,
-        why ~= "" and why or name)
+        self:why_not(at, why ~= "" and why or name))
     end
     at.port = port
     self.listening[i] = ("%s:%s:%d"):format(at.transport, bracket(at.host), port)
@@ -150,6 +151,7 @@ function M.new(runtime, options)
     state = "open",
     listening = {},
     bound = settings.listen,
+    tls = settings.tls,
     sips = settings.sips,
     secure = settings.secure,
     sessions = 0,
@@ -183,6 +185,7 @@ function M.new(runtime, options)
   self.stack = open_stack(self, options, settings)
   secure(self, settings.tls)
   listen(self, settings.listen)
+  self:check_start()
   runtime:bound(settings.limits)
   runtime:opened(self)
   return self

@@ -23,6 +23,7 @@ local LINGER = 1 -- seconds that an endpoint answers on after its last call
 ---@field sessions table<any, sip.Sound>  by media session
 ---@field signalled integer      how often it was asked to stop
 ---@field on_open? fun(ua: sip.Endpoint)  is told of every endpoint
+---@field checking? boolean       endpoints are made to be checked, which logs nothing
 ---@field tracing? sip.Tracer[]  every endpoint is traced, and its tracer put here
 local Runtime = {}
 local runtime_mt = { __name = "sip.Runtime", __index = Runtime }

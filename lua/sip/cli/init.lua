@@ -2,6 +2,7 @@
 --- belongs to that.
 
 local call = require "sip.cli.call"
+local check = require "sip.cli.check"
 local options = require "sip.cli.options"
 local ping = require "sip.cli.ping"
 local register = require "sip.cli.register"
@@ -22,6 +23,7 @@ local commands = {
   { name = "call", command = call },
   { name = "ping", command = ping },
   { name = "register", command = register },
+  { name = "check", command = check },
 }
 
 ---@class sip.cli.Context  what a command stands in

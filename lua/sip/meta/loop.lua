@@ -36,6 +36,30 @@ function Loop:signals(on) end
 ---@param list string
 function Loop:name_servers(list) end
 
+--- What can be asked of the machine.
+---@return sip.Machine
+function Loop:machine() end
+
+---@class sip.MachineAddress
+---@field interface string
+---@field address string
+---@field internal boolean  loopback
+
+---@class sip.CertificateFile
+---@field from integer      seconds since 1970
+---@field till integer
+---@field self_signed boolean
+---@field names string      of SIP domains (RFC 5922 7.1), each ended by a line feed
+
+---@class sip.Machine
+---@field addresses fun(): sip.MachineAddress[]
+---@field holder fun(at: sip.ListenSpec): string?, integer?, integer?  who has bound
+---   that: the program's name and process, 0 when that is not told, and its user
+---@field certificate fun(path: string): sip.CertificateFile?
+---@field mode fun(path: string): integer?  the permissions of a file
+---@field trusts fun(): boolean, string, string  whether the system trusts anybody: the
+---   file and the folder that say whom
+
 --- End it, with all its stacks, at once; recordings are written out before.
 function Loop:close() end
 
