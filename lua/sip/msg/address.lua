@@ -41,14 +41,6 @@ function M.bytes(host)
   return core.address_bytes(host)
 end
 
---- Whether two URIs are the same (RFC 3261 19.1.4).
----@param a string
----@param b string
----@return boolean
-function M.equal(a, b)
-  return a == b or core.uri_equal(a, b)
-end
-
 --- A host without the brackets that a URI or a Via has around IPv6, as SDP and
 --- sockets want it.
 ---@param host string
@@ -221,14 +213,6 @@ end
 ---@return string
 function M.compose(uri)
   return core.uri_write(uri)
-end
-
---- Whether two URIs are the same (RFC 3261 19.1.4).
----@param a string
----@param b string
----@return boolean
-function M.equal(a, b)
-  return core.uri_equal(a, b)
 end
 
 --- A name-addr's parts: display, uri, params.
