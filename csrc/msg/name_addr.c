@@ -26,6 +26,8 @@ static sip_err parse_params(const char *p, const char *end, struct sip_name_addr
 		if (name.len == 3 && sip_is_word(name, "tag")) {
 			if (value.len == 0)
 				return fail(fault, "a tag is empty", name.p);
+			if (addr->tag.len > 0) /* RFC 3261 7.3.1 */
+				return fail(fault, "a tag stands twice", name.p);
 			addr->tag = value;
 		}
 	}
