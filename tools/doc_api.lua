@@ -37,7 +37,8 @@ local CHAPTERS = {
   },
   { title = "Errors", modules = { "^rt/err" } },
   { title = "sip.sim", modules = { "^sim%.lua", "^sim/host", "^sim/phone" } },
-  { title = "Messages: sip.core", modules = { "^meta/msg" } },
+  { title = "Bodies", modules = { "^app/body" } },
+  { title = "Messages: sip.core", modules = { "^meta/msg", "^meta/body" } },
 }
 
 -- Below app, but nothing that a script holds.

@@ -11,6 +11,8 @@
 	X(uri_bytes,          8192)   /* 414 */                                               \
 	X(sdp_lines,          2048)   /* 400 */                                               \
 	X(sdp_media,          64)     /* 400 */                                               \
+	X(body_parts,         64)     /* 413: of multipart bodies, those in parts too */      \
+	X(body_depth,         4)      /* 413: parts in parts */                               \
 	X(transactions,       2000000)/* 503 with Retry-After */                              \
 	X(events,             65536)  /* 503: queued for scripts that do not keep up */       \
 	X(nonces,             262144) /* 401, 407, stale=true: the oldest one goes */         \
@@ -23,6 +25,8 @@
 	X(tls_handshake_ms,   10000)  /* closed: the handshake is not over */                 \
 	X(tls_ticket_ms,      86400000)/* a session is not resumed, but begun anew */
 /* clang-format on */
+
+enum { SIP_BODY_DEPTH_MAX = 16 }; /* parts are read by recursion: no limit says more */
 
 #define SIP_LIMIT_FIELD(name, value) uint32_t name;
 struct sip_limits {

@@ -1,5 +1,6 @@
 #include "bind/l_core.h"
 
+#include "bind/l_body.h"
 #include "bind/l_digest.h"
 #include "bind/l_heap.h"
 #include "bind/l_loop.h"
@@ -31,6 +32,7 @@ static const luaL_Reg core_functions[] = {
 int luaopen_sip_core(lua_State *L)
 {
 	luaL_newlib(L, core_functions);
+	l_body_open(L);
 	l_digest_open(L);
 	l_heap_open(L);
 	l_media_open(L);

@@ -8,6 +8,7 @@
 
 #include <lauxlib.h>
 
+#include "bind/l_body.h"
 #include "bind/l_header.h"
 #include "bind/l_heap.h"
 #include "bind/l_str.h"
@@ -124,7 +125,7 @@ static int l_status(lua_State *L)
 
 	if (!msg)
 		return l_msg_gone(L);
-	if (sip_msg_is_request(msg))
+	if (msg->status == 0)
 		lua_pushnil(L);
 	else
 		lua_pushinteger(L, msg->status);
@@ -137,7 +138,7 @@ static int l_reason(lua_State *L)
 
 	if (!msg)
 		return l_msg_gone(L);
-	if (sip_msg_is_request(msg))
+	if (msg->status == 0)
 		lua_pushnil(L);
 	else
 		l_push_str(L, msg->reason);
@@ -232,6 +233,8 @@ static int l_tostring(lua_State *L)
 
 	if (!msg) {
 		lua_pushliteral(L, L_MSG "{gone}");
+	} else if (msg->version.len == 0) {
+		lua_pushliteral(L, L_MSG "{headers}");
 	} else if (sip_msg_is_request(msg)) {
 		l_push_str(L, msg->method_name);
 		l_push_str(L, msg->uri);
@@ -243,6 +246,16 @@ static int l_tostring(lua_State *L)
 		                lua_tostring(L, -1));
 	}
 	return 1;
+}
+
+/* An empty box that holds its message until the collector comes. */
+static struct l_msg *new_box(lua_State *L)
+{
+	struct l_msg *box = lua_newuserdatauv(L, sizeof *box, 0);
+
+	*box = (struct l_msg){ NULL, true };
+	luaL_setmetatable(L, L_MSG);
+	return box;
 }
 
 /* core.parse(bytes[, { datagram = true }]) -> Message | nil, refusal, Message?
@@ -264,9 +277,7 @@ static int l_parse(lua_State *L)
 		lua_settop(L, 2);
 	}
 	lua_pushnil(L);
-	box = lua_newuserdatauv(L, sizeof *box, 0);
-	*box = (struct l_msg){ NULL, true };
-	luaL_setmetatable(L, L_MSG);
+	box = new_box(L);
 	err = sip_msg_parse(l_alloc(L), &limits, bytes, datagram, &box->msg, &refusal);
 	if (err == SIP_ENOMEM)
 		return luaL_error(L, "not enough memory");
@@ -281,6 +292,27 @@ static int l_parse(lua_State *L)
 	}
 	lua_insert(L, -2);
 	return 3;
+}
+
+/* core.parse_fragment(bytes) -> Message | nil, refusal (RFC 3420) */
+static int l_parse_fragment(lua_State *L)
+{
+	const sip_str bytes = l_check_str(L, 1);
+	const struct sip_limits limits = SIP_LIMITS_DEFAULT;
+	struct l_msg *box = new_box(L);
+	struct sip_refusal refusal;
+	sip_err err;
+
+	err = sip_msg_parse_fragment(l_alloc(L), &limits, bytes, &box->msg, &refusal);
+	if (err == SIP_ENOMEM)
+		return luaL_error(L, "not enough memory");
+	if (err == SIP_OK) {
+		l_charge(L, box->msg->size);
+		return 1;
+	}
+	lua_pushnil(L);
+	l_push_refusal(L, &refusal);
+	return 2;
 }
 
 static const luaL_Reg methods[] = {
@@ -313,8 +345,11 @@ void l_msg_open(lua_State *L)
 	luaL_setfuncs(L, metamethods, 0);
 	luaL_newlib(L, methods);
 	l_header_methods(L);
+	l_body_methods(L);
 	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 	lua_pushcfunction(L, l_parse);
 	lua_setfield(L, -2, "parse");
+	lua_pushcfunction(L, l_parse_fragment);
+	lua_setfield(L, -2, "parse_fragment");
 }

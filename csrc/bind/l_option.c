@@ -96,3 +96,28 @@ unsigned l_option_choice(lua_State *L, int arg, const char *key, const char *fal
 	luaL_error(L, "bad option '%s' (got '%s')", key, text.p);
 	return 0;
 }
+
+static void take_limit(lua_State *L, const char *name, uint32_t *limit)
+{
+	lua_Integer value;
+	int is_integer;
+
+	if (lua_getfield(L, -1, name) != LUA_TNIL) {
+		value = lua_tointegerx(L, -1, &is_integer);
+		if (!is_integer || value < 0 || value > INT32_MAX)
+			luaL_error(L, "limits: %s is no whole number, or too large",
+			           name);
+		*limit = (uint32_t)value;
+	}
+	lua_pop(L, 1);
+}
+
+void l_option_limits(lua_State *L, int arg, const char *key, struct sip_limits *limits)
+{
+	if (lua_getfield(L, arg, key) == LUA_TTABLE) {
+#define TAKE_LIMIT(name, value) take_limit(L, #name, &limits->name);
+		SIP_LIMIT_MAP(TAKE_LIMIT)
+#undef TAKE_LIMIT
+	}
+	lua_pop(L, 1);
+}

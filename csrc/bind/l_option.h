@@ -1,6 +1,7 @@
 /* l_option.h - options tables: read by name, and an unknown name is misuse. */
 #pragma once
 
+#include "base/limits.h"
 #include "base/str.h"
 
 #include <lua.h>
@@ -21,3 +22,7 @@ lua_Number l_option_number(lua_State *L, int arg, const char *key, lua_Number fa
 /* The index of the value in the list. */
 unsigned l_option_choice(lua_State *L, int arg, const char *key, const char *fallback,
                          const char *const *choices);
+
+/* A table of limits by the names of base/limits.h: those that are there replace what
+ * `limits` holds.  Nil is an empty table; what is no whole number raises. */
+void l_option_limits(lua_State *L, int arg, const char *key, struct sip_limits *limits);

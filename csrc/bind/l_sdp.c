@@ -8,6 +8,7 @@
 
 #include "base/addr.h"
 #include "bind/l_msg.h"
+#include "bind/l_option.h"
 #include "msg/message.h"
 #include "msg/sdp.h"
 
@@ -198,10 +199,10 @@ static int refused(lua_State *L, const struct sip_refusal *refusal)
 	return 2;
 }
 
-/* core.sdp_parse(bytes) -> table | nil, { at, why, status } */
+/* core.sdp_parse(bytes[, { limits }]) -> table | nil, { at, why, status } */
 static int l_sdp_parse(lua_State *L)
 {
-	const struct sip_limits limits = SIP_LIMITS_DEFAULT;
+	struct sip_limits limits = SIP_LIMITS_DEFAULT;
 	struct sip_refusal refusal = { 0, "description is too large", 513 };
 	struct sip_sdp_reader reader;
 	struct sip_sdp_line line;
@@ -209,6 +210,10 @@ static int l_sdp_parse(lua_State *L)
 	sip_err err;
 
 	bytes.p = luaL_checklstring(L, 1, &bytes.len);
+	if (!lua_isnoneornil(L, 2)) {
+		luaL_checktype(L, 2, LUA_TTABLE);
+		l_option_limits(L, 2, "limits", &limits);
+	}
 	if (bytes.len > limits.message_bytes)
 		return refused(L, &refusal);
 	luaL_checkstack(L, 8, NULL);

@@ -318,19 +318,6 @@ static uint32_t opt_ms(lua_State *L, int index, const char *key, uint32_t ms)
 	return ms;
 }
 
-static void read_limits(lua_State *L, int index, struct sip_limits *limits)
-{
-	if (lua_getfield(L, index, "limits") == LUA_TTABLE) {
-#define READ_LIMIT(name, value)                                                        \
-	if (lua_getfield(L, -1, #name) != LUA_TNIL)                                    \
-		limits->name = (uint32_t)luaL_checkinteger(L, -1);                     \
-	lua_pop(L, 1);
-		SIP_LIMIT_MAP(READ_LIMIT)
-#undef READ_LIMIT
-	}
-	lua_pop(L, 1);
-}
-
 /* driver:stack{ dispatch, t1, t2, t4, timer_c, trying, limits, advertise, watch,
  * relay, secret }: times in seconds, limits by the names of base/limits.h.  Raises when
  * memory is short. */
@@ -350,7 +337,7 @@ int l_stack_new(lua_State *L, struct l_driver *driver)
 	opts.timing.timer_c_ms = opt_ms(L, 2, "timer_c", opts.timing.timer_c_ms);
 	opts.timing.trying_ms = opt_ms(L, 2, "trying", opts.timing.trying_ms);
 	luaL_argcheck(L, opts.timing.t1_ms > 0, 2, "t1 must be positive");
-	read_limits(L, 2, &opts.limits);
+	l_option_limits(L, 2, "limits", &opts.limits);
 	opts.advertise = l_opt_field(L, 2, "advertise");
 	opts.secret = l_opt_field(L, 2, "secret");
 	lua_getfield(L, 2, "watch");

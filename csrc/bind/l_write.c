@@ -229,6 +229,27 @@ static int l_write_cancel(lua_State *L)
 	return push_written(L, write_cancel, &follower);
 }
 
+static void write_fragment(struct sip_out *out, const void *arg)
+{
+	sip_write_fragment(out, arg);
+}
+
+/* core.write_fragment { method, uri, status, reason, headers, body } -> bytes */
+static int l_write_fragment(lua_State *L)
+{
+	struct sip_fragment_spec spec = { 0 };
+
+	luaL_checktype(L, 1, LUA_TTABLE);
+	lua_settop(L, 1);
+	spec.method = l_opt_field(L, 1, "method");
+	spec.uri = l_opt_field(L, 1, "uri");
+	spec.status = opt_number(L, 1, "status");
+	spec.reason = l_opt_field(L, 1, "reason");
+	spec.body = l_opt_field(L, 1, "body");
+	spec.field_count = l_check_fields(L, 1, "headers", &spec.fields);
+	return push_written(L, write_fragment, &spec);
+}
+
 /* core.reason_phrase(status) -> text */
 static int l_reason_phrase(lua_State *L)
 {
@@ -240,9 +261,13 @@ static int l_reason_phrase(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{ "write_response", l_write_response }, { "write_request", l_write_request },
-	{ "write_ack", l_write_ack },           { "write_cancel", l_write_cancel },
-	{ "reason_phrase", l_reason_phrase },   { NULL, NULL },
+	{ "write_response", l_write_response },
+	{ "write_request", l_write_request },
+	{ "write_ack", l_write_ack },
+	{ "write_cancel", l_write_cancel },
+	{ "write_fragment", l_write_fragment },
+	{ "reason_phrase", l_reason_phrase },
+	{ NULL, NULL },
 };
 
 void l_write_open(lua_State *L)

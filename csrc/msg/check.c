@@ -27,6 +27,12 @@ static sip_err refuse_fault(const struct sip_msg *msg, struct sip_refusal *refus
 	return refuse(msg, refusal, fault->where, fault->why);
 }
 
+/* A fragment has some of the headers of a message (RFC 3420 2). */
+static bool may_lack(const struct sip_msg *msg, enum sip_header_id id)
+{
+	return msg->fragment && msg->first[id] == 0;
+}
+
 static sip_err check_uri(const struct sip_msg *msg, sip_str text,
                          struct sip_refusal *refusal)
 {
@@ -44,6 +50,8 @@ static sip_err check_start_line(struct sip_msg *msg, struct sip_refusal *refusal
 	const struct sip_uri *uri;
 	sip_err err;
 
+	if (msg->fragment && msg->version.len == 0)
+		return SIP_OK;
 	if (!sip_str_ieq(msg->version, SIP_STR("SIP/2.0"))) {
 		err = refuse(msg, refusal, msg->version.p,
 		             "the version of SIP is not 2.0");
@@ -68,7 +76,7 @@ static sip_err check_via(struct sip_msg *msg, struct sip_refusal *refusal)
 	struct sip_fault fault;
 	struct sip_via via;
 
-	if (sip_msg_via(msg))
+	if (sip_msg_via(msg) || may_lack(msg, SIP_H_VIA))
 		return SIP_OK;
 	if (!sip_value_next(&list, &value))
 		return refuse(msg, refusal, msg->bytes, "there is no Via");
@@ -85,6 +93,8 @@ static sip_err check_address(struct sip_msg *msg, enum sip_header_id id,
 	struct sip_name_addr again;
 	struct sip_fault fault;
 
+	if (may_lack(msg, id))
+		return SIP_OK;
 	if (addr)
 		return check_uri(msg, addr->uri, refusal);
 	if (msg->first[id] == 0)
@@ -100,6 +110,8 @@ static sip_err check_cseq(struct sip_msg *msg, struct sip_refusal *refusal)
 	struct sip_fault fault;
 	struct sip_cseq again;
 
+	if (may_lack(msg, SIP_H_CSEQ))
+		return SIP_OK;
 	if (msg->first[SIP_H_CSEQ] == 0)
 		return refuse(msg, refusal, msg->bytes, "there is no CSeq");
 	if (!cseq) {
@@ -119,6 +131,8 @@ static sip_err check_call_id(struct sip_msg *msg, struct sip_refusal *refusal)
 	const sip_str id = sip_msg_call_id(msg);
 	const char *p;
 
+	if (may_lack(msg, SIP_H_CALL_ID))
+		return SIP_OK;
 	if (id.len == 0)
 		return refuse(msg, refusal, id.p ? id.p : msg->bytes,
 		              "there is no Call-ID");
@@ -150,7 +164,8 @@ static sip_err check_contacts(struct sip_msg *msg, struct sip_refusal *refusal)
 
 	sip_values_init(&values, msg, SIP_H_CONTACT);
 	while (!err && sip_values_next(&values, &value)) {
-		if (value.len == 1 && *value.p == '*' && msg->method == SIP_M_REGISTER)
+		if (value.len == 1 && *value.p == '*' &&
+		    (msg->method == SIP_M_REGISTER || msg->fragment))
 			continue;
 		if (sip_name_addr_parse(value, &addr, &fault) == SIP_OK)
 			err = check_uri(msg, addr.uri, refusal);
@@ -158,6 +173,25 @@ static sip_err check_contacts(struct sip_msg *msg, struct sip_refusal *refusal)
 			err = refuse_fault(msg, refusal, &fault);
 	}
 	return err;
+}
+
+/* All Vias of a fragment, and what describes its body (RFC 3420 2, RFC 3261 7.4.1). */
+static sip_err check_fragment(const struct sip_msg *msg, struct sip_refusal *refusal)
+{
+	struct sip_values values;
+	struct sip_fault fault;
+	struct sip_via via;
+	sip_str value;
+
+	sip_values_init(&values, msg, SIP_H_VIA);
+	while (sip_values_next(&values, &value)) {
+		if (sip_via_parse(value, &via, &fault) != SIP_OK)
+			return refuse_fault(msg, refusal, &fault);
+	}
+	if (msg->body.len > 0 && msg->first[SIP_H_CONTENT_TYPE] == 0)
+		return refuse(msg, refusal, msg->body.p,
+		              "a body without a Content-Type");
+	return SIP_OK;
 }
 
 /* A response is dropped for what it cannot be matched without, and for no more. */
@@ -168,7 +202,7 @@ static sip_err check_repeated(const struct sip_msg *msg, struct sip_refusal *ref
 	if (!msg->repeated)
 		return SIP_OK;
 	header = &msg->headers[msg->repeated - 1];
-	if (!sip_msg_is_request(msg) && header->id > SIP_H_CSEQ)
+	if (!sip_msg_is_request(msg) && !msg->fragment && header->id > SIP_H_CSEQ)
 		return SIP_OK;
 	return refuse(msg, refusal, msg->bytes + header->name_at,
 	              "a header that may stand once stands twice");
@@ -192,9 +226,11 @@ sip_err sip_msg_check(struct sip_msg *msg, struct sip_refusal *refusal)
 		err = check_call_id(msg, refusal);
 	if (!err)
 		err = check_cseq(msg, refusal);
-	if (!err && sip_msg_is_request(msg))
+	if (!err && (sip_msg_is_request(msg) || msg->fragment))
 		err = check_numbers(msg, refusal);
-	if (!err && sip_msg_is_request(msg))
+	if (!err && (sip_msg_is_request(msg) || msg->fragment))
 		err = check_contacts(msg, refusal);
+	if (!err && msg->fragment)
+		err = check_fragment(msg, refusal);
 	return err;
 }

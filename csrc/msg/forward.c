@@ -191,9 +191,10 @@ static bool pass_init(struct pass *pass, struct sip_out *out, const struct sip_m
 	pass->top = 0;
 	while (pass->top < msg->header_count && msg->headers[pass->top].id == SIP_H_VIA)
 		pass->top++;
-	if (msg->refused)
-		refuse(out, "a message that was refused");
-	return !msg->refused;
+	if (msg->refused || msg->fragment)
+		refuse(out, msg->fragment ? "a fragment of a message"
+		                          : "a message that was refused");
+	return !msg->refused && !msg->fragment;
 }
 
 /* What follows the headers; they end at `to`. */

@@ -151,7 +151,7 @@ const struct sip_uri *sip_msg_uri(struct sip_msg *msg)
 {
 	if (learn(msg, KNOW_URI))
 		(void)is_good(msg, KNOW_URI, /* remembered */
-		              msg->status == 0 &&
+		              sip_msg_is_request(msg) &&
 		                      sip_uri_parse(msg->uri, &msg->request_uri, NULL,
 		                                    NULL) == SIP_OK);
 	return msg->bad & KNOW_URI ? NULL : &msg->request_uri;

@@ -51,8 +51,10 @@ struct sip_msg {
 	uint16_t repeated; /* index of a second one of kind ONE + 1, 0: none */
 	uint16_t skipped;  /* bytes of leading CRLFs that were left out */
 	uint16_t known,
-		bad;  /* typed headers that are remembered below, a bit for each */
-	bool refused; /* it came with a refusal: good for an answer, no more */
+		bad;   /* typed headers that are remembered below, a bit for each */
+	bool refused;  /* it came with a refusal: good for an answer, no more */
+	bool fragment; /* message/sipfrag: anything may be missing */
+	uint16_t parts_max, depth_max; /* bounds of a multipart body */
 	struct sip_path path; /* how it came, set by the stack; no transport: unknown */
 	struct sip_uri request_uri;
 	struct sip_via via;
@@ -72,6 +74,14 @@ sip_err sip_msg_parse(struct sip_alloc *alloc, const struct sip_limits *limits,
                       sip_str bytes, bool datagram, struct sip_msg **msg,
                       struct sip_refusal *refusal);
 
+/* Parse a message/sipfrag: a start line, headers and a body, each of which may be
+ * missing, and check what is there (RFC 3420 2).  The line ends that it lacks at its
+ * end are put there: it is often one status line and no more.  As above, but a
+ * refusal comes without a message. */
+sip_err sip_msg_parse_fragment(struct sip_alloc *alloc, const struct sip_limits *limits,
+                               sip_str bytes, struct sip_msg **msg,
+                               struct sip_refusal *refusal);
+
 /* Is everything there that an element needs, and well formed: Request-URI, Via, From,
  * To, CSeq (and its method), Call-ID, Max-Forwards, Content-Length, Contact, Expires;
  * no second one of those that may stand once; SIP/2.0?  SIP_OK or SIP_ESYNTAX with the
@@ -83,7 +93,7 @@ void sip_msg_unref(struct sip_msg *msg); /* NULL is fine */
 
 static inline bool sip_msg_is_request(const struct sip_msg *msg)
 {
-	return msg->status == 0;
+	return msg->method_name.len > 0;
 }
 
 /* Typed headers: NULL when absent or malformed. */

@@ -216,16 +216,16 @@ static void check_line_ends(struct parse *parse)
 		       parse->p[stray] == '\r' ? "a CR without LF" : "a LF without CR");
 }
 
-static void parse_head(struct parse *parse)
+/* Where the next line begins; SIZE_MAX: this one does not end. */
+static size_t parse_start_line(struct parse *parse)
 {
-	size_t at = 0, next = 0, end;
+	size_t next = 0, end;
 	bool folded;
 
-	sip_lines_init(&parse->lines, parse->p, parse->len);
 	end = line_end(parse, 0, &next, &folded);
 	if (end == SIZE_MAX) {
 		refuse(parse, SIP_ESYNTAX, 0, 400, "there is no line end");
-		return;
+		return SIZE_MAX;
 	}
 	if (folded)
 		refuse(parse, SIP_ESYNTAX, 0, 400, "the start line is folded");
@@ -233,6 +233,35 @@ static void parse_head(struct parse *parse)
 		parse_status_line(parse, parse->p, parse->p + end);
 	else
 		parse_request_line(parse, parse->p, parse->p + end);
+	return next;
+}
+
+/* A fragment may begin with a header, or with its empty line; a start line has no colon
+ * behind its first token. */
+static bool has_start_line(const struct parse *parse)
+{
+	const char *const end = parse->p + parse->len;
+	const char *p = sip_scan(parse->p, end, SIP_C_TOKEN);
+
+	if (!parse->msg.fragment)
+		return true;
+	if (p == parse->p && p < end && *p == '\r')
+		return false;
+	while (p < end && (*p == ' ' || *p == '\t'))
+		p++;
+	return p == end || *p != ':';
+}
+
+static void parse_head(struct parse *parse)
+{
+	size_t at = 0, next = 0, end;
+	bool folded;
+
+	sip_lines_init(&parse->lines, parse->p, parse->len);
+	if (has_start_line(parse))
+		next = parse_start_line(parse);
+	if (next == SIZE_MAX)
+		return;
 	for (;;) {
 		at = next;
 		end = line_end(parse, at, &next, &folded);
@@ -260,6 +289,9 @@ static void parse_body(struct parse *parse, bool datagram)
 		       "the message is too long");
 	if (parse->err)
 		return;
+	if (parse->msg.fragment && there == 0)
+		return; /* the length of a body that was left out may stay (RFC 3420 2)
+		         */
 	if (!parse->has_length) {
 		if (!datagram)
 			refuse(parse, SIP_ESYNTAX, parse->head_len, 400,
@@ -355,19 +387,50 @@ static struct sip_msg *make(const struct parse *parse, struct sip_alloc *alloc)
 static void parse_init(struct parse *parse, const struct sip_limits *limits,
                        sip_str bytes)
 {
-	const char *p = bytes.p;
-
 	memset(parse, 0, offsetof(struct parse, msg.request_uri));
 	parse->limits = limits;
 	parse->header_max =
 		limits->header_count < HEADERS_MAX ? limits->header_count : HEADERS_MAX;
-	/* Leading CRLFs are left out (RFC 3261 7.5). */
-	while (bytes.len - parse->skipped >= 2 && p[0] == '\r' && p[1] == '\n') {
-		p += 2;
+	parse->p = bytes.p;
+	parse->len = bytes.len;
+}
+
+/* Leading CRLFs are left out (RFC 3261 7.5). */
+static void skip_line_ends(struct parse *parse)
+{
+	while (parse->len >= 2 && parse->p[0] == '\r' && parse->p[1] == '\n') {
+		parse->p += 2;
+		parse->len -= 2;
 		parse->skipped += 2;
 	}
-	parse->p = p;
-	parse->len = bytes.len - parse->skipped;
+}
+
+/* What every way to parse shares; `parse` is made ready. */
+static sip_err parse_all(struct parse *parse, struct sip_alloc *alloc, bool datagram,
+                         struct sip_msg **msg, struct sip_refusal *refusal)
+{
+	parse->msg.parts_max = (uint16_t)(parse->limits->body_parts < UINT16_MAX
+	                                          ? parse->limits->body_parts
+	                                          : UINT16_MAX);
+	parse->msg.depth_max = (uint16_t)(parse->limits->body_depth < SIP_BODY_DEPTH_MAX
+	                                          ? parse->limits->body_depth
+	                                          : SIP_BODY_DEPTH_MAX);
+	if (parse->len > UINT32_MAX / 2 - parse->skipped)
+		refuse(parse, SIP_ELIMIT, 0, 0, "the message is too long");
+	else if (parse->len == 0)
+		refuse(parse, SIP_ESYNTAX, 0, 0, "there is no message");
+	else
+		parse_head(parse);
+	parse_body(parse, datagram);
+	if (parse->err) {
+		*refusal = parse->refusal;
+		if (parse->msg.fragment || !is_answerable(parse)) {
+			refusal->status = 0;
+			return parse->err;
+		}
+	}
+	*msg = make(parse, alloc);
+	return *msg ? parse->err : SIP_ENOMEM;
 }
 
 sip_err sip_msg_parse(struct sip_alloc *alloc, const struct sip_limits *limits,
@@ -378,20 +441,72 @@ sip_err sip_msg_parse(struct sip_alloc *alloc, const struct sip_limits *limits,
 
 	*msg = NULL;
 	parse_init(&parse, limits, bytes);
-	if (bytes.len > UINT32_MAX / 2)
-		refuse(&parse, SIP_ELIMIT, 0, 0, "the message is too long");
-	else if (parse.len == 0)
-		refuse(&parse, SIP_ESYNTAX, 0, 0, "there is no message");
-	else
-		parse_head(&parse);
-	parse_body(&parse, datagram);
-	if (parse.err) {
-		*refusal = parse.refusal;
-		if (!is_answerable(&parse)) {
-			refusal->status = 0;
-			return parse.err;
-		}
+	skip_line_ends(&parse);
+	return parse_all(&parse, alloc, datagram, msg, refusal);
+}
+
+/* --- fragments ---------------------------------------------------------------------
+ */
+
+/* The line ends that are missing up to an empty line behind the headers. */
+static sip_str missing_end(sip_str bytes)
+{
+	if (bytes.len >= 2 && memcmp(bytes.p, "\r\n", 2) == 0)
+		return SIP_STR("");
+	if (bytes.len > 0 && memmem(bytes.p, bytes.len, "\r\n\r\n", 4))
+		return SIP_STR("");
+	if (bytes.len == 0 ||
+	    (bytes.len > 2 && memcmp(bytes.p + bytes.len - 2, "\r\n", 2) == 0))
+		return SIP_STR("\r\n");
+	return SIP_STR("\r\n\r\n");
+}
+
+static sip_err parse_whole_fragment(struct sip_alloc *alloc,
+                                    const struct sip_limits *limits, sip_str bytes,
+                                    struct sip_msg **msg, struct sip_refusal *refusal)
+{
+	struct parse parse;
+	sip_err err;
+
+	parse_init(&parse, limits, bytes);
+	parse.msg.fragment = true;
+	err = parse_all(&parse, alloc, true, msg, refusal);
+	if (!err)
+		err = sip_msg_check(*msg, refusal);
+	if (err) {
+		sip_msg_unref(*msg);
+		*msg = NULL;
+		refusal->status = 0;
 	}
-	*msg = make(&parse, alloc);
-	return *msg ? parse.err : SIP_ENOMEM;
+	return err;
+}
+
+sip_err sip_msg_parse_fragment(struct sip_alloc *alloc, const struct sip_limits *limits,
+                               sip_str bytes, struct sip_msg **msg,
+                               struct sip_refusal *refusal)
+{
+	const sip_str end = missing_end(bytes);
+	char *whole;
+	sip_err err;
+
+	*msg = NULL;
+	if (end.len == 0)
+		return parse_whole_fragment(alloc, limits, bytes, msg, refusal);
+	if (bytes.len > limits->message_bytes) {
+		*refusal = (struct sip_refusal){ .at = limits->message_bytes,
+			                         .why = "the message is too long" };
+		return SIP_ELIMIT;
+	}
+	whole = sip_alloc(alloc, bytes.len + end.len);
+	if (!whole)
+		return SIP_ENOMEM;
+	if (bytes.len > 0)
+		memcpy(whole, bytes.p, bytes.len);
+	memcpy(whole + bytes.len, end.p, end.len);
+	err = parse_whole_fragment(
+		alloc, limits, sip_str_of(whole, bytes.len + end.len), msg, refusal);
+	if (err && refusal->at > bytes.len)
+		refusal->at = (uint32_t)bytes.len;
+	sip_free(alloc, whole, bytes.len + end.len);
+	return err;
 }

@@ -271,22 +271,26 @@ static void write_timestamp(struct sip_out *out, struct sip_msg *req, uint32_t d
 	sip_out_lit(out, "\r\n");
 }
 
+static void write_status_line(struct sip_out *out, unsigned status, sip_str reason)
+{
+	if (status < 100 || status > 699)
+		refuse(out, "a status is one of 100 to 699");
+	sip_out_lit(out, "SIP/2.0 ");
+	sip_out_u64(out, status);
+	sip_out_lit(out, " ");
+	sip_out_value(out, reason.len ? reason : sip_reason_phrase(status),
+	              "a reason phrase with CR, LF or NUL");
+	sip_out_lit(out, "\r\n");
+}
+
 void sip_write_response(struct sip_out *out, struct sip_msg *req,
                         const struct sip_response_spec *spec)
 {
-	const sip_str reason =
-		spec->reason.len ? spec->reason : sip_reason_phrase(spec->status);
 	sip_str length = { 0 };
 	const bool has_length = find_field(spec->fields, spec->field_count,
 	                                   SIP_H_CONTENT_LENGTH, &length);
 
-	if (spec->status < 100 || spec->status > 699)
-		refuse(out, "a status is one of 100 to 699");
-	sip_out_lit(out, "SIP/2.0 ");
-	sip_out_u64(out, spec->status);
-	sip_out_lit(out, " ");
-	sip_out_value(out, reason, "a reason phrase with CR, LF or NUL");
-	sip_out_lit(out, "\r\n");
+	write_status_line(out, spec->status, spec->reason);
 	write_vias(out, req, spec);
 	if (spec->record_route && spec->status > 100 && spec->status < 300)
 		copy_all(out, req, SIP_H_RECORD_ROUTE);
@@ -358,6 +362,29 @@ void sip_write_request(struct sip_out *out, const struct sip_request_spec *spec,
 	has_length = find_field(fields, count, SIP_H_CONTENT_LENGTH, &value) ||
 	             find_raw(spec->raw, SIP_H_CONTENT_LENGTH, &value);
 	write_body(out, has_length, value, spec->body);
+}
+
+void sip_write_fragment(struct sip_out *out, const struct sip_fragment_spec *spec)
+{
+	const struct sip_field *fields = spec->fields;
+	const unsigned count = spec->field_count;
+	sip_str value = { 0 };
+
+	if (spec->method.len > 0 && spec->status)
+		refuse(out, "a fragment is of a request or of a response");
+	if (spec->method.len > 0)
+		sip_write_request_line(out, spec->method, spec->uri);
+	else if (spec->status)
+		write_status_line(out, spec->status, spec->reason);
+	for (unsigned i = 0; i < count; i++)
+		sip_write_field(out, &fields[i]);
+	if (spec->body.len == 0)
+		return;
+	if (!find_field(fields, count, SIP_H_CONTENT_TYPE, &value))
+		refuse(out, "a body wants a Content-Type");
+	value = (sip_str){ 0 };
+	write_body(out, find_field(fields, count, SIP_H_CONTENT_LENGTH, &value), value,
+	           spec->body);
 }
 
 void sip_write_via(struct sip_out *out, enum sip_transport transport, sip_str sent_by,

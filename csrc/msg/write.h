@@ -53,6 +53,19 @@ struct sip_request_spec {
 void sip_write_request(struct sip_out *out, const struct sip_request_spec *spec,
                        size_t *via_at);
 
+/* A message/sipfrag (RFC 3420 2): a request line when there is a method, a status line
+ * when there is a status, else headers alone.  A body has a Content-Length and wants a
+ * Content-Type among the fields; without one no empty line follows. */
+struct sip_fragment_spec {
+	sip_str method, uri;
+	uint16_t status;
+	sip_str reason; /* empty: the standard phrase */
+	const struct sip_field *fields;
+	unsigned field_count;
+	sip_str body;
+};
+void sip_write_fragment(struct sip_out *out, const struct sip_fragment_spec *spec);
+
 /* One Via line with CRLF: "Via: SIP/2.0/UDP host:port;branch=...;rport". */
 void sip_write_via(struct sip_out *out, enum sip_transport transport, sip_str sent_by,
                    sip_str branch, bool rport);

@@ -4,6 +4,7 @@
 --- is made at its first use; `sip.with` makes another, over a host of the
 --- simulator, say.
 
+local body_of = require "sip.app.body"
 local core = require "sip.core"
 local location_of = require "sip.app.location"
 local misuse = require "sip.rt.misuse"
@@ -135,6 +136,33 @@ local function add_registrar(sip, runtime)
   end
 end
 
+-- What goes into messages.
+---@param sip sip
+local function add_bodies(sip)
+  --- A body of several parts: `req.body, req.content_type = sip.multipart { ... }`.
+  ---@param spec sip.MultipartSpec
+  ---@return string bytes
+  ---@return string content_type
+  function sip.multipart(spec)
+    return body_of.multipart(spec)
+  end
+
+  --- The text of a message/sipfrag: a part of a message, as NOTIFY of a REFER has it.
+  ---@param options sip.FragmentOptions
+  ---@return string text
+  function sip.fragment(options)
+    return body_of.fragment(options)
+  end
+
+  --- Read the text of a message/sipfrag. What the fragment does not have is nil.
+  ---@param text string
+  ---@return sip.Message? fragment
+  ---@return sip.Refusal? refusal
+  function sip.read_fragment(text)
+    return body_of.read_fragment(text)
+  end
+end
+
 -- The functions of a facade.
 local function facade(runtime)
   ---@class sip
@@ -145,6 +173,7 @@ local function facade(runtime)
 
   add_endpoints(sip, runtime)
   add_registrar(sip, runtime)
+  add_bodies(sip)
   add_tasks(sip, runtime.sched)
   add_waiting(sip, runtime.sched)
   return sip

@@ -14,6 +14,7 @@ local kinds = {
   table = { "table", nil, "a table" },
   headers = { "table", nil, "a table" },
   callheaders = { "table", nil, "a table" },
+  allheaders = { "table", nil, "a table" },
   boolean = { "boolean", nil, "true or false" },
   ["function"] = { "function", nil, "a function" },
   number = { "number", nil, "a number" },
@@ -101,7 +102,8 @@ end
 
 -- One body has one type.
 local function one_type(options, what)
-  local headers = options.content_type and M.headers(options.headers, what)
+  local headers = options.content_type and options.headers
+    and M.headers(options.headers, what, "all")
   for i = 1, #(headers or {}), 2 do
     local name = headers[i]:lower()
     if name == "content-type" or name == "c" then
@@ -109,6 +111,8 @@ local function one_type(options, what)
     end
   end
 end
+
+local header_kinds = { headers = "own", callheaders = "call", allheaders = "all" }
 
 --- Check a table of options.
 ---@param options table|nil
@@ -131,8 +135,8 @@ function M.check(options, schema, what)
     local why = trouble(value, wanted)
     if why then
       misuse.raise("%s: option %q %s", what, tostring(key), why)
-    elseif wanted == "headers" or wanted == "callheaders" then
-      M.headers(value, what, wanted == "callheaders")
+    elseif header_kinds[wanted] then
+      M.headers(value, what, header_kinds[wanted])
     end
   end
   one_type(options, what)
@@ -169,10 +173,12 @@ local of_call = {
 }
 
 -- What would end a line, or a string in C, is no part of a header.
-local function writable(verb, name, value, in_call)
+local function writable(verb, name, value, whose)
+  local known_name = type(name) == "string" and name:lower()
   if type(name) ~= "string" or not name:find "^[%w!%%*_+`'~.-]+$" then
     misuse.raise("%s: headers: %q is no name", verb, tostring(name))
-  elseif reserved[name:lower()] or in_call and of_call[name:lower()] then
+  elseif whose ~= "all"
+    and (reserved[known_name] or whose == "call" and of_call[known_name]) then
     misuse.raise("%s: headers: %s is not for scripts to set", verb, name)
   elseif type(value) ~= "string" or value:find "[\r\n\0]" then
     misuse.raise("%s: headers: the value of %s is no text of one line", verb, name)
@@ -184,15 +190,16 @@ end
 --- second form; names of the first are sorted. What no header may hold raises.
 ---@param headers table|nil
 ---@param verb string  for the error
----@param in_call? boolean  of a message that has our Contact and our description
+---@param whose? "own"|"call"|"all"  "call": of a message that has our Contact and our
+---   description; "all": whatever they are
 ---@return string[]?
 ---@private
-function M.headers(headers, verb, in_call)
+function M.headers(headers, verb, whose)
   if headers == nil then
     return nil
   elseif headers[1] ~= nil then
     for i = 1, #headers, 2 do
-      writable(verb, headers[i], headers[i + 1], in_call)
+      writable(verb, headers[i], headers[i + 1], whose)
     end
     return headers
   end
@@ -208,7 +215,7 @@ function M.headers(headers, verb, in_call)
     local values = headers[name]
     for _, value in ipairs(type(values) == "table" and values or { values }) do
       value = type(value) == "number" and tostring(value) or value
-      writable(verb, name, value, in_call)
+      writable(verb, name, value, whose)
       flat[#flat + 1] = name
       flat[#flat + 1] = value
     end

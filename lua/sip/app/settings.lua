@@ -24,6 +24,7 @@ local limit_schema = {
   cleanup = "seconds", slice = "span", drain = "seconds", names = "count",
   message_bytes = "count", header_count = "count", header_bytes = "count",
   uri_bytes = "count", sdp_lines = "count", sdp_media = "count",
+  body_parts = "count", body_depth = "count",
   transactions = "count", events = "count", nonces = "count", connections = "count",
   stream_queue_bytes = "count", datagram_queue_bytes = "count",
   stream_idle_ms = "count", stream_head_ms = "count",

@@ -17,7 +17,7 @@ local Message = {}
 ---@return boolean
 function Message:is_request() end
 
---- nil for a response, as `uri` is.
+--- nil for a response, as `uri` is. A fragment may be neither (see sip.read_fragment).
 ---@return string?
 function Message:method() end
 
@@ -124,6 +124,19 @@ function Message:name_addr(name, i) end
 --- The body, possibly empty.
 ---@return string
 function Message:body() end
+
+--- What the body is, and its parts when it has some; nil without a body. A body of
+--- several parts that is malformed, or has more or deeper ones than `limits` let it,
+--- gives nil and why (counted in bytes of the body).
+---@return sip.Part?
+---@return sip.Refusal?
+function Message:content() end
+
+--- The first part of this media type, of the body itself, its parts, and theirs.
+---@param type string  "application/sdp"
+---@return sip.Part?
+---@return sip.Refusal? refusal  the body is malformed
+function Message:part(type) end
 
 --- The whole message. The line ends of folded headers are blanks in it.
 ---@return string

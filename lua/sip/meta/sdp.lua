@@ -64,9 +64,11 @@ local core = {}
 --- Parse one session description. Every media line with a port has a connection,
 --- its own or the session's.
 ---@param bytes string
+---@param options? { limits?: table<string, integer> }  by the names of
+---   csrc/base/limits.h
 ---@return sip.Sdp? description
 ---@return sip.Refusal? refusal
-function core.sdp_parse(bytes) end
+function core.sdp_parse(bytes, options) end
 
 --- Write a description. Raises on what could not be read back as it is: a missing
 --- field, a CR, LF or NUL, a blank within a word.
