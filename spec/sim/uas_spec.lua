@@ -99,7 +99,8 @@ describe("an endpoint", function()
       method = "INVITE", call_id = "1", body = "x", content_type = "text/plain",
     }
     assert.equal(415, res:status())
-    assert.equal("application/sdp", res:header "Accept")
+    assert.equal("application/sdp, multipart/mixed, multipart/alternative",
+      res:header "Accept")
     res = ask {
       method = "INVITE", call_id = "2", body = SDP,
       headers = { "Content-Encoding", "gzip" },
@@ -155,7 +156,8 @@ describe("an endpoint", function()
     local res = ask { method = "OPTIONS", call_id = "2" }
     assert.equal(200, res:status())
     assert.equal("INVITE, ACK, CANCEL, BYE, OPTIONS, INFO", res:header "Allow")
-    assert.equal("application/sdp", res:header "Accept")
+    assert.equal("application/sdp, multipart/mixed, multipart/alternative",
+      res:header "Accept")
     assert.equal("identity", res:header "Accept-Encoding")
     assert.equal("*", res:header "Accept-Language")
     assert.equal("", res:header "Supported")

@@ -162,6 +162,7 @@ function M.new(runtime, options)
     timer_c = options.timer_c or TIMER_C,
     location = options.location,
     capabilities = inspect.CAPABILITIES,
+    limits = settings.stack_limits,
     drain = settings.limits.drain,
     names_max = settings.limits.names,
     advertise = settings.advertise,

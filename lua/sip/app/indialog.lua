@@ -109,8 +109,8 @@ local function left(self, tx, _, dialog)
 end
 
 local function info(self, tx, req, dialog)
-  local digit = req:body()
-  if digit and digit ~= "" then
+  local digit = inspect.digits(req)
+  if digit then
     digit = digit:match "[Ss]ignal%s*=%s*([%d*#A-Da-d])"
       or digit:match "^%s*([%d*#A-D])%s*$"
     if not digit then
@@ -140,9 +140,10 @@ function M:on_request(tx, req, dialog)
   if not dialog:receive(number) then
     return tx:respond(500, { tag = dialog.local_tag, reason = "CSeq out of order" })
   end
-  local status, headers = inspect.in_dialog(req, method)
+  local status, headers, reason = inspect.in_dialog(req, method)
   if status then
-    return tx:respond(status, { tag = dialog.local_tag, headers = headers })
+    return tx:respond(status, { tag = dialog.local_tag, headers = headers,
+      reason = reason })
   elseif self.leaving and method ~= "BYE" then
     return tx:respond(481, { tag = dialog.local_tag })
   elseif self.dialog ~= dialog and method == "INVITE" then

@@ -91,13 +91,13 @@ end
 -- What is wrong with a request that we are to answer ourselves (8.2); its status when
 -- it has been refused for it.
 local function refused(ua, tx, req, method)
-  local status, headers = inspect.request(req, method, is_ours(ua),
+  local status, headers, reason = inspect.request(req, method, is_ours(ua),
     ua.capabilities[2])
   if not status and tx:is_merged() then
     status = 482
   end
   if status then
-    tx:respond(status, headers and { headers = headers })
+    tx:respond(status, (headers or reason) and { headers = headers, reason = reason })
     return status
   end
   return refuse_scheme(ua, tx, req, method)

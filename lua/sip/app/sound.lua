@@ -44,6 +44,7 @@ function M.new(call, host, named, codecs)
       codecs = codecs or CODECS,
       dtmf = true,
       id = call.ua:session_id(),
+      limits = call.ua.limits,
     },
   }, sound_mt)
   runtime.sessions[session] = self

@@ -4,8 +4,8 @@ local core = require "sip.core"
 
 local M = {}
 
---- Parse one session description.
----@type fun(bytes: string): sip.Sdp?, sip.Refusal?
+--- Parse one session description, within these limits.
+---@type fun(bytes: string, options?: { limits?: table }): sip.Sdp?, sip.Refusal?
 M.parse = core.sdp_parse
 
 --- Write a description. Raises on what could not be read back as it is.

@@ -3,10 +3,11 @@
 --- come back, and whoever keeps the transaction answers.
 
 local address = require "sip.msg.address"
+local content = require "sip.ua.content"
 
 local M = {}
 
-local find, lower, match = string.find, string.lower, string.match
+local lower, match = string.lower, string.match
 
 --- What our user agents do, as an Allow header says it.
 M.ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
@@ -54,7 +55,7 @@ function M.capabilities(more)
   table.sort(methods)
   return {
     "Allow", M.ALLOW .. table.concat(methods),
-    "Accept", "application/sdp",
+    content.rules.INVITE.accept[1], content.rules.INVITE.accept[2],
     "Accept-Encoding", "identity",
     "Accept-Language", "*",
     "Supported", "",
@@ -65,18 +66,7 @@ end
 M.CAPABILITIES = M.capabilities()
 
 local NOT_ALLOWED = { "Allow", M.ALLOW }
-local ACCEPT_SDP = { "Accept", "application/sdp" }
-local ACCEPT_INFO = { "Accept", "application/dtmf-relay, application/dtmf" }
 local ACCEPT_PLAIN = { "Accept-Encoding", "identity" }
-
--- What the bodies of a method may be.
-local accepted = {
-  INVITE = { types = { ["application/sdp"] = true }, headers = ACCEPT_SDP },
-  INFO = {
-    types = { ["application/dtmf-relay"] = true, ["application/dtmf"] = true },
-    headers = ACCEPT_INFO,
-  },
-}
 
 -- 8.2.2.3: nothing that may be required is supported; Proxy-Require is not ours.
 local function unsupported(req)
@@ -86,36 +76,20 @@ local function unsupported(req)
   end
 end
 
-local function media_type(value)
-  return lower(match(value, "^%s*([^%s;]+)") or "")
-end
-
--- 8.2.3: a body that need not be understood is none (20.11).
-local function optional(req)
-  local disposition = req:header "Content-Disposition"
-  return disposition
-    and find(lower(disposition), "handling%s*=%s*\"?optional") ~= nil
-end
-
-local function content(req, method)
-  local body = req:body()
-  if not body or body == "" or optional(req) then
-    return nil
-  end
+-- 8.2.3
+local function body_trouble(req, method)
   local encoding = req:header "Content-Encoding"
-  if encoding and lower(encoding) ~= "identity" then
+  if encoding and lower(encoding) ~= "identity" and req:body() ~= ""
+    and not content.is_optional(req) then
     return 415, ACCEPT_PLAIN
   end
-  local rule, kind = accepted[method], req:header "Content-Type"
-  if rule and not (kind and rule.types[media_type(kind)]) then
-    return 415, rule.headers
-  end
+  return content.trouble(req, method)
 end
 
 -- 20.1: an INVITE whose sender would not take our description.
 local function refuses_sdp(req)
   for _, range in ipairs(req:values "Accept") do
-    local kind = media_type(range)
+    local kind = content.media_type(range)
     if kind == "application/sdp" or kind == "application/*" or kind == "*/*" then
       return false
     end
@@ -130,6 +104,7 @@ end
 ---@param allow? string  what Allow says, when scripts take more methods
 ---@return integer? status
 ---@return string[]? headers
+---@return string? reason  another than the standard phrase
 function M.request(req, method, is_ours, allow)
   if not handled[method] then
     return registered[method] and 405 or 501, { "Allow", allow or M.ALLOW }
@@ -147,11 +122,11 @@ function M.request(req, method, is_ours, allow)
       return status, headers
     end
   end
-  local status, headers = content(req, method)
+  local status, headers, reason = body_trouble(req, method)
   if status then
-    return status, headers
+    return status, headers, reason
   elseif method == "INVITE" and req:header "Accept" and refuses_sdp(req) then
-    return 406, ACCEPT_SDP
+    return 406, content.rules.INVITE.accept
   end
 end
 
@@ -189,7 +164,7 @@ function M.register(req)
       return status, headers
     end
   end
-  if (req:body() or "") ~= "" and not optional(req) then
+  if (req:body() or "") ~= "" and not content.is_optional(req) then
     return 415, ACCEPT_NONE
   end
 end
@@ -200,6 +175,7 @@ end
 ---@param method string
 ---@return integer? status
 ---@return string[]? headers
+---@return string? reason
 function M.in_dialog(req, method)
   if not handled[method] then
     return registered[method] and 405 or 501, NOT_ALLOWED
@@ -209,18 +185,21 @@ function M.in_dialog(req, method)
       return status, headers
     end
   end
-  return content(req, method)
+  return body_trouble(req, method)
 end
 
---- Whether a body is a session description that we are to read.
+--- The session description that a message carries, alone or among other parts.
 ---@param message sip.Message
 ---@return string? sdp
 function M.description(message)
-  local body = message:body()
-  if body and body ~= "" and not optional(message)
-    and media_type(message:header "Content-Type" or "") == "application/sdp" then
-    return body
-  end
+  return content.of(message, "INVITE")
+end
+
+--- The digits of an INFO, as their media type writes them.
+---@param message sip.Message
+---@return string? text
+function M.digits(message)
+  return content.of(message, "INFO")
 end
 
 --- Whether who answers must name itself by a sips URI (12.1.1).

@@ -26,6 +26,7 @@ local M = {}
 ---@field id string             digits, unique for this user and address (RFC 8866 5.2)
 ---@field user? string          "-"
 ---@field session_name? string  "-"
+---@field limits? table<string, integer>  of what is read, by the names of base/limits.h
 
 ---@class sip.Offer
 ---@field state "stable"|"offered"
@@ -41,6 +42,7 @@ local M = {}
 ---@field private content? string     that description, without its version
 ---@field private agreed_sdp? string  the last one that was agreed
 ---@field private payloads sip.PayloadTypes
+---@field private reading { limits?: table<string, integer> }
 ---@field private wish_before? sip.OfferWish  before `set`
 ---@field private before? table       what `rollback` goes back to
 local Offer = {}
@@ -93,6 +95,7 @@ function M.new(options)
     name = options.session_name or "-",
     version = 0,
     payloads = payload.new(),
+    reading = { limits = options.limits },
   }, offer_mt)
 end
 
@@ -225,8 +228,8 @@ function Offer:reoffer()
   return self.local_sdp
 end
 
-local function parse(text)
-  local description, refusal = sdp.parse(text)
+local function parse(text, reading)
+  local description, refusal = sdp.parse(text, reading)
   if description then
     return description
   end
@@ -244,7 +247,7 @@ end
 ---@return sip.Error? err
 function Offer:preview(text)
   assert(self.state == "offered", "no offer is pending")
-  local session, e = parse(text)
+  local session, e = parse(text, self.reading)
   if not session then
     return nil, e
   end
@@ -289,7 +292,7 @@ end
 ---                        of a Warning header in `warning`
 function Offer:answer(text)
   assert(self.state == "stable", "an offer is pending (RFC 3264 4)")
-  local session, e = parse(text)
+  local session, e = parse(text, self.reading)
   if not session then
     return nil, e
   elseif #session.media < #self.slots then
