@@ -24,11 +24,11 @@ static bool take_params(const char *p, const char *end, sip_str *params)
 
 bool sip_media_type_parse(sip_str value, struct sip_media_type *type)
 {
-	const char *const start = value.p, *const end = start + value.len;
-	const char *p, *q;
+	const char *start = value.p, *end, *p, *q;
 
 	if (value.len == 0)
 		return false;
+	end = start + value.len;
 	p = sip_scan(start, end, SIP_C_TOKEN);
 	type->type = sip_span(start, p);
 	p = sip_skip_blanks(p, end);
@@ -47,13 +47,13 @@ bool sip_media_type_is_multipart(const struct sip_media_type *type)
 
 bool sip_disposition_parse(sip_str value, struct sip_disposition *disposition)
 {
-	const char *const start = value.p, *const end = start + value.len;
-	const char *p;
+	const char *start = value.p, *end, *p;
 	sip_str handling;
 	char text[16];
 
 	if (value.len == 0)
 		return false;
+	end = start + value.len;
 	p = sip_scan(start, end, SIP_C_TOKEN);
 	disposition->type = sip_span(start, p);
 	disposition->optional = false;
