@@ -61,9 +61,9 @@ end
 
 -- Steps 1 and 2, and what a user agent server checks of any request (8.2).
 local function acceptable(req)
-  local status, headers = inspect.register(req.message)
+  local status, headers, reason = inspect.register(req.message)
   if status then
-    return nil, status, headers and { headers = headers }
+    return nil, status, (headers or reason) and { headers = headers, reason = reason }
   elseif req.tx:is_merged() then
     return nil, 482
   end

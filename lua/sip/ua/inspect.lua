@@ -68,6 +68,11 @@ M.CAPABILITIES = M.capabilities()
 local NOT_ALLOWED = { "Allow", M.ALLOW }
 local ACCEPT_PLAIN = { "Accept-Encoding", "identity" }
 
+local function is_sip(uri)
+  local scheme = lower(match(uri, "^([^:]*):") or "")
+  return scheme == "sip" or scheme == "sips"
+end
+
 -- 8.2.2.3: nothing that may be required is supported; Proxy-Require is not ours.
 local function unsupported(req)
   local tags = req:values "Require"
@@ -110,8 +115,7 @@ function M.request(req, method, is_ours, allow)
     return registered[method] and 405 or 501, { "Allow", allow or M.ALLOW }
   end
   local uri = req:uri()
-  local scheme = lower(match(uri, "^([^:]*):") or "")
-  if scheme ~= "sip" and scheme ~= "sips" then
+  if not is_sip(uri) then
     return 416
   elseif is_ours and not is_ours(uri) then
     return 404
@@ -151,12 +155,12 @@ end
 ---@param req sip.Message
 ---@return integer? status
 ---@return string[]? headers
+---@return string? reason
 function M.register(req)
   if req:method() ~= "REGISTER" then
     return 405, REGISTER_ONLY
   end
-  local scheme = lower(match(req:uri(), "^([^:]*):") or "")
-  if scheme ~= "sip" and scheme ~= "sips" then
+  if not is_sip(req:uri()) then
     return 416
   elseif req:header "Require" then
     local status, headers = unsupported_there(req)
@@ -166,6 +170,8 @@ function M.register(req)
   end
   if (req:body() or "") ~= "" and not content.is_optional(req) then
     return 415, ACCEPT_NONE
+  elseif not is_sip(req:to_uri()) then -- RFC 4475 3.3.4
+    return 400, nil, "To is no sip or sips URI"
   end
 end
 
