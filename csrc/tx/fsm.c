@@ -36,6 +36,14 @@ static uint32_t until_t2(const struct sip_timing *t)
 	return sum;
 }
 
+/* Whoever is only asked who it is gets that once, so that nobody can have it sent
+ * often to somebody else (26.3.2.4); a lost one comes again with the request.  A client
+ * that has had a provisional repeats nothing, and would wait in vain. */
+static bool is_challenge(const struct sip_tx *tx)
+{
+	return (tx->last_status == 401 || tx->last_status == 407) && !tx->sent;
+}
+
 /* How long, or SIP_NEVER: not on this transport. */
 static uint64_t delay_of(struct sip_tx *tx, enum sip_tx_timer timer)
 {
@@ -46,7 +54,7 @@ static uint64_t delay_of(struct sip_tx *tx, enum sip_tx_timer timer)
 	case TIMER_A:
 	case TIMER_E:
 	case TIMER_G:
-		if (stream)
+		if (stream || (timer == TIMER_G && is_challenge(tx)))
 			return SIP_NEVER;
 		return tx->interval_ms = grown(tx);
 	case TIMER_R:
