@@ -19,7 +19,7 @@ local CHAPTERS = {
   {
     title = "Endpoints",
     modules = { "^app/endpoint", "^app/outofdialog", "^app/check", "^app/reach",
-      "^app/target" },
+      "^app/target", "^app/sources" },
   },
   {
     title = "Calls",

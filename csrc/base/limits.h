@@ -23,7 +23,22 @@
 	X(stream_head_ms,     10000)  /* closed: half a message and silence */                \
 	X(tls_handshakes,     1024)   /* begun by peers: the oldest one is closed */          \
 	X(tls_handshake_ms,   10000)  /* closed: the handshake is not over */                 \
-	X(tls_ticket_ms,      86400000)/* a session is not resumed, but begun anew */
+	X(tls_ticket_ms,      86400000)/* a session is not resumed, but begun anew */        \
+	X(stream_first_ms,    32000)  /* closed: accepted, and no message yet */              \
+	X(unread_bytes,       67108864) /* closed: of messages that are not complete */       \
+	/* Of one source, an IPv4 address or an IPv6 /64.  Each of these is off with 0. */    \
+	X(sources,            16384)  /* whoever was heard least lately is forgotten */       \
+	X(source_messages,    1000)   /* a second: dropped unread; a stream is closed */      \
+	X(source_invites,     50)     /* a second, outside of dialogs: 503 */                 \
+	X(source_registers,   50)     /* a second: 503 */                                     \
+	X(source_others,      50)     /* a second, outside of dialogs: 503 */                 \
+	X(source_refusals,    5)      /* a second, of these 503 over UDP: no answer */        \
+	X(source_repeats,     20)     /* a second, of responses over UDP: not repeated */     \
+	X(source_malformed,   10)     /* a second: no answer; a stream is closed */           \
+	X(source_failures,    20)     /* a minute, of wrong passwords: 503 to credentials */  \
+	X(source_connections, 1024)   /* closed at once */                                    \
+	X(source_half_open,   128)    /* closed at once: no message, no TLS yet */            \
+	X(source_unread_bytes, 1048576) /* closed */
 /* clang-format on */
 
 enum { SIP_BODY_DEPTH_MAX = 16 }; /* parts are read by recursion: no limit says more */

@@ -6,6 +6,7 @@
 #include "bind/l_names.h"
 #include "bind/l_option.h"
 #include "bind/l_request.h"
+#include "bind/l_source.h"
 #include "bind/l_tls.h"
 #include "bind/l_tx.h"
 #include "bind/l_write.h"
@@ -120,6 +121,10 @@ static int push_more(lua_State *L, const struct sip_event *event)
 	case SIP_EVENT_NOTICE:
 		lua_pushlstring(L, event->bytes->bytes, event->bytes->len);
 		return 1;
+	case SIP_EVENT_DROPPED:
+		lua_pushlstring(L, event->bytes->bytes, event->bytes->len);
+		push_addr(L, &event->path.local);
+		return 2;
 	case SIP_EVENT_MESSAGE:
 		return push_passed(L, event);
 	case SIP_EVENT_REQUEST:
@@ -141,6 +146,7 @@ static const char *const event_names[] = {
 	[SIP_EVENT_NO_ACK] = "no_ack",   [SIP_EVENT_ENDED] = "ended",
 	[SIP_EVENT_RECORDS] = "records", [SIP_EVENT_CLOSED] = "closed",
 	[SIP_EVENT_MESSAGE] = "message", [SIP_EVENT_NOTICE] = "notice",
+	[SIP_EVENT_DROPPED] = "dropped",
 };
 
 /* dispatch(kind, object, message, ...): the object is the transaction, or the stack
@@ -319,8 +325,8 @@ static uint32_t opt_ms(lua_State *L, int index, const char *key, uint32_t ms)
 }
 
 /* driver:stack{ dispatch, t1, t2, t4, timer_c, trying, limits, advertise, watch,
- * relay, secret }: times in seconds, limits by the names of base/limits.h.  Raises when
- * memory is short. */
+ * relay, secret, exempt, scanners }: times in seconds, limits by the names of
+ * base/limits.h, the last two as in l_source.h.  Raises when memory is short. */
 int l_stack_new(lua_State *L, struct l_driver *driver)
 {
 	struct sip_stack_opts opts = { .alloc = driver->alloc,
@@ -366,6 +372,7 @@ int l_stack_new(lua_State *L, struct l_driver *driver)
 	lua_rawseti(L, -2, box->id);
 	lua_pop(L, 1);
 
+	l_source_check(L, 2, &opts); /* 4 */
 	if (driver->ops->wire_new(driver, &opts.limits, &box->sink, &box->wire) !=
 	    SIP_OK)
 		return luaL_error(L, "out of memory");
@@ -376,6 +383,7 @@ int l_stack_new(lua_State *L, struct l_driver *driver)
 	}
 	sip_list_insert(&driver->stacks, &box->link);
 	box->closed = false;
+	lua_settop(L, 3);
 	return 1;
 }
 
@@ -560,6 +568,8 @@ static const luaL_Reg stack_methods[] = {
 	{ "tls", l_stack_tls },
 	{ "peer_names", l_stack_peer_names },
 	{ "stats", l_stack_stats },
+	{ "offenders", l_stack_offenders },
+	{ "failed_login", l_stack_failed_login },
 	{ "close", l_stack_close },
 	{ NULL, NULL },
 };

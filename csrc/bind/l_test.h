@@ -20,5 +20,6 @@ int l_test_net(lua_State *L);
 int l_test_rtcp(lua_State *L);
 int l_test_rtp(lua_State *L);
 int l_test_msg(lua_State *L);
+int l_test_source(lua_State *L);
 int l_test_tx(lua_State *L);
 int l_test_world(lua_State *L);

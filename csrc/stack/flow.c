@@ -1,10 +1,16 @@
 /* Connections: found by id and by far end, framed, timed, and closed with whoever
  * was waiting for them told (RFC 3261 18.3, 18.4). */
-#include "stack/state.h"
+#include "stack/admission.h"
 
 #include <assert.h>
 
-enum { HEAD_TIMER = 1, IDLE_TIMER = 2, UNREAD_MIN = 2048, HELD_MAX = 32 };
+enum {
+	HEAD_TIMER = 1,
+	IDLE_TIMER = 2,
+	FIRST_TIMER = 3,
+	UNREAD_MIN = 2048,
+	HELD_MAX = 32
+};
 
 static uint64_t id_hash(uint32_t id)
 {
@@ -154,6 +160,7 @@ static void let_go_held(struct sip_stack *stack, struct sip_flow *flow, bool put
 static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 {
 	let_go_held(stack, flow, false);
+	sip_flow_dismiss(stack, flow);
 	sip_timer_stop(&stack->timers, &flow->timer);
 	sip_map_remove(&stack->flows, &flow->by_id);
 	sip_map_remove(&stack->remotes, &flow->by_remote);
@@ -163,12 +170,20 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 	sip_free(stack->alloc, flow, sizeof *flow);
 }
 
-/* One timer per connection: half a message is waited for shortly, silence long.  Both
- * durations have queues of their own, so that arming one needs no memory. */
+/* One timer per connection: half a message is waited for shortly, the first message of
+ * who has connected longer, silence long.  The durations have queues of their own, so
+ * that arming one needs no memory. */
+static uint8_t quiet_timer(const struct sip_stack *stack, const struct sip_flow *flow)
+{
+	return flow->fresh && stack->limits.stream_first_ms > 0 ? FIRST_TIMER
+	                                                        : IDLE_TIMER;
+}
+
 static void arm(struct sip_stack *stack, struct sip_flow *flow, uint8_t kind)
 {
-	const uint32_t delay = kind == HEAD_TIMER ? stack->limits.stream_head_ms
-	                                          : stack->limits.stream_idle_ms;
+	const uint32_t delay = kind == HEAD_TIMER    ? stack->limits.stream_head_ms
+	                       : kind == FIRST_TIMER ? stack->limits.stream_first_ms
+	                                             : stack->limits.stream_idle_ms;
 
 	if (sip_timer_armed(&flow->timer) && flow->timer.kind == kind)
 		return;
@@ -219,6 +234,7 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event
 {
 	const struct sip_path *path = &event->path;
 	struct sip_flow *flow = sip_flow_find(stack, path->id);
+	const bool accepted = !flow;
 
 	if (!flow && stack->flows.count < stack->limits.connections)
 		flow = new_flow(stack, path);
@@ -232,7 +248,10 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event
 	flow->path.local = path->local;
 	flow->names = keep_str(stack, event->names);
 	flow->last_ms = stack->now_ms;
-	arm(stack, flow, IDLE_TIMER);
+	if (accepted && !sip_flow_admit(stack, flow))
+		sip_flow_close(stack, flow);
+	else
+		arm(stack, flow, quiet_timer(stack, flow));
 }
 
 /* An orderly end of an open connection fails nobody: responses may come by another
@@ -289,9 +308,14 @@ static sip_err keep_unread(struct sip_stack *stack, struct sip_flow *flow,
 	while (cap < need)
 		cap *= 2;
 	if (cap > flow->unread_cap) {
+		if (!sip_flow_admit_unread(stack, flow, flow->unread_cap, cap))
+			return SIP_ELIMIT;
 		grown = sip_realloc(stack->alloc, flow->unread, flow->unread_cap, cap);
-		if (!grown)
+		if (!grown) {
+			(void)sip_flow_admit_unread(stack, flow, cap,
+			                            flow->unread_cap); /* less */
 			return SIP_ENOMEM;
+		}
 		flow->unread = grown;
 		flow->unread_cap = cap;
 	}
@@ -305,6 +329,8 @@ static void drop_unread(struct sip_stack *stack, struct sip_flow *flow, size_t l
 	flow->unread_len -= (uint32_t)len;
 	memmove(flow->unread, flow->unread + len, flow->unread_len);
 	if (flow->unread_len == 0) { /* an idle connection holds no buffer */
+		(void)sip_flow_admit_unread(stack, flow, flow->unread_cap,
+		                            0); /* less */
 		sip_free(stack->alloc, flow->unread, flow->unread_cap);
 		flow->unread = NULL;
 		flow->unread_cap = 0;
@@ -334,6 +360,13 @@ static size_t cut(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
 			return bytes.len;
 		}
 		used += len;
+		/* An answer to each of many empty lines would cost more than they. */
+		if (!sip_stack_admit(stack, flow->source, &flow->path,
+		                     sip_str_of(rest.p, len)))
+			break;
+		flow->whole = true;
+		if (kind == SIP_FRAME_MESSAGE)
+			sip_flow_heard(flow);
 		if (kind == SIP_FRAME_MESSAGE)
 			sip_stack_receive(stack, &flow->path, sip_str_of(rest.p, len),
 			                  false);
@@ -342,7 +375,26 @@ static size_t cut(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
 			(void)stack->wire->ops->send(stack->wire, &flow->path,
 			                             SIP_STR("\r\n"), 0);
 	}
-	return used;
+	return flow->closing ? bytes.len : used;
+}
+
+/* Half a message has so much time as it is old, and no more when it grows by a byte. */
+static void arm_again(struct sip_stack *stack, struct sip_flow *flow)
+{
+	const uint32_t first_ms = stack->limits.stream_first_ms;
+
+	if (flow->whole && flow->timer.kind != IDLE_TIMER)
+		sip_timer_stop(&stack->timers, &flow->timer);
+	flow->whole = false;
+	if (flow->unread_len > 0) {
+		arm(stack, flow, HEAD_TIMER);
+	} else if (flow->fresh && first_ms > 0 &&
+	           stack->now_ms - flow->opened_ms >= first_ms) {
+		sip_flow_stopped(stack, flow, SIP_RULE_silent);
+		sip_flow_close(stack, flow); /* empty lines are no message */
+	} else {
+		arm(stack, flow, quiet_timer(stack, flow));
+	}
 }
 
 void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
@@ -353,6 +405,7 @@ void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
 	if (!flow || flow->closing)
 		return;
 	flow->last_ms = stack->now_ms;
+	stack->source = flow->source;
 	if (flow->unread_len == 0) { /* whole messages are never copied here */
 		used = cut(stack, flow, event->bytes);
 		if (used < event->bytes.len &&
@@ -367,7 +420,7 @@ void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
 		drop_unread(stack, flow, used);
 	}
 	if (!flow->closing)
-		arm(stack, flow, flow->unread_len > 0 ? HEAD_TIMER : IDLE_TIMER);
+		arm_again(stack, flow);
 }
 
 void sip_flow_advance(struct sip_stack *stack)
@@ -378,6 +431,10 @@ void sip_flow_advance(struct sip_stack *stack)
 		struct sip_flow *flow = SIP_CONTAINER(timer, struct sip_flow, timer);
 		const uint64_t idle = stack->now_ms - flow->last_ms;
 
+		if (timer->kind == HEAD_TIMER)
+			sip_flow_stopped(stack, flow, SIP_RULE_slow);
+		else if (timer->kind == FIRST_TIMER)
+			sip_flow_stopped(stack, flow, SIP_RULE_silent);
 		if (timer->kind != IDLE_TIMER || idle >= stack->limits.stream_idle_ms)
 			sip_flow_close(stack, flow);
 		else if (sip_timer_arm(&stack->timers, timer, stack->now_ms,

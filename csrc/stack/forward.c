@@ -162,6 +162,45 @@ void sip_stack_seal(const struct sip_stack *stack, sip_str text, char out[SIP_SE
 	sip_stack_seal_for(stack, text, SIP_SEAL_TEXT, out);
 }
 
+void sip_stack_branch_token(const struct sip_stack *stack, char *token)
+{
+	sip_random_token(stack->random, token, SIP_BRANCH_RANDOM);
+	sip_stack_seal_for(stack, sip_str_of(token, SIP_BRANCH_RANDOM),
+	                   SIP_SEAL_REQUEST, token + SIP_BRANCH_RANDOM);
+}
+
+static bool is_own_branch(const struct sip_stack *stack, sip_str branch)
+{
+	static const char cookie[] = "z9hG4bK";
+	enum { COOKIE_LEN = sizeof cookie - 1 };
+	char mark[SIP_SEAL_LEN];
+
+	if (branch.len < COOKIE_LEN + SIP_BRANCH_TOKEN_LEN ||
+	    memcmp(branch.p, cookie, COOKIE_LEN) != 0)
+		return false;
+	branch.p += COOKIE_LEN;
+	sip_stack_seal_for(stack, sip_str_of(branch.p, SIP_BRANCH_RANDOM),
+	                   SIP_SEAL_REQUEST, mark);
+	return memcmp(branch.p + SIP_BRANCH_RANDOM, mark, sizeof mark) == 0;
+}
+
+bool sip_stack_is_answer(struct sip_stack *stack, struct sip_msg *response)
+{
+	const struct sip_via *via = sip_msg_via(response);
+	const sip_str name = sip_str_of(stack->advertise, strlen(stack->advertise));
+	struct sip_addr addr;
+
+	if (!via || !is_own_branch(stack, via->branch))
+		return false;
+	if (name.len > 0 && sip_str_ieq(via->host, name))
+		return true;
+	if (!sip_addr_parse(via->host, &addr))
+		return false;
+	addr.port = via->port ? via->port
+	                      : sip_transport_info(response->path.transport)->port;
+	return sip_stack_is_own(stack, &addr);
+}
+
 /* ---- without state ---- */
 
 static const char stateless[] = "z9hG4bKs";

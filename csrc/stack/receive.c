@@ -1,7 +1,11 @@
 /* What arrives: parsed, checked, matched, and passed to a transaction or refused. */
-#include "stack/state.h"
+#include "stack/admission.h"
 
 #include "tx/match.h"
+
+/* A request is repeated at most eleven times (17.1.1.2, 17.1.2.2), and some are
+ * doubled on the way: what comes oftener counts as a message like any other. */
+enum { REPEATS_KNOWN = 16 };
 
 /* Where responses to this request go (RFC 3261 18.2.2, RFC 3581 4).  On a stream it
  * is where a new connection would be opened when this one is gone. */
@@ -33,9 +37,9 @@ static size_t stateless_tag(const struct sip_stack *stack, struct sip_msg *reque
 		via && via->branch.len ? via->branch : sip_msg_call_id(request);
 	uint64_t hash = sip_hash(&stack->tag_key, key.p, key.len);
 
-	for (size_t i = 0; i < 12; i++, hash >>= 5)
+	for (size_t i = 0; i < 13; i++, hash >>= 5)
 		tag[i] = letters[hash & 31];
-	return 12;
+	return 13;
 }
 
 /* Whether an ACK is to an answer that was given without a transaction: it has the
@@ -126,12 +130,15 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 	const struct sip_addr reply = reply_address(request, path);
 	const bool full = stack->layer.count >= stack->limits.transactions ||
 	                  stack->queue.count >= stack->limits.events;
+	enum sip_admission admission;
 	struct sip_event *event;
 	struct sip_tx *tx;
 	sip_err err;
 
-	if (!full && sip_stack_relay_inside(stack, request, &reply))
+	if (!full && sip_stack_relay_inside(stack, request, &reply)) {
+		sip_stack_admit_known(stack);
 		return;
+	}
 	if (request->method == SIP_M_ACK) { /* to a 2xx whose transaction is gone */
 		if (is_stateless_ack(stack, request))
 			return;
@@ -147,10 +154,20 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 	/* One that ends something is worth its transaction when there are too many. */
 	if (request->method == SIP_M_CANCEL) {
 		tx = sip_tx_find_cancelled(&stack->layer, request);
-		if (tx || !(full || stack->relay)) {
+		if (tx) {
+			sip_stack_admit_known(stack);
 			receive_cancel(stack, path, &reply, request, tx);
 			return;
 		}
+	}
+	admission = sip_stack_admit_new(stack, path, request);
+	if (admission == SIP_REFUSED)
+		refuse(stack, request, path, 503, NULL);
+	if (admission != SIP_ADMITTED)
+		return;
+	if (request->method == SIP_M_CANCEL && !full && !stack->relay) {
+		receive_cancel(stack, path, &reply, request, NULL);
+		return;
 	}
 	if (full) {
 		stack->stats.refused++;
@@ -172,10 +189,15 @@ static void receive_request(struct sip_stack *stack, const struct sip_path *path
 {
 	struct sip_tx *tx = sip_tx_find_server(&stack->layer, request);
 
-	if (!tx)
+	if (!tx) {
 		receive_new(stack, path, request);
-	else if (request->method == SIP_M_ACK && tx->last_status < 300 &&
-	         is_full(stack))
+		return;
+	}
+	if (tx->repeats < REPEATS_KNOWN) {
+		tx->repeats++;
+		sip_stack_admit_known(stack);
+	}
+	if (request->method == SIP_M_ACK && tx->last_status < 300 && is_full(stack))
 		stack->stats.refused++;
 	else
 		sip_tx_receive_request(tx, request);
@@ -186,6 +208,8 @@ static void receive_response(struct sip_stack *stack, struct sip_msg *response)
 	struct sip_tx *tx = sip_tx_find_client(&stack->layer, response);
 	const struct sip_cseq *cseq = sip_msg_cseq(response);
 
+	if (tx)
+		sip_stack_admit_known(stack);
 	if (tx && tx->final && response->status / 100 == 2 && is_full(stack)) {
 		stack->stats.refused++; /* a 2xx is repeated until it has its ACK */
 		return;
@@ -194,14 +218,33 @@ static void receive_response(struct sip_stack *stack, struct sip_msg *response)
 		sip_tx_receive_response(tx, response);
 		return;
 	}
-	if (sip_stack_pass_response(stack, response))
+	if (sip_stack_pass_response(stack, response)) {
+		sip_stack_admit_known(stack);
 		return;
+	}
 	stack->stats.stray++;
+	sip_stack_note(stack, &response->path, "a response to nobody");
+	/* It is acknowledged and ended (RFC 6026 7.2), at the address that it names
+	 * itself: so only when it answers what we have sent. */
+	if (response->status / 100 != 2 || !cseq || cseq->method != SIP_M_INVITE ||
+	    sip_msg_via_count(response) != 1 || !sip_stack_is_answer(stack, response))
+		return;
 	if (is_full(stack))
 		stack->stats.refused++;
-	else if (response->status / 100 == 2 && cseq && cseq->method == SIP_M_INVITE &&
-	         sip_msg_via_count(response) == 1)
+	else if (sip_stack_admit_stray(stack, &response->path))
 		sip_stack_push(stack, SIP_EVENT_STRAY)->msg = sip_msg_ref(response);
+}
+
+static void refuse_malformed(struct sip_stack *stack, struct sip_msg *msg,
+                             const struct sip_path *path,
+                             const struct sip_refusal *refusal)
+{
+	if (!sip_stack_admit_malformed(stack, path))
+		return;
+	if (msg && sip_msg_is_request(msg) && refusal->status >= 400)
+		refuse(stack, msg, path, refusal->status, refusal->why);
+	else
+		sip_stack_note(stack, path, refusal->why);
 }
 
 void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
@@ -221,8 +264,7 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 	}
 	if (err != SIP_OK) {
 		stack->stats.malformed++;
-		if (msg && sip_msg_is_request(msg) && refusal.status >= 400)
-			refuse(stack, msg, path, refusal.status, refusal.why);
+		refuse_malformed(stack, msg, path, &refusal);
 	} else if (sip_msg_is_request(msg)) {
 		receive_request(stack, path, msg);
 	} else {
@@ -242,7 +284,6 @@ void sip_stack_refuse_head(struct sip_stack *stack, const struct sip_path *path,
 	sip_stack_watch(stack, false, path, head);
 	/* Read as a datagram, because the head stands without its body. */
 	(void)sip_msg_parse(stack->alloc, &stack->limits, head, true, &msg, &again);
-	if (msg && sip_msg_is_request(msg) && refusal->status >= 400)
-		refuse(stack, msg, path, refusal->status, refusal->why);
+	refuse_malformed(stack, msg, path, refusal);
 	sip_msg_unref(msg);
 }

@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-enum { BRANCH_RANDOM = 20, VIA_MAX = SIP_STACK_HOST_MAX + SIP_BRANCH_MAX + 64 };
+enum { VIA_MAX = SIP_STACK_HOST_MAX + SIP_BRANCH_MAX + 64 };
 
 /* A request as it would go by UDP after all: everything but its top Via. */
 struct fallback {
@@ -51,8 +51,8 @@ sip_str sip_draft_branch(struct sip_stack *stack, struct sip_draft *draft, sip_s
 
 	sip_out_init(&out, draft->branch_text, sizeof draft->branch_text);
 	sip_out_lit(&out, "z9hG4bK");
-	sip_random_token(stack->random, out.p + out.len, BRANCH_RANDOM);
-	out.len += BRANCH_RANDOM;
+	sip_stack_branch_token(stack, out.p + out.len);
+	out.len += SIP_BRANCH_TOKEN_LEN;
 	if (tail.len > 0) {
 		sip_out_lit(&out, ".");
 		sip_out_str(&out, tail);

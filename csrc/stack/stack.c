@@ -1,6 +1,6 @@
 #include "stack/stack.h"
 
-#include "stack/state.h"
+#include "stack/admission.h"
 
 #include "base/must.h"
 
@@ -107,8 +107,11 @@ static sip_err host_send(struct sip_tx_host *host, struct sip_tx *tx, sip_str by
 {
 	struct sip_stack *stack = stack_of(host);
 
-	if (!sip_tx_is_client(tx))
+	if (!sip_tx_is_client(tx)) {
+		if (stack->layer.repeating && !sip_stack_admit_repeat(stack, tx))
+			return SIP_OK; /* as if it were lost on the way */
 		return sip_stack_reply(stack, tx, bytes);
+	}
 	return sip_stack_put(stack, &tx->path, bytes, tx->serial);
 }
 
@@ -212,10 +215,15 @@ sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
 	sip_timers_init(&stack->timers, opts->alloc);
 	sip_timers_name(&stack->timers, opts->limits.stream_idle_ms);
 	sip_timers_name(&stack->timers, opts->limits.stream_head_ms);
+	sip_timers_name(&stack->timers, opts->limits.stream_first_ms);
 	sip_map_init(&stack->flows, opts->alloc);
 	sip_map_init(&stack->remotes, opts->alloc);
 	opts->random->fill(opts->random, &stack->tag_key, sizeof stack->tag_key);
 	sip_stack_seal_init(stack, opts->secret);
+	if (sip_stack_admission_init(stack, opts) != SIP_OK) {
+		sip_stack_free(stack);
+		return SIP_ENOMEM;
+	}
 	*out = stack;
 	return SIP_OK;
 }
@@ -233,6 +241,7 @@ void sip_stack_free(struct sip_stack *stack)
 		stack->wire->ops->unlisten(stack->wire, stack->listeners[i].id);
 	sip_map_fini(&stack->flows);
 	sip_map_fini(&stack->remotes);
+	sip_stack_admission_fini(stack);
 	sip_timers_fini(&stack->timers);
 	sip_free(stack->alloc, stack->queue.ring, stack->queue.cap * sizeof event);
 	sip_free(stack->alloc, stack, sizeof *stack);
@@ -306,6 +315,19 @@ static bool is_keep_alive(sip_str bytes)
 	return sip_str_trim(bytes).len == 0;
 }
 
+static void input_datagram(struct sip_stack *stack, const struct sip_wire_event *event)
+{
+	struct sip_source *source =
+		sip_source_get(&stack->sources, &event->path.remote, stack->now_ms);
+
+	if (!sip_stack_admit(stack, source, &event->path, event->bytes))
+		return;
+	if (is_keep_alive(event->bytes))
+		sip_stack_admit_known(stack);
+	else
+		sip_stack_receive(stack, &event->path, event->bytes, true);
+}
+
 void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
                      const struct sip_wire_event *event)
 {
@@ -332,8 +354,8 @@ void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
 	case SIP_WIRE_BYTES:
 		if (event->path.transport != SIP_UDP)
 			sip_flow_bytes(stack, event);
-		else if (!is_keep_alive(event->bytes))
-			sip_stack_receive(stack, &event->path, event->bytes, true);
+		else
+			input_datagram(stack, event);
 		break;
 	case SIP_WIRE_FAILED:
 		input_failed(stack, event);
@@ -390,6 +412,28 @@ void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stat
 	stats->events = stack->queue.count;
 	stats->repeats_sent = stack->layer.repeats_sent;
 	stats->repeats_received = stack->layer.repeats_received;
+	stats->sources = stack->sources.map.count;
+#define SIP_X(name, counter) stats->counter = stack->sources.counts[SIP_RULE_##name];
+	SIP_X(messages, over_messages)
+	SIP_X(invites, over_invites)
+	SIP_X(registers, over_registers)
+	SIP_X(others, over_others)
+	SIP_X(refusals, over_refusals)
+	SIP_X(repeats, over_repeats)
+	SIP_X(malformed, over_malformed)
+	SIP_X(failures, over_failures)
+	SIP_X(connections, over_connections)
+	SIP_X(half_open, over_half_open)
+	SIP_X(unread, over_unread)
+	SIP_X(slow, slow)
+	SIP_X(silent, silent)
+	SIP_X(scanners, scanners)
+#undef SIP_X
+}
+
+const struct sip_offender *sip_stack_offenders(const struct sip_stack *stack)
+{
+	return stack->sources.offenders;
 }
 
 bool sip_stack_fingerprint(const struct sip_stack *stack, uint64_t *mark)

@@ -11,9 +11,10 @@
 #include "base/random.h"
 #include "base/wire.h"
 #include "msg/forward.h"
+#include "stack/stats.h"
 #include "tx/tx.h"
 
-struct sip_stack;
+struct sip_network;
 
 enum sip_event_kind {
 	SIP_EVENT_REQUEST,  /* tx: a server transaction, msg: its request */
@@ -30,6 +31,8 @@ enum sip_event_kind {
 	SIP_EVENT_CLOSED,  /* path: a connection ended; err, why */
 	SIP_EVENT_MESSAGE, /* path, bytes, sent: what passed, when it is watched */
 	SIP_EVENT_NOTICE,  /* path, bytes: a line for the log */
+	SIP_EVENT_DROPPED, /* path, bytes: why the last message is not answered, when it
+	                      is watched */
 };
 
 struct sip_event {
@@ -57,6 +60,10 @@ struct sip_stack_opts {
 	sip_str advertise; /* the host that Via and Contact name, unless a listener has
 	                      one of its own; empty: the address */
 	sip_str secret;    /* what seals are made with; empty: random */
+	const struct sip_network *exempt; /* no rule for sources is for these */
+	unsigned exempt_count;
+	sip_str scanners; /* of User-Agents that are not answered: what stands in them,
+	                     in small letters, each ended by a line feed */
 };
 
 sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
@@ -206,6 +213,9 @@ enum { SIP_STATELESS_BRANCH_LEN = 9 + SIP_SEAL_LEN };
 bool sip_stack_stateless_branch(const struct sip_stack *stack, struct sip_msg *request,
                                 char branch[SIP_STATELESS_BRANCH_LEN]);
 
+/* Somebody at this address has not known a password; false: once too often. */
+bool sip_stack_failed_login(struct sip_stack *stack, const struct sip_addr *addr);
+
 /* The verified identities of whoever is at the other end of this connection, as in
  * base/wire.h; empty: none, or it is gone. */
 sip_str sip_stack_peer_names(struct sip_stack *stack, const struct sip_path *path);
@@ -214,26 +224,7 @@ sip_str sip_stack_peer_names(struct sip_stack *stack, const struct sip_path *pat
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
                          enum sip_record_type type, uint64_t token);
 
-/* clang-format off */
-#define SIP_STACK_STAT_MAP(X)                                                 \
-	X(received) X(sent)      /* messages */                                   \
-	X(malformed)             /* not parsed; requests among them were answered */ \
-	X(stray)                 /* responses to nobody */                        \
-	X(passed)                /* requests and responses, without a transaction */ \
-	X(refused)               /* by a limit */                                 \
-	X(unsent)                                                                 \
-	X(repeats_sent) X(repeats_received)                                       \
-	/* At this moment: */                                                     \
-	X(transactions) X(connections) X(timers) X(events)
-/* clang-format on */
-
-#define SIP_STACK_STAT_FIELD(name) uint64_t name;
-struct sip_stack_stats {
-	SIP_STACK_STAT_MAP(SIP_STACK_STAT_FIELD)
-};
-#undef SIP_STACK_STAT_FIELD
-void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stats);
 /* Its state as a hash: two stacks of one make with the same mark do the same from here
- * on.  False while events wait, or a connection or a lookup is there: those are not in
- * it. */
+ * on, as long as no source has used up what it may.  False while events wait, or a
+ * connection or a lookup is there: those are not in it. */
 bool sip_stack_fingerprint(const struct sip_stack *stack, uint64_t *mark);

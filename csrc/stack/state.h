@@ -1,6 +1,7 @@
 #pragma once
 /* What a stack is made of: shared by the files of this folder and nobody else. */
 #include "msg/frame.h"
+#include "stack/source.h"
 #include "stack/stack.h"
 
 enum {
@@ -36,6 +37,16 @@ struct sip_flow {
 	struct sip_link waiting; /* client transactions that go by it */
 	struct sip_link held;    /* what goes by UDP if it cannot be opened */
 	unsigned held_count;
+	struct sip_source *source; /* of a peer that has connected; NULL: not counted */
+	uint64_t opened_ms;
+	bool fresh; /* it has connected, and no whole message has come */
+	bool whole; /* something whole has come since the timer was armed */
+};
+
+/* How many there have been in this second. */
+struct sip_quota {
+	uint64_t since_ms;
+	unsigned count;
 };
 
 struct sip_event_queue {
@@ -63,6 +74,12 @@ struct sip_stack {
 	bool relay, ending;
 	char advertise[SIP_STACK_HOST_MAX];
 	struct sip_stack_stats stats;
+	struct sip_sources sources;
+	struct sip_source *source;    /* of what is being received, or NULL */
+	uint32_t unread_bytes;        /* of all connections */
+	struct sip_buf *scanners;     /* each in small letters, ended by a line feed */
+	uint8_t scanner_begins[32];   /* with which letters, a bit for each */
+	struct sip_quota told, noted; /* lines for the log, notes for the trace */
 	char scratch[SIP_STACK_SCRATCH];
 };
 
@@ -135,12 +152,25 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
 void sip_stack_relay_late(struct sip_stack *stack, struct sip_tx *client,
                           const struct sip_msg *response);
 void sip_stack_seal_init(struct sip_stack *stack, sip_str secret);
+/* What is behind the cookie of a branch that no transaction need remember: random, and
+ * sealed; and whether a response has such a branch, with a sent-by of ours (18.1.2). */
+enum {
+	SIP_BRANCH_RANDOM = 13,
+	SIP_BRANCH_TOKEN_LEN = SIP_BRANCH_RANDOM + SIP_SEAL_LEN
+};
+void sip_stack_branch_token(const struct sip_stack *stack, char *token);
+bool sip_stack_is_answer(struct sip_stack *stack, struct sip_msg *response);
 /* A response that belongs to no transaction: was its request passed on without one?
  * Then so is it (16.11). */
 bool sip_stack_pass_response(struct sip_stack *stack, struct sip_msg *response);
 
 /* Keyed by the secret: the seal of these bytes for a purpose, none like another's. */
-enum sip_seal_purpose { SIP_SEAL_TEXT = 1, SIP_SEAL_BRANCH, SIP_SEAL_TOKEN };
+enum sip_seal_purpose {
+	SIP_SEAL_TEXT = 1,
+	SIP_SEAL_BRANCH,
+	SIP_SEAL_TOKEN,
+	SIP_SEAL_REQUEST
+};
 void sip_stack_seal_for(const struct sip_stack *stack, sip_str text,
                         enum sip_seal_purpose purpose, char seal[SIP_SEAL_LEN]);
 

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-enum { REPORTS_PER_STEP = 4, TAG_LEN = 10 };
+enum { REPORTS_PER_STEP = 4, TAG_LEN = 13 };
 
 void sip_tx_layer_init(struct sip_tx_layer *layer, struct sip_alloc *alloc,
                        struct sip_random *random, const struct sip_timing *timing,
@@ -521,7 +521,9 @@ void sip_tx_layer_advance(struct sip_tx_layer *layer, uint64_t now_ms)
 	}
 	while (host->reserve(host, REPORTS_PER_STEP) &&
 	       (timer = sip_timers_pop(&layer->timers, now_ms))) {
-		layer->repeats_sent += is_repeat(timer);
+		layer->repeating = is_repeat(timer);
+		layer->repeats_sent += layer->repeating;
 		sip_fsm_step(owner_of(timer), timer_event(timer), NULL, NULL);
+		layer->repeating = false;
 	}
 }

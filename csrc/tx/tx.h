@@ -49,6 +49,7 @@ struct sip_tx {
 	uint16_t via_count; /* of the request: a response to it has as many */
 	uint16_t via_at;    /* client: where the top Via stands in `sent` */
 	bool internal;      /* the stack's own: nothing of it goes up */
+	uint8_t repeats;    /* server: of the request, or an ACK; the stack's */
 	bool coupled;       /* client: all that becomes of it goes to `upstream` */
 	const struct sip_fsm *fsm;
 	struct sip_timer resend, expire;
@@ -100,6 +101,7 @@ struct sip_tx_layer {
 	uint64_t serial;
 	uint64_t now_ms;
 	size_t count;
+	bool repeating; /* what is sent is sent again, because time has passed */
 	uint64_t repeats_sent, repeats_received, broken; /* counters */
 };
 

@@ -20,7 +20,8 @@ local rig_mt = { __index = Rig }
 
 ---@param options? { t1?: number, t2?: number, t4?: number, stream?: boolean,
 ---  limits?: table, advertise?: string, delay?: number, seed?: integer,
----  relay?: boolean, secret?: string }
+---  relay?: boolean, secret?: string, exempt?: table, scanners?: string,
+---  watch?: boolean }
 ---@return spec.Rig
 function M.new(options)
   options = options or {}
@@ -36,6 +37,7 @@ function M.new(options)
   self.stack = self.host:stack {
     t1 = options.t1, t2 = options.t2, t4 = options.t4, limits = options.limits,
     advertise = options.advertise, relay = options.relay, secret = options.secret,
+    exempt = options.exempt, scanners = options.scanners, watch = options.watch,
     dispatch = function(kind, object, message, ...)
       if message then
         message:keep()

@@ -14,6 +14,7 @@ local outofdialog = require "sip.app.outofdialog"
 local reach = require "sip.app.reach"
 local registration = require "sip.app.registration"
 local settings_of = require "sip.app.settings"
+local sources = require "sip.app.sources"
 local target = require "sip.app.target"
 local wait = require "sip.app.wait"
 
@@ -38,7 +39,7 @@ local PATIENCE, TIMER_C = 64, 181
 local Endpoint = {}
 local endpoint_mt = { __name = "sip.Endpoint", __index = Endpoint }
 
-for _, methods in ipairs { check, reach, target, outofdialog } do
+for _, methods in ipairs { check, reach, target, outofdialog, sources.endpoint } do
   for name, method in pairs(methods) do
     Endpoint[name] = method
   end
@@ -78,8 +79,11 @@ end
 ---@field tls? sip.TlsOptions    certificates and whom to trust, for "tls:" and sips
 ---@field trace? boolean|integer   keeps what passes, for `ladder`; so many records
 ---@field log? sip.LogLevel|function
----@field limits? table<string, number>  cleanup, slice and drain in seconds;
----   names: how many are remembered; and those of csrc/base/limits.h
+---@field limits? table<string, number|false>  cleanup, slice and drain in seconds;
+---   names: how many are remembered; and those of csrc/base/limits.h, of which those of
+---   sources are off with 0 or false; loopback = true: this machine is a source too
+---@field scanners? string[]|false  of whom nothing is answered: what stands in their
+---   User-Agent, in small or capital letters; false: of nobody. See doc/internet.md
 ---@field t1? number               in seconds, as t2, t4 and timer_c (RFC 3261 table 4)
 ---@field t2? number
 ---@field t4? number
@@ -132,6 +136,7 @@ local function open_stack(self, options, settings)
     secret = options.secret,
     relay = true,
     watch = self.tracer ~= nil,
+    exempt = settings.exempt, scanners = settings.scanners,
   }
 end
 

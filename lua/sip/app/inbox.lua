@@ -133,6 +133,11 @@ function events.message(ua, _, _, ...)
 end
 
 ---@private
+function events.dropped(ua, _, _, text, own)
+  ua.tracer:note(text, own)
+end
+
+---@private
 function events.notice(ua, _, _, text)
   ua.log:warn(text)
 end

@@ -10,7 +10,7 @@ local sips = require "sip.ua.sips"
 local M = {}
 
 local BUSY = { headers = { "Retry-After", "5" } }
-local TAG_LEN = 10
+local TAG_LEN = 13
 
 -- The status that an INVITE would get now (11.2), as far as no script decides.
 local function availability(ua)

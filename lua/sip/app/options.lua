@@ -24,6 +24,12 @@ local kinds = {
   count = { "number", function(value)
     return math.type(value) == "integer" and value > 0
   end, "a whole number from 1 on" },
+  bound = { "number", function(value)
+    return math.type(value) == "integer" and value >= 0 and value < 1 << 32
+  end, "a whole number from 0 on" },
+  off = { "boolean", function(value)
+    return not value
+  end, "false" },
   seconds = { "number", function(value)
     return value >= 0 and value <= LONG
   end, "a number of seconds" },

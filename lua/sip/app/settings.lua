@@ -4,6 +4,7 @@ local address = require "sip.msg.address"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 local sips = require "sip.ua.sips"
+local sources = require "sip.app.sources"
 local users_of = require "sip.app.users"
 
 local M = {}
@@ -17,6 +18,7 @@ local schema = {
   location = "table", secret = "secret",
   users = "table|function", realm = "line", algorithms = "table", trusted = "table",
   limits = "table", log = "string|function", trace = "boolean|count", tls = "table",
+  scanners = "table|off",
 }
 
 -- Ours are about scripts; the others are those of csrc/base/limits.h.
@@ -29,9 +31,18 @@ local limit_schema = {
   stream_queue_bytes = "count", datagram_queue_bytes = "count",
   stream_idle_ms = "count", stream_head_ms = "count",
   tls_handshakes = "count", tls_handshake_ms = "count", tls_ticket_ms = "count",
+  stream_first_ms = "bound|off", unread_bytes = "bound|off", sources = "bound|off",
+  source_messages = "bound|off", source_invites = "bound|off",
+  source_registers = "bound|off", source_others = "bound|off",
+  source_refusals = "bound|off", source_repeats = "bound|off",
+  source_malformed = "bound|off", source_failures = "bound|off",
+  source_connections = "bound|off", source_half_open = "bound|off",
+  source_unread_bytes = "bound|off", loopback = "boolean",
 }
 
-local own_limits = { cleanup = true, slice = true, drain = true, names = true }
+local own_limits = {
+  cleanup = true, slice = true, drain = true, names = true, loopback = true,
+}
 local advertise_schema = { sip = "line", media = "line" }
 local listener_schema = { advertise = "string|table" }
 local auth_schema = { user = "string", password = "string", realm = "string" }
@@ -127,7 +138,7 @@ local function own_part(limits, own)
   local part = {}
   for name, value in pairs(limits) do
     if (own_limits[name] or false) == own then
-      part[name] = value
+      part[name] = own and value or value or 0
     end
   end
   return part
@@ -225,6 +236,8 @@ end
 ---@field sips sip.SipsPolicy
 ---@field secure boolean  it listens for TLS
 ---@field peers? sip.Networks
+---@field exempt (string|integer)[]
+---@field scanners string
 
 --- What `sip.new` was given.
 ---@param options? table
@@ -254,6 +267,8 @@ function M.read(options)
     settings.secure = settings.secure or sips.is_secure(at.transport)
   end
   settings.peers = users_of.check(options, settings.domains[1])
+  settings.exempt = sources.exempt(settings.peers, limits.loopback)
+  settings.scanners = sources.scanners(options.scanners)
   settings.limits.drain = settings.limits.drain or DRAIN
   return options, settings
 end

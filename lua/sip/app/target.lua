@@ -156,7 +156,7 @@ function M:opening(target, options)
     from = from_uri or self:identity(uri),
     display = options.display or from_display,
     call_id = self:token(20),
-    tag = self:token(10),
+    tag = self:token(13),
     route = route,
     at = contact and contact.at,
   }

@@ -72,6 +72,13 @@ function Tracer:message(sent, _, own, remote, bytes)
   }
 end
 
+--- Why the last message is not answered.
+---@private
+function Tracer:note(text, own)
+  self:place(own)
+  self.trace:note { at = self.ua.sched:now(), from = own, text = text }
+end
+
 --- A verb of a script, or a digit.
 ---@param call sip.Call
 ---@param text string

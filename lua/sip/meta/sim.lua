@@ -174,6 +174,10 @@ function SimHost:stats() end
 ---@field limits? table<string, integer>  by the names of csrc/base/limits.h
 ---@field advertise? string the host that Via and Contact name
 ---@field watch? boolean    dispatch "message" for everything that passes
+---@field exempt? (string|integer)[]  networks that no rule for sources is for: bytes of
+---   an address, how many bits of it count, and so on
+---@field scanners? string   parts of User-Agents, each in small letters and with a line
+---   feed behind it
 
 --- A stack on this host.
 ---@param spec sip.StackSpec

@@ -15,6 +15,8 @@
 --               addresses, or sip.SrvRecord, sip.NaptrRecord; ttl 0 without any: unsaid
 --   "closed"    Stack, nil, transport, remote
 --   "message"   Stack, nil, sent, transport, from, to, bytes   when it is watched
+--   "dropped"   Stack, nil, why, to   the last one is not answered; when it is watched
+--   "notice"    Stack, nil, text      a line for the log
 --
 -- A message is let go of when dispatch returns, unless it was kept.
 
@@ -199,6 +201,15 @@ function Stack:resolve(name, type) end
 --- Counts of what passed, and of what is alive.
 ---@return table<string, integer>
 function Stack:stats() end
+
+--- Who was stopped most often by a rule: at most 16, in no order.
+---@return { address: string, rule: string, count: integer, at: number }[]
+function Stack:offenders() end
+
+--- Somebody at this address has not known a password.
+---@param ip string
+---@return boolean more  whether more of that is taken of it
+function Stack:failed_login(ip) end
 
 --- End it at once; nothing is sent.
 function Stack:close() end

@@ -7,6 +7,7 @@ local M = {}
 ---@class (private) sip.Network
 ---@field text string   as it was given
 ---@field bytes string  of its address
+---@field bits integer  how many of them count
 ---@field whole integer how many bytes of it count
 ---@field mask integer  which bits of the next one do
 
@@ -28,6 +29,7 @@ local function parse(text)
   return {
     text = text,
     bytes = bytes,
+    bits = bits,
     whole = bits // 8,
     mask = 0xff00 >> bits % 8 & 0xff,
   }
@@ -56,6 +58,17 @@ local function holds(network, bytes)
   end
   return network.mask == 0
     or own:byte(whole + 1) & network.mask == bytes:byte(whole + 1) & network.mask
+end
+
+--- The same as numbers: the bytes of each address, and how many bits of them count.
+---@return (string|integer)[]  bytes, bits, bytes, bits ...
+function Networks:ranges()
+  local list = {}
+  for _, network in ipairs(self.list) do
+    list[#list + 1] = network.bytes
+    list[#list + 1] = network.bits
+  end
+  return list
 end
 
 --- The network that an address is of, as it was given.

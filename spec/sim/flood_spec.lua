@@ -1,0 +1,633 @@
+-- The open Internet, in virtual time: floods, scanners, slow senders, and answers that
+-- somebody else would get. RFC 3261 26.1.5, 26.3.2.4. C-23, C-24, C-238.
+
+local new_sim = require "sip.sim"
+local rig_of = require "spec.support.rig"
+
+local request, response = rig_of.request, rig_of.response
+
+-- How many of a list begin like this.
+local function count(list, pattern)
+  local found = 0
+  for _, line in ipairs(list) do
+    found = found + (line:find(pattern) and 1 or 0)
+  end
+  return found
+end
+
+local function counted(rig, ...)
+  local stats, list = rig.stack:stats(), {}
+  for i, name in ipairs { ... } do
+    list[i] = assert(stats[name], name)
+  end
+  return list
+end
+
+-- What the log would say.
+local function notices(rig)
+  local list = {}
+  for _, event in ipairs(rig.events) do
+    if event.kind == "notice" then
+      list[#list + 1] = event[1]
+    end
+  end
+  return list
+end
+
+describe("a source", function()
+  local rig
+
+  local function open(options)
+    rig = rig_of.new(options)
+    rig.on.request = function(tx)
+      tx:respond(404)
+    end
+  end
+
+  after_each(function()
+    rig:clean()
+  end)
+
+  -- So many requests, each new, in no time.
+  local function flood(method, times, fields)
+    for i = 1, times do
+      rig.number = (rig.number or 0) + 1
+      local all = { method = method, branch = "z9hG4bKf" .. rig.number }
+      for key, value in pairs(fields or {}) do
+        all[key] = value
+      end
+      rig.peer:send(rig_of.OURS, 5060, request(all))
+      if i % 100 == 0 then
+        rig:run(rig.world:now())
+      end
+    end
+    rig:run(rig.world:now())
+  end
+
+  for method, rule in pairs { INVITE = "invites", REGISTER = "registers",
+    OPTIONS = "others", MESSAGE = "others" } do
+    it("that floods with " .. method .. " is refused, and then not answered", function()
+      open { limits = { ["source_" .. rule] = 10, source_refusals = 2 } }
+      flood(method, 100)
+      local heard = rig:heard()
+      assert.equal(40, count(heard, "^0.000 404 " .. method))
+      assert.equal(8, count(heard, "^0.000 503 " .. method))
+      assert.same({ 60, 52 }, counted(rig, "over_" .. rule, "over_refusals"))
+      assert.matches("^192%.0%.2%.1: more than 10 .* a second.*: refused with 503 "
+        .. "%(1 so far%)$", notices(rig)[1])
+      assert.equal(1, #notices(rig))
+      if method == "INVITE" then
+        rig:take()
+      end
+    end)
+  end
+
+  it("is told when it may come again", function()
+    open { limits = { source_invites = 1 } }
+    flood("INVITE", 5)
+    local refusal = rig:take()[1].message -- before anybody was asked
+    assert.equal(503, refusal:status())
+    assert.equal("5", refusal:header "Retry-After")
+    rig:run(1)
+    rig.events = {}
+    flood("INVITE", 1)
+    assert.equal("1.000 request INVITE", rig:told()[1])
+  end)
+
+  it("that floods with anything is dropped unread", function()
+    open { limits = { source_messages = 10 } }
+    flood("OPTIONS", 100)
+    assert.equal(40, count(rig:heard(), "404 OPTIONS"))
+    assert.same({ 40, 60 }, counted(rig, "received", "over_messages"))
+    assert.same({ "192.0.2.1: more than 10 messages a second: dropped (1 so far)" },
+      notices(rig))
+  end)
+
+  it("is heard of in the log once a minute for each rule", function()
+    open { limits = { source_messages = 10, source_invites = 1 } }
+    local all = {}
+    for second = 0, 130 do
+      rig:run(second)
+      flood("INVITE", 60)
+      table.move(notices(rig), 1, 9, #all + 1, all)
+      rig.events = {}
+    end
+    assert.equal(6, #all)
+    assert.same(3, count(all, "INVITEs"))
+    assert.same(3, count(all, "messages a second"))
+    assert.matches("%(%d%d%d%d so far%)$", all[6])
+  end)
+
+  it("may end its calls, and go on in them, while it is over everything", function()
+    open { limits = { source_invites = 1, source_others = 1 } }
+    flood("INVITE", 20)
+    flood("OPTIONS", 20)
+    rig:take()
+    rig.events = {}
+    rig:say(request { method = "BYE", to_tag = "ours", branch = "z9hG4bKbye" })
+    assert.equal("0.000 request BYE", rig:told()[1])
+    -- and its CANCEL finds the INVITE that was taken
+    rig.on.request = nil
+    rig:run(10)
+    rig:say(request { method = "INVITE", branch = "z9hG4bKlate", number = 7 })
+    local tx = rig:last "request"
+    flood("INVITE", 20)
+    rig:say(request { method = "CANCEL", branch = "z9hG4bKlate", number = 7 })
+    assert.is_truthy(rig:last "cancel")
+    tx:respond(487)
+    rig.on.request = function(late)
+      late:respond(404)
+    end
+    for _, event in ipairs(rig.events) do
+      if event.kind == "request" and event.object ~= tx then
+        event.object:respond(404)
+      end
+    end
+  end)
+
+  it("repeats what was lost as often as the RFC has it, at no cost", function()
+    open { limits = { source_messages = 1 } }
+    flood("OPTIONS", 3)
+    for _ = 1, 11 do
+      rig:say(request { method = "OPTIONS", branch = "z9hG4bKf1" })
+    end
+    assert.equal(14, count(rig:heard(), "404 OPTIONS"))
+    assert.same({ 0 }, counted(rig, "over_messages"))
+    -- more than that is a flood like any other
+    for _ = 1, 30 do
+      rig:say(request { method = "OPTIONS", branch = "z9hG4bKf1" })
+    end
+    assert.is_true(counted(rig, "over_messages")[1] >= 20)
+  end)
+
+  it("that answers us is not counted: however much we ask of it", function()
+    open { limits = { source_messages = 1 } }
+    for i = 1, 50 do
+      rig:request { method = "OPTIONS", call_id = "c" .. i }
+      rig:run(0)
+      rig:say(response(rig:take()[1].message, 200))
+    end
+    assert.equal(50, count(rig:told(), "response 200"))
+    assert.same({ 0 }, counted(rig, "over_messages"))
+  end)
+
+  it("whose responses are to nobody is", function()
+    open { limits = { source_messages = 1 } }
+    for i = 1, 9 do
+      rig:say(response(request { branch = "z9hG4bKnone" .. i }, 200))
+    end
+    assert.same({ 4, 5 }, counted(rig, "stray", "over_messages"))
+    assert.same({}, rig:heard())
+  end)
+
+  it("may be exempt: no rule is for it", function()
+    open { limits = { source_messages = 1, source_invites = 1 },
+      exempt = { "\xc0\0\2\1", 32 } }
+    flood("OPTIONS", 300)
+    assert.equal(300, count(rig:heard(), "404"))
+    assert.same({ 0, 0 }, counted(rig, "over_messages", "sources"))
+  end)
+
+  it("is not exempt for its neighbour", function()
+    open { limits = { source_messages = 1 }, exempt = { "\xc0\0\2\2", 32,
+      "\x20\1\x0d\xb8" .. ("\0"):rep(12), 32 } }
+    flood("OPTIONS", 300)
+    assert.equal(4, count(rig:heard(), "404"))
+  end)
+
+  it("that writes nonsense is told so, but not often", function()
+    open { limits = { source_malformed = 1, source_messages = 100 } }
+    for i = 1, 20 do
+      rig:say(request { cseq = "nonsense", branch = "z9hG4bK" .. i })
+    end
+    assert.equal(4, #rig:take())
+    assert.same({ 20, 16 }, counted(rig, "malformed", "over_malformed"))
+    assert.same({
+      "192.0.2.1: more than 1 malformed messages a second: dropped (1 so far)",
+    }, notices(rig))
+    rig:say(request { branch = "z9hG4bKgood" })
+    assert.equal(1, count(rig:heard(), "404"))
+  end)
+end)
+
+describe("a scanner", function()
+  local rig
+
+  after_each(function()
+    rig:clean()
+  end)
+
+  local function open(options)
+    options.scanners = options.scanners or "friendly-scanner\nsipvicious\n"
+    rig = rig_of.new(options)
+    rig.on.request = function(tx)
+      tx:respond(404)
+    end
+  end
+
+  local function say(agent, number, fields)
+    local all = { branch = "z9hG4bKs" .. number, number = number,
+      extra = agent and { "User-Agent: " .. agent } or nil }
+    for key, value in pairs(fields or {}) do
+      all[key] = value
+    end
+    rig:say(request(all))
+  end
+
+  it("is not answered, whatever the letters", function()
+    open {}
+    say("friendly-scanner", 1)
+    say("Friendly-Scanner", 2)
+    say("x (sipvicious/0.2.8)", 3)
+    say("SIPVICIOUS", 4, { method = "REGISTER" })
+    assert.same({}, rig:heard())
+    assert.same({ 4 }, counted(rig, "scanners"))
+    assert.same({
+      "192.0.2.1: the User-Agent of a scanner: dropped (1 so far)",
+    }, notices(rig))
+    for i, agent in ipairs { "friendly-scanne", "friendly scanner", "sipviciou", "" } do
+      say(agent, 10 + i)
+    end
+    say(nil, 20)
+    assert.equal(5, count(rig:heard(), "404"))
+  end)
+
+  it("is let go on in a transaction that is there", function()
+    open {}
+    rig.on.request = nil
+    say("Phone", 1, { method = "INVITE" })
+    local tx = rig:last "request"
+    say("friendly-scanner", 1, { method = "CANCEL" })
+    tx:respond(487)
+    say("friendly-scanner", 1, { method = "ACK", to_tag = tx:tag() })
+    assert.equal("confirmed", tx:state())
+    assert.same({ 0 }, counted(rig, "scanners"))
+  end)
+
+  it("is cut off on a stream", function()
+    open { stream = true }
+    local id = rig.stream:connect(rig_of.OURS, 5060)
+    rig:run(0)
+    rig.stream:write(id, request { transport = "TCP",
+      extra = { "User-Agent: friendly-scanner" } } .. request { transport = "TCP",
+      branch = "z9hG4bK2" })
+    rig:run(0)
+    assert.same({}, rig:heard(rig.stream))
+    assert.same({ "0.000 notice 192.0.2.1: the User-Agent of a scanner: closed "
+      .. "(1 so far)", "0.000 closed tcp" }, rig:told())
+  end)
+end)
+
+describe("an answer that was not asked for", function()
+  local rig, txs
+
+  before_each(function()
+    txs = {}
+  end)
+
+  after_each(function()
+    rig:clean()
+  end)
+
+  local function open(limits)
+    rig = rig_of.new { limits = limits }
+    rig.on.request = function(tx)
+      txs[#txs + 1] = tx
+    end
+  end
+
+  local function invite(i, fields)
+    local all = { method = "INVITE", branch = "z9hG4bKi" .. i, number = i }
+    for key, value in pairs(fields or {}) do
+      all[key] = value
+    end
+    rig:say(request(all))
+    return txs[#txs]
+  end
+
+  -- Whoever sends in another's name has it sent to him: this much, and no more.
+  -- @rfc 3261 26.3.2.4 SHOULD
+  it("is repeated so often to one address, whoever it was meant for", function()
+    open { source_repeats = 2 }
+    local victim = rig.far:raw { host = "192.0.2.9", port = 5060 }
+    for i = 1, 40 do
+      invite(i, { via_more = ";maddr=192.0.2.9" }):respond(200, { until_ack = true })
+    end
+    rig:run(31)
+    local heard = rig:take(victim)
+    -- 40 INVITEs have 40 answers, which would be repeated nine times by now; of that
+    -- eight at once, and two a second.
+    assert.same({ 40 + 62, 9 * 40 - 62 }, { #heard, rig.stack:stats().over_repeats })
+    assert.equal(1, #notices(rig))
+    assert.matches("^192%.0%.2%.9: more than 2 repeated responses a second: not "
+      .. "repeated", notices(rig)[1])
+    for _, tx in ipairs(txs) do
+      tx:acked()
+    end
+  end)
+
+  it("is repeated to whoever needs it: calls do not reach the bound", function()
+    open()
+    for i = 1, 20 do
+      invite(i):respond(486)
+    end
+    rig:run(0)
+    rig:take()
+    rig:run(32)
+    assert.equal(200, #rig:take()) -- ten repetitions each (17.2.1)
+    assert.equal(0, rig.stack:stats().over_repeats)
+  end)
+
+  -- @rfc 3261 26.3.2.4 SHOULD
+  it("is not repeated when it only asks who it is", function()
+    open()
+    for i, status in ipairs { 401, 407 } do
+      invite(i):respond(status)
+      rig:run(20 * i)
+      assert.same({ ("%.3f %d INVITE"):format(20 * (i - 1), status) }, rig:heard())
+      invite(i) -- lost: the client asks again, and is asked again
+      assert.same({ ("%.3f %d INVITE"):format(20 * i, status) }, rig:heard())
+    end
+  end)
+
+  -- A client in Proceeding repeats nothing (17.1.1.2): it would wait in vain.
+  it("is repeated nevertheless after a provisional", function()
+    open()
+    local tx = invite(1)
+    rig:run(0.3)
+    tx:respond(407)
+    rig:run(2)
+    assert.same({ "0.200 100 INVITE", "0.300 407 INVITE", "0.800 407 INVITE",
+      "1.800 407 INVITE" }, rig:heard())
+  end)
+end)
+
+describe("a response in another's name", function()
+  local rig
+
+  before_each(function()
+    rig = rig_of.new()
+    rig.far:raw { host = "192.0.2.9", port = 5060 }
+  end)
+
+  after_each(function()
+    rig:clean()
+  end)
+
+  local function ask(method)
+    rig:request { method = method or "INVITE" }
+    rig:run(0)
+    return rig:take()[1].message
+  end
+
+  -- @rfc 3261 18.1.2 MUST C-23 C-24
+  it("does nothing unless it has all that only the request has", function()
+    local invite = ask()
+    local via = invite:header "Via"
+    local guess = via:gsub("(z9hG4bK%w+)%w", "%1!")
+    for _, forged in ipairs {
+      { via = { guess } }, { via = { (via:gsub("z9hG4bK%w+", "z9hG4bK")) } },
+      { via = { (via:gsub(";branch=%S+", "")) } },
+      { via = { (via:gsub("192%.0%.2%.2", "192.0.2.1")) } },
+      { via = { (via:gsub("5060", "5061")) } },
+      { via = { via, via } },
+      { via = { via, "SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx" } },
+      { cseq = "1 BYE" }, { cseq = "1 CANCEL" }, { cseq = "1 invite" },
+    } do
+      for _, status in ipairs { 100, 180, 200, 302, 486, 603 } do
+        rig:say(response(invite, status, forged))
+      end
+    end
+    assert.same({}, rig:told())
+    assert.same({ 60 }, counted(rig, "stray"))
+    rig:run(0.5) -- not even the repetitions have stopped
+    assert.same({ "0.500 INVITE" }, rig:heard())
+    rig:say(response(invite, 486))
+    assert.same({ "0.500 response 486" }, rig:told())
+  end)
+
+  -- 18.1.2 matches by the branch, which nobody can guess: servers with several
+  -- addresses may answer from another one than they were asked at.
+  it("is none when it comes from another address with the right branch", function()
+    local options = ask "OPTIONS"
+    rig.far:raw { host = "192.0.2.9", port = 5070 }
+      :send(rig_of.OURS, 5060, response(options, 200))
+    rig:run(0)
+    assert.same({ "0.000 response 200" }, rig:told())
+  end)
+
+  it("is sent on by nobody, when nothing was passed on", function()
+    for i = 1, 20 do
+      rig:say(response(request { branch = ("z9hG4bK%013d"):format(i) }, 200, { via = {
+        ("SIP/2.0/UDP 192.0.2.2;branch=z9hG4bK%013d"):format(i),
+        "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx",
+      } }))
+    end
+    assert.same({}, rig:heard())
+    assert.same({ 20, 0 }, counted(rig, "stray", "sent"))
+  end)
+end)
+
+describe("a connection", function()
+  local rig
+
+  local function open(options)
+    options.stream = true
+    rig = rig_of.new(options)
+    rig.on.request = function(tx)
+      tx:respond(404)
+    end
+  end
+
+  after_each(function()
+    rig:clean()
+  end)
+
+  local function connect(times)
+    local ids = {}
+    for i = 1, times or 1 do
+      ids[i] = rig.stream:connect(rig_of.OURS, 5060)
+    end
+    rig:run(rig.world:now())
+    return table.unpack(ids)
+  end
+
+  local function write(id, bytes)
+    assert(rig.stream:write(id, bytes))
+    rig:run(rig.world:now())
+  end
+
+  local function closed_at()
+    for _, event in ipairs(rig.events) do
+      if event.kind == "closed" then
+        return event.at
+      end
+    end
+  end
+
+  local whole = request { transport = "TCP" }
+
+  it("is one of so many of a source", function()
+    open { limits = { source_connections = 3, source_half_open = 0 } }
+    local first = connect(5)
+    assert.same({ 3, 2 }, counted(rig, "connections", "over_connections"))
+    assert.same({ "192.0.2.1: more than 3 connections: closed (1 so far)" },
+      notices(rig))
+    rig.stream:shut(first)
+    rig:run(rig.world:now())
+    connect(2)
+    assert.same({ 3, 3 }, counted(rig, "connections", "over_connections"))
+  end)
+
+  it("without a message yet is one of fewer", function()
+    open { limits = { source_half_open = 2 } }
+    local first, second = connect(4)
+    assert.same({ 2, 2 }, counted(rig, "connections", "over_half_open"))
+    write(first, whole)
+    connect(4)
+    assert.same({ 3, 5 }, counted(rig, "connections", "over_half_open"))
+    write(second, whole)
+    assert.equal(1, #rig:take(rig.stream) - 1)
+  end)
+
+  it("has time for its first message, and no more when it sends empty lines", function()
+    open {}
+    connect()
+    rig:run(40)
+    assert.equal(32, closed_at())
+    assert.same({ "192.0.2.1: no message in the first 32000 ms: closed (1 so far)" },
+      notices(rig))
+    rig.events = {}
+    local id = connect()
+    for second = 41, 72 do
+      rig:run(second)
+      write(id, "\r\n\r\n")
+    end
+    assert.equal(72, closed_at())
+    assert.same({ 2 }, counted(rig, "silent"))
+  end)
+
+  it("is kept after its first message as long as any", function()
+    open {}
+    local id = connect()
+    write(id, whole)
+    rig:run(599)
+    assert.is_nil(closed_at())
+    assert.same({ 0 }, counted(rig, "silent"))
+  end)
+
+  -- C-238: a byte a second is half a message and silence, only slower.
+  it("that dribbles has ten seconds for each message, from its first byte", function()
+    open {}
+    local id = connect()
+    for second = 1, 10 do
+      rig:run(second)
+      write(id, whole:sub(second, second))
+    end
+    rig:run(12)
+    assert.equal(11, closed_at())
+    assert.same({ 1 }, counted(rig, "slow"))
+    assert.same({ "192.0.2.1: a message took longer than 10000 ms: closed (1 so far)" },
+      notices(rig))
+  end)
+
+  it("that is busy is not slow, though each read ends inside of a message", function()
+    open {}
+    local id = connect()
+    write(id, whole:sub(1, 30))
+    for second = 1, 60 do
+      rig:run(second)
+      write(id, whole:sub(31) .. whole:sub(1, 30))
+    end
+    assert.is_nil(closed_at())
+    write(id, whole:sub(31))
+  end)
+
+  it("has a bound for a line, and for lines without end (C-238)", function()
+    open { limits = { header_bytes = 4096 } }
+    for _, endless in ipairs { "x", "X: y\r\n", "X:\r\n " } do
+      local id = connect()
+      write(id, "OPTIONS sip:us SIP/2.0\r\n")
+      for _ = 1, 5000 // #endless do
+        rig.stream:write(id, endless)
+      end
+      rig:run(rig.world:now())
+      assert.is_truthy(closed_at(), endless)
+      rig.events = {}
+    end
+    assert.same({ 0, 3 }, counted(rig, "connections", "malformed"))
+  end)
+
+  it("of empty lines alone is cut off, and answers little", function()
+    open { limits = { source_messages = 10 } }
+    local id = connect()
+    write(id, ("\r\n"):rep(30000))
+    assert.is_truthy(closed_at())
+    local pongs = 0
+    for _, event in ipairs(rig.stream:take()) do
+      pongs = pongs + (event.what == "bytes" and #event.bytes // 2 or 0)
+    end
+    assert.equal(40, pongs)
+  end)
+
+  it("of a million tiny messages is cut off", function()
+    open { limits = { source_messages = 10 } }
+    local id = connect()
+    local tiny = "A a SIP/2.0\r\nContent-Length:0\r\n\r\n"
+    write(id, tiny:rep(2000))
+    assert.is_truthy(closed_at())
+    local stats = rig.stack:stats()
+    assert.is_true(stats.received <= 40)
+    rig:take(rig.stream)
+  end)
+
+  it("keeps so much of what is not complete, and a source so much of all", function()
+    open { limits = { source_unread_bytes = 8192 } }
+    local ids = { connect(5) }
+    local half = "OPTIONS sip:us SIP/2.0\r\nX: " .. ("y"):rep(1000)
+    for _, id in ipairs(ids) do
+      write(id, half)
+    end
+    assert.same({ 4, 1 }, counted(rig, "connections", "over_unread"))
+    write(ids[1], ("y"):rep(2000)) -- grows
+    assert.same({ 3, 2 }, counted(rig, "connections", "over_unread"))
+    write(ids[2], "\r\nContent-Length: 0\r\n\r\n") -- is complete
+    local again = connect()
+    write(again, half)
+    assert.same({ 4, 2 }, counted(rig, "connections", "over_unread"))
+  end)
+
+  it("is closed when all of them keep too much", function()
+    open { limits = { unread_bytes = 4096, source_unread_bytes = 0 } }
+    for _, id in ipairs { connect(3) } do
+      write(id, "OPTIONS sip:us SIP/2.0\r\n")
+    end
+    assert.same({ 2, 1 }, counted(rig, "connections", "refused"))
+  end)
+
+  it("that floods with requests is refused each of them", function()
+    open { limits = { source_others = 1, source_refusals = 1 } }
+    local id = connect()
+    for i = 1, 20 do
+      rig.stream:write(id, request { transport = "TCP", branch = "z9hG4bK" .. i })
+    end
+    rig:run(rig.world:now())
+    local heard = rig:heard(rig.stream)
+    assert.equal(4, count(heard, "404"))
+    assert.equal(16, count(heard, "503"))
+  end)
+
+  it("of ours is not counted", function()
+    open { limits = { source_connections = 1, source_messages = 1,
+      stream_first_ms = 1000 } }
+    rig:request { transport = "tcp" }
+    rig:run(0)
+    local got = rig:take(rig.stream)[1]
+    rig.stream:write(got.id, ("\r\n\r\n"):rep(50))
+    rig:run(20)
+    assert.same({ 1, 0 }, counted(rig, "connections", "over_messages"))
+    rig.stream:write(got.id, response(got.message, 200))
+    rig:run(21)
+    rig:take(rig.stream)
+  end)
+end)
