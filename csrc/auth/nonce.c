@@ -299,6 +299,16 @@ sip_err sip_nonces_issue(const struct sip_nonces *nonces, sip_str realm,
 	return SIP_OK;
 }
 
+bool sip_nonce_salt(sip_str nonce, unsigned char salt[SIP_NONCE_SALT])
+{
+	unsigned char raw[RAW_BYTES];
+
+	if (!decode(nonce, raw))
+		return false;
+	memcpy(salt, raw + TIME_BYTES, SIP_NONCE_SALT);
+	return true;
+}
+
 sip_err sip_nonces_judge(const struct sip_nonces *nonces, sip_str nonce, sip_str realm,
                          uint64_t now_ms, enum sip_nonce_verdict *verdict)
 {

@@ -50,6 +50,10 @@ sip_err sip_nonces_issue(const struct sip_nonces *nonces, sip_str realm,
                          uint64_t now_ms, const unsigned char salt[SIP_NONCE_SALT],
                          char out[SIP_NONCE_LEN]);
 
+/* The salt that a nonce was issued with; false: it is none.  Says nothing of who has
+ * made it. */
+bool sip_nonce_salt(sip_str nonce, unsigned char salt[SIP_NONCE_SALT]);
+
 /* Good, stale or forged?  Changes nothing. */
 sip_err sip_nonces_judge(const struct sip_nonces *nonces, sip_str nonce, sip_str realm,
                          uint64_t now_ms, enum sip_nonce_verdict *verdict);

@@ -98,6 +98,18 @@ static int l_nonces_issue(lua_State *L)
 	return 1;
 }
 
+/* nonces:salt(nonce) -> the 8 bytes of chance that it was issued with | nil */
+static int l_nonces_salt(lua_State *L)
+{
+	unsigned char salt[SIP_NONCE_SALT];
+
+	(void)check_nonces(L); /* the text is enough */
+	if (!sip_nonce_salt(l_check_str(L, 2), salt))
+		return 0;
+	lua_pushlstring(L, (const char *)salt, sizeof salt);
+	return 1;
+}
+
 /* nonces:judge(nonce, realm, now) -> verdict | nil, err */
 static int l_nonces_judge(lua_State *L)
 {
@@ -158,9 +170,13 @@ void l_nonce_open(lua_State *L)
 		{ NULL, NULL },
 	};
 	static const luaL_Reg methods[] = {
-		{ "issue", l_nonces_issue }, { "judge", l_nonces_judge },
-		{ "use", l_nonces_use },     { "count", l_nonces_count },
-		{ "close", l_nonces_close }, { NULL, NULL },
+		{ "issue", l_nonces_issue },
+		{ "judge", l_nonces_judge },
+		{ "use", l_nonces_use },
+		{ "count", l_nonces_count },
+		{ "salt", l_nonces_salt },
+		{ "close", l_nonces_close },
+		{ NULL, NULL },
 	};
 	static const luaL_Reg functions[] = {
 		{ "nonces", l_nonces },

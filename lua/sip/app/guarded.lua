@@ -39,6 +39,9 @@ function M.guard(ua, options, limits)
     is_ours = function(uri)
       return ua:is_local(uri)
     end,
+    mark = function(text)
+      return ua.stack:seal(text)
+    end,
   }
 end
 
@@ -100,6 +103,7 @@ function verbs:challenge(options)
   end
   local headers = ua.guard:challenges(realm_of(self), header_of[status], {
     stale = self.verdict ~= nil and self.verdict.stale, qop = options.qop,
+    source = self.source.host,
   })
   local more = option.headers(options.headers, "challenge") or {}
   table.move(more, 1, #more, #headers + 1, headers)
@@ -132,6 +136,27 @@ local function lookup(ua, proof)
   return users_of.secret(users(name, proof.realm), name)
 end
 
+-- Of those of whom it cannot be told who they are all together.
+local NOBODY, STRICT = "::", 60
+
+-- A wrong password counts against the address that it came from. Over UDP anybody can
+-- send in another's name: there it must have a nonce that this address was given. What
+-- has another's counts as nobody's, and when that is too much, such a nonce is no good
+-- for a minute: who is there gets one of his own.
+local function failed(self, given)
+  local ua = self.ua
+  if given then
+    ua.stack:failed_login(self.source.host)
+  elseif not ua.stack:failed_login(NOBODY) then
+    ua.strict_until = ua.sched:now() + STRICT
+  end
+end
+
+local function is_given(self, proof)
+  return self.source.transport ~= "udp"
+    or self.ua.guard:is_given_to(proof, self.source.host)
+end
+
 ---@return sip.Verdict
 local function examine(self)
   local ua = self.ua
@@ -145,12 +170,19 @@ local function examine(self)
   if not proof then
     return { name = false, why = why }
   end
+  local given = is_given(self, proof)
+  if not given and ua.strict_until and ua.sched:now() < ua.strict_until then
+    return { name = false, why = "the nonce was given to another", stale = true }
+  end
   local secret = lookup(ua, proof)
   if self.verdict then -- another coroutine has asked meanwhile
     return self.verdict
   end
   local ok, wrong, stale = ua.guard:verify(proof, secret)
   if not ok then
+    if not stale then
+      failed(self, given)
+    end
     return { name = false, why = wrong, stale = stale }
   end
   self.user = proof.username

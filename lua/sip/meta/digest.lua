@@ -96,6 +96,11 @@ function core.nonces(spec) end
 ---@return string? err
 function Nonces:issue(realm, now, chance) end
 
+--- The chance that a nonce was issued with; says nothing of who has made it.
+---@param nonce string
+---@return string? salt  8 bytes
+function Nonces:salt(nonce) end
+
 --- Whether a nonce may be used; changes nothing.
 ---@param nonce string
 ---@param realm string

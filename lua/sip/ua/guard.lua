@@ -26,6 +26,8 @@ local NAME_MAX = 64
 ---@field lifetime? number      of a nonce, in seconds: 300
 ---@field limit? integer        how many nonces in use are remembered
 ---@field is_ours? fun(uri: string): boolean  whether we accept requests for a URI
+---@field mark? fun(text: string): string  what only we can make of a text, 4 characters
+---   at least: of whom a nonce is given to
 
 ---@class sip.Guard
 ---@field algorithms string[]
@@ -83,16 +85,37 @@ local function quoted(text)
   return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
 end
 
+-- What keeps nonces of one instant apart: half of it tells to whom it is given.
+local function salt(self, source)
+  local mark, chance = self.options.mark, self.options.random(source and 4 or 8)
+  if not source or not mark then
+    return #chance == 8 and chance or chance .. self.options.random(4)
+  end
+  return chance .. mark(chance .. source):sub(1, 4)
+end
+
+--- Whether the nonce of credentials was given to this address. Over UDP that is the one
+--- sign that whoever fails is whom he says to be.
+---@param proof sip.Proof
+---@param source string
+---@return boolean
+function Guard:is_given_to(proof, source)
+  local known, mark = self.nonces:salt(proof.fields.nonce), self.options.mark
+  return known ~= nil and mark ~= nil
+    and mark(known:sub(1, 4) .. source):sub(1, 4) == known:sub(5)
+end
+
 --- The headers of a challenge: one for each algorithm, the preferred one first. What is
 --- quoted and what is not: RFC 7616 3.3. A realm holds no control characters.
 ---@param realm string
 ---@param header "WWW-Authenticate"|"Proxy-Authenticate"
----@param options? { stale?: boolean, qop?: string, algorithms?: string[] }
+---@param options? { stale?: boolean, qop?: string, algorithms?: string[],
+---  source?: string }  source: the address that asks
 ---@return string[] headers  name, value, name, value ...
 function Guard:challenges(realm, header, options)
   options = options or {}
   local nonce = assert(self.nonces:issue(realm, self.options.now(),
-    self.options.random(8)))
+    salt(self, options.source)))
   local headers = {}
   for _, algorithm in ipairs(options.algorithms or self.algorithms) do
     headers[#headers + 1] = header
