@@ -77,6 +77,13 @@ bool sip_addr_same_host(const struct sip_addr *a, const struct sip_addr *b)
 	       memcmp(x.ip, y.ip, x.family == 4 ? 4 : 16) == 0;
 }
 
+bool sip_addr_same_source(const struct sip_addr *a, const struct sip_addr *b)
+{
+	const struct sip_addr x = unmapped(a), y = unmapped(b);
+
+	return x.family == y.family && memcmp(x.ip, y.ip, x.family == 4 ? 4 : 8) == 0;
+}
+
 bool sip_addr_eq(const struct sip_addr *a, const struct sip_addr *b)
 {
 	return a->port == b->port && sip_addr_same_host(a, b);

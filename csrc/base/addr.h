@@ -22,5 +22,7 @@ size_t sip_addr_write(const struct sip_addr *addr, char *out);
 
 /* The host alone, without port; IPv4-mapped IPv6 equals its IPv4. */
 bool sip_addr_same_host(const struct sip_addr *a, const struct sip_addr *b);
+/* Of one source: an IPv4 address, or an IPv6 /64, which is what one customer has. */
+bool sip_addr_same_source(const struct sip_addr *a, const struct sip_addr *b);
 bool sip_addr_eq(const struct sip_addr *a, const struct sip_addr *b);
 bool sip_addr_is_any(const struct sip_addr *addr); /* 0.0.0.0 or :: */

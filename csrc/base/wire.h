@@ -80,6 +80,8 @@ enum sip_wire_kind {
 	SIP_WIRE_RECORDS, /* token, err, records; SIP_EWIRE: no answer, `why` says.
 	                     Without records ttl_s is for how long there are none */
 	SIP_WIRE_NOTICE,  /* why: for the log; of nothing that was told before */
+	SIP_WIRE_REFUSED, /* path: somebody who has connected, by a bound; without an
+	                     address when it was the bound of all */
 };
 
 struct sip_wire_event {
@@ -100,6 +102,10 @@ struct sip_wire_event {
 /* Where a wire delivers its events: the stack that was made with it. */
 struct sip_wire_sink {
 	void (*event)(struct sip_wire_sink *sink, const struct sip_wire_event *event);
+	/* How many connections of which it has not been told yet somebody may have at
+	 * this address; 0: any number.  May be NULL, for no bound. */
+	uint32_t (*half_open_max)(struct sip_wire_sink *sink,
+	                          const struct sip_addr *remote);
 };
 
 struct sip_wire;

@@ -209,6 +209,7 @@ static void push_note(lua_State *L, const struct note *note)
 		[SIP_WIRE_OPENED] = "opened", [SIP_WIRE_BYTES] = "bytes",
 		[SIP_WIRE_FAILED] = "failed", [SIP_WIRE_DRAINED] = "drained",
 		[SIP_WIRE_CLOSED] = "closed", [SIP_WIRE_RECORDS] = "records",
+		[SIP_WIRE_NOTICE] = "notice", [SIP_WIRE_REFUSED] = "refused",
 	};
 	char text[SIP_ADDR_TEXT_MAX];
 

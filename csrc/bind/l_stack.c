@@ -59,6 +59,13 @@ static void on_wire_event(struct sip_wire_sink *sink,
 		                event);
 }
 
+static uint32_t half_open_max(struct sip_wire_sink *sink, const struct sip_addr *remote)
+{
+	struct l_stack *box = SIP_CONTAINER(sink, struct l_stack, sink);
+
+	return box->stack ? sip_stack_half_open_max(box->stack, remote) : 0;
+}
+
 struct stack_entry {
 	struct l_entry entry;
 	struct l_stack *box;
@@ -357,6 +364,7 @@ int l_stack_new(lua_State *L, struct l_driver *driver)
 	box->closed = true;
 	box->driver = driver;
 	box->sink.event = on_wire_event;
+	box->sink.half_open_max = half_open_max;
 	box->id = ++driver->last_id;
 	luaL_setmetatable(L, L_STACK);
 	lua_createtable(L, 2, 0); /* 4 */

@@ -38,6 +38,7 @@ struct file_call {
 
 struct l_test_net {
 	struct sip_wire_sink sink;
+	uint32_t half_open_max;
 	struct sip_failing_alloc alloc;
 	struct sip_alloc heap;
 	struct net_loop *loop;
@@ -46,6 +47,12 @@ struct l_test_net {
 	struct file_call *file_first, **file_last;
 	const char *signal;
 };
+
+static uint32_t half_open_max(struct sip_wire_sink *sink, const struct sip_addr *remote)
+{
+	(void)remote; /* of all sources alike */
+	return ((struct l_test_net *)(void *)sink)->half_open_max;
+}
 
 static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *event)
 {
@@ -261,7 +268,7 @@ static void push_seen(lua_State *L, const struct seen *seen)
 		[SIP_WIRE_OPENED] = "opened", [SIP_WIRE_BYTES] = "bytes",
 		[SIP_WIRE_FAILED] = "failed", [SIP_WIRE_DRAINED] = "drained",
 		[SIP_WIRE_CLOSED] = "closed", [SIP_WIRE_RECORDS] = "records",
-		[SIP_WIRE_NOTICE] = "notice",
+		[SIP_WIRE_NOTICE] = "notice", [SIP_WIRE_REFUSED] = "refused",
 	};
 	const struct sip_wire_event *event = &seen->event;
 
@@ -586,6 +593,8 @@ static int l_new(lua_State *L)
 	memset(net, 0, sizeof *net);
 	luaL_setmetatable(L, L_TEST_NET);
 	net->sink.event = on_event;
+	net->sink.half_open_max = half_open_max;
+	net->half_open_max = limits.source_half_open;
 	net->last = &net->first;
 	net->file_last = &net->file_first;
 	sip_alloc_init(&net->heap);

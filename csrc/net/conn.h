@@ -24,6 +24,7 @@ struct net_conn {
 	int status;                /* why it closed, libuv's; 0: orderly */
 	bool told;                 /* its user knows of it */
 	bool end_next;             /* it is to be ended once the handshake is over */
+	bool refused;              /* its source has too many half-open ones */
 	struct net_tls *tls;       /* NULL: what is sent is what goes out */
 	struct sip_link handshake; /* begun by a peer: in the order of beginning */
 	struct net_write *first_held, **last_held; /* until the handshake is over */

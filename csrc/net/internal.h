@@ -96,6 +96,9 @@ void net_wire_detach(struct net_wire *wire); /* everything closes without a word
 void net_emit(struct net_wire *wire, const struct sip_wire_event *event);
 /* A line for the log, if there have not been too many of late. */
 void net_notice(struct net_wire *wire, const struct sip_path *path, const char *why);
+/* Somebody who has connected was refused; `path`: without an address, by the bound of
+ * all. */
+void net_refused(struct net_wire *wire, const struct sip_path *path);
 void net_owe(struct net_loop *loop, struct net_later *later);
 char *net_scratch(struct net_loop *loop); /* NULL: no memory */
 

@@ -57,7 +57,10 @@ static void on_connection(uv_stream_t *stream, int status)
 	if (status < 0 || !wire)
 		return; /* a peer that has gone before it was accepted */
 	if (wire->connection_count >= wire->limits.connections) {
+		const struct sip_path path = { .transport = listener->transport };
+
 		refuse(listener);
+		net_refused(wire, &path);
 		return;
 	}
 	conn = net_conn_new(wire, listener->transport);

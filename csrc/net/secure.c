@@ -86,6 +86,35 @@ static void enter_handshakes(struct net_conn *conn)
 	wire->handshake_count++;
 }
 
+/* Each source has a share of them, and fills no more than that: its own oldest goes. */
+static void share_handshakes(struct net_conn *conn)
+{
+	struct net_wire *wire = conn->item.wire;
+	struct sip_wire_sink *sink = wire->sink;
+	const uint32_t max =
+		sink->half_open_max ? sink->half_open_max(sink, &conn->path.remote) : 0;
+	struct net_conn *oldest = NULL;
+	uint32_t count = 0;
+
+	if (max == 0 || wire->handshake_count <= max)
+		return;
+	for (struct sip_link *link = wire->handshakes.next; link != &wire->handshakes;
+	     link = link->next) {
+		struct net_conn *other =
+			SIP_CONTAINER(link, struct net_conn, handshake);
+
+		if (!sip_addr_same_source(&other->path.remote, &conn->path.remote))
+			continue;
+		oldest = oldest ? oldest : other;
+		count++;
+	}
+	if (count <= max)
+		return;
+	net_secure_leave(oldest);
+	oldest->refused = true;
+	net_conn_finish(oldest, UV_ECONNABORTED);
+}
+
 sip_err net_secure_init(struct net_conn *conn, bool server, sip_str name)
 {
 	struct net_wire *wire = conn->item.wire;
@@ -270,6 +299,9 @@ void net_secure_start(struct net_conn *conn)
 		return; /* it was closed while it opened, and nothing is held */
 	net_tls_set_remote(conn->tls, &conn->path.remote);
 	net_conn_linger(conn, handshake_ms);
+	if (conn->item.wire && sip_link_in_list(&conn->handshake) &&
+	    conn->handshake.next != &conn->handshake)
+		share_handshakes(conn);
 	if (conn->state != CONN_OPENING)
 		return;
 	if (net_tls_start(conn->tls) == NET_TLS_FAILED) {

@@ -67,7 +67,9 @@ static void on_closed(uv_handle_t *handle)
 	}
 	if (conn->tls)
 		net_secure_fini(conn);
-	if (!conn->told && event.why)
+	if (conn->refused)
+		net_refused(wire, &conn->path);
+	else if (!conn->told && event.why)
 		net_notice(wire, &conn->path, why);
 	if (!conn->told)
 		wire = NULL; /* nobody knows that it was there */

@@ -29,6 +29,13 @@ void net_notice(struct net_wire *wire, const struct sip_path *path, const char *
 	}
 }
 
+void net_refused(struct net_wire *wire, const struct sip_path *path)
+{
+	const struct sip_wire_event event = { .kind = SIP_WIRE_REFUSED, .path = *path };
+
+	net_emit(wire, &event);
+}
+
 sip_err net_item_add(struct net_wire *wire, struct net_item *item, enum net_kind kind)
 {
 	struct net_loop *loop = wire->loop;

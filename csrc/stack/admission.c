@@ -330,6 +330,25 @@ bool sip_flow_admit(struct sip_stack *stack, struct sip_flow *flow)
 	return false;
 }
 
+void sip_flow_refused(struct sip_stack *stack, const struct sip_path *path)
+{
+	struct sip_source *source;
+
+	stack->stats.refused += path->remote.family == 0;
+	if (path->remote.family == 0)
+		return;
+	source = sip_source_get(&stack->sources, &path->remote, stack->now_ms);
+	stopped(stack, source, path, SIP_RULE_half_open, SIP_STR("closed"),
+	        SIP_STR(""));
+}
+
+uint32_t sip_stack_half_open_max(struct sip_stack *stack, const struct sip_addr *remote)
+{
+	return sip_sources_exempt(&stack->sources, remote)
+	               ? 0
+	               : stack->limits.source_half_open;
+}
+
 void sip_flow_heard(struct sip_flow *flow)
 {
 	if (flow->fresh && flow->source)

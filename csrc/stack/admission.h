@@ -32,6 +32,8 @@ bool sip_flow_admit_unread(struct sip_stack *stack, struct sip_flow *flow,
 /* A rule has closed it. */
 void sip_flow_stopped(struct sip_stack *stack, struct sip_flow *flow,
                       enum sip_rule rule);
+/* The wire has refused a connection. */
+void sip_flow_refused(struct sip_stack *stack, const struct sip_path *path);
 /* Why what has come is not answered, for the trace. */
 void sip_stack_note(struct sip_stack *stack, const struct sip_path *path,
                     const char *why);

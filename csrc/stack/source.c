@@ -70,9 +70,12 @@ struct sip_network sip_network_make(sip_str ip, unsigned bits)
 	return network;
 }
 
-static bool is_exempt(const struct sip_sources *sources, const struct sip_addr *addr)
+bool sip_sources_exempt(const struct sip_sources *sources, const struct sip_addr *addr)
 {
 	uint64_t ip[2] = { 0 };
+
+	if (sources->limit == 0)
+		return true;
 
 	memcpy(ip, addr->ip, addr->family == 4 ? 4 : 16);
 	for (unsigned i = 0; i < sources->exempt_count; i++) {
@@ -253,7 +256,7 @@ struct sip_source *sip_source_get(struct sip_sources *sources,
 	struct sip_node *node;
 	uint64_t hash;
 
-	if (sources->limit == 0 || is_exempt(sources, addr))
+	if (sip_sources_exempt(sources, addr))
 		return NULL;
 	if (source && is_of(source, prefix, family)) {
 		source->seen_ms = now_ms;

@@ -105,6 +105,8 @@ sip_err sip_sources_init(struct sip_sources *sources, struct sip_alloc *alloc,
                          const struct sip_network *exempt, unsigned exempt_count);
 void sip_sources_fini(struct sip_sources *sources);
 
+/* Is no rule for this address? */
+bool sip_sources_exempt(const struct sip_sources *sources, const struct sip_addr *addr);
 /* The source of an address, made if need be; NULL: no rule is for it, or there is no
  * memory to count with.  Good until the next one is asked for, or while it is pinned.
  */

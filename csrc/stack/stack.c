@@ -368,6 +368,9 @@ void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
 	case SIP_WIRE_NOTICE:
 		input_notice(stack, event);
 		break;
+	case SIP_WIRE_REFUSED:
+		sip_flow_refused(stack, &event->path);
+		break;
 	case SIP_WIRE_RECORDS:
 		break;
 	}

@@ -213,6 +213,9 @@ enum { SIP_STATELESS_BRANCH_LEN = 9 + SIP_SEAL_LEN };
 bool sip_stack_stateless_branch(const struct sip_stack *stack, struct sip_msg *request,
                                 char branch[SIP_STATELESS_BRANCH_LEN]);
 
+/* For the wire, see base/wire.h. */
+uint32_t sip_stack_half_open_max(struct sip_stack *stack,
+                                 const struct sip_addr *remote);
 /* Somebody at this address has not known a password; false: once too often. */
 bool sip_stack_failed_login(struct sip_stack *stack, const struct sip_addr *addr);
 
