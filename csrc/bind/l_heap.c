@@ -4,8 +4,9 @@ enum { STEP_BYTES = 256 * 1024 };
 
 struct heap {
 	struct sip_failing_alloc failing; /* as good as any, until a spec says so */
-	size_t held;                      /* behind boxes */
-	size_t unstepped;                 /* charged since the collector was stepped */
+	struct sip_kept kept;
+	size_t held;      /* behind boxes */
+	size_t unstepped; /* charged since the collector was stepped */
 };
 
 static const char key = 'h'; /* its address is the name in the registry */
@@ -20,6 +21,14 @@ static struct heap *heap_of(lua_State *L)
 	return heap;
 }
 
+static int l_heap_release(lua_State *L) /* __gc: others may free into it yet */
+{
+	struct heap *heap = lua_touserdata(L, 1);
+
+	sip_alloc_let_go(&heap->failing.alloc);
+	return 0;
+}
+
 void l_heap_open(lua_State *L)
 {
 	struct heap *heap;
@@ -27,7 +36,12 @@ void l_heap_open(lua_State *L)
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
 		heap = lua_newuserdatauv(L, sizeof *heap, 0);
 		sip_alloc_init(&heap->failing.alloc);
+		sip_alloc_keep(&heap->failing.alloc, &heap->kept);
 		heap->held = heap->unstepped = 0;
+		lua_createtable(L, 0, 1);
+		lua_pushcfunction(L, l_heap_release);
+		lua_setfield(L, -2, "__gc");
+		lua_setmetatable(L, -2);
 		lua_pushvalue(L, -1);
 		lua_setfield(L, LUA_REGISTRYINDEX, L_HEAP);
 		lua_rawsetp(L, LUA_REGISTRYINDEX, &key);

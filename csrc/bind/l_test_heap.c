@@ -28,6 +28,7 @@ static int l_heap_fail(lua_State *L)
 
 	sip_alloc_init(&plain);
 	sip_failing_alloc_init(&failing, NULL);
+	heap->alloc.kept = NULL; /* what is under it knows nothing of that */
 	lua_newuserdatauv(L, sizeof plain, 0); /* what is under it lives as long */
 	heap->under = lua_touserdata(L, -1);
 	*heap->under = plain;
