@@ -35,16 +35,27 @@ bool sip_digest_algorithm(sip_str name, enum sip_digest_hash *hash, bool *sessio
 	return false;
 }
 
-static const EVP_MD *evp_of(enum sip_digest_hash hash)
+sip_err sip_hasher_init(struct sip_hasher *hasher)
 {
-	switch (hash) {
-	case SIP_DIGEST_SHA256:
-		return EVP_sha256();
-	case SIP_DIGEST_SHA512_256:
-		return EVP_sha512_256();
-	default:
-		return EVP_md5();
-	}
+	static const char *const names[] = {
+		[SIP_DIGEST_MD5] = "MD5",
+		[SIP_DIGEST_SHA256] = "SHA2-256",
+		[SIP_DIGEST_SHA512_256] = "SHA2-512/256",
+	};
+
+	memset(hasher, 0, sizeof *hasher);
+	for (size_t i = 0; i < COUNT(names); i++)
+		hasher->hashes[i] = EVP_MD_fetch(NULL, names[i], NULL);
+	hasher->context = EVP_MD_CTX_new();
+	return hasher->context ? SIP_OK : SIP_ENOMEM;
+}
+
+void sip_hasher_fini(struct sip_hasher *hasher)
+{
+	for (size_t i = 0; i < COUNT(hasher->hashes); i++)
+		EVP_MD_free(hasher->hashes[i]);
+	EVP_MD_CTX_free(hasher->context);
+	memset(hasher, 0, sizeof *hasher);
 }
 
 static bool update(EVP_MD_CTX *ctx, const sip_str *parts, size_t count)
@@ -71,23 +82,22 @@ static void write_hex(struct sip_digest *digest, const unsigned char *bytes,
 	}
 }
 
-sip_err sip_digest_of(enum sip_digest_hash hash, const sip_str *parts, size_t count,
-                      struct sip_digest *digest)
+sip_err sip_digest_of(const struct sip_hasher *hasher, enum sip_digest_hash hash,
+                      const sip_str *parts, size_t count, struct sip_digest *digest)
 {
 	unsigned char bytes[EVP_MAX_MD_SIZE];
 	unsigned int len = 0;
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	EVP_MD_CTX *ctx = hasher->context;
 	sip_err err = SIP_EINVAL;
 
-	if (!ctx)
-		return SIP_ENOMEM;
-	if (EVP_DigestInit_ex(ctx, evp_of(hash), NULL) && update(ctx, parts, count) &&
-	    EVP_DigestFinal_ex(ctx, bytes, &len) && len <= sizeof digest->hex / 2) {
+	if (hasher->hashes[hash] &&
+	    EVP_DigestInit_ex(ctx, hasher->hashes[hash], NULL) &&
+	    update(ctx, parts, count) && EVP_DigestFinal_ex(ctx, bytes, &len) &&
+	    len <= sizeof digest->hex / 2) {
 		write_hex(digest, bytes, len);
 		err = SIP_OK;
 	}
 	OPENSSL_cleanse(bytes, sizeof bytes);
-	EVP_MD_CTX_free(ctx);
 	return err;
 }
 
@@ -98,7 +108,8 @@ static sip_str str_of(const struct sip_digest *digest)
 
 /* H(A1) (RFC 7616 3.4.2).  With "-sess" the hash of user, realm and password is
  * itself the first part, in hexadecimal. */
-static sip_err hash_a1(const struct sip_digest_input *in, struct sip_digest *ha1)
+static sip_err hash_a1(const struct sip_hasher *hasher,
+                       const struct sip_digest_input *in, struct sip_digest *ha1)
 {
 	const sip_str secret[] = { in->username, in->realm, in->password };
 	sip_str given = in->ha1;
@@ -106,7 +117,7 @@ static sip_err hash_a1(const struct sip_digest_input *in, struct sip_digest *ha1
 	sip_err err = SIP_OK;
 
 	if (given.len == 0) {
-		err = sip_digest_of(in->hash, secret, COUNT(secret), &first);
+		err = sip_digest_of(hasher, in->hash, secret, COUNT(secret), &first);
 		given = str_of(&first);
 	}
 	if (given.len > sizeof ha1->hex)
@@ -114,7 +125,7 @@ static sip_err hash_a1(const struct sip_digest_input *in, struct sip_digest *ha1
 	if (err == SIP_OK && in->session) {
 		const sip_str parts[] = { given, in->nonce, in->cnonce };
 
-		err = sip_digest_of(in->hash, parts, COUNT(parts), ha1);
+		err = sip_digest_of(hasher, in->hash, parts, COUNT(parts), ha1);
 	} else if (err == SIP_OK) {
 		ha1->len = given.len;
 		memcpy(ha1->hex, given.p, given.len);
@@ -124,17 +135,18 @@ static sip_err hash_a1(const struct sip_digest_input *in, struct sip_digest *ha1
 }
 
 /* H(A2) (RFC 7616 3.4.3).  An empty body has a hash too (RFC 8760 2.6). */
-static sip_err hash_a2(const struct sip_digest_input *in, struct sip_digest *ha2)
+static sip_err hash_a2(const struct sip_hasher *hasher,
+                       const struct sip_digest_input *in, struct sip_digest *ha2)
 {
 	struct sip_digest body = { 0, { 0 } };
 	sip_err err = SIP_OK;
 
 	if (in->qop == SIP_DIGEST_QOP_AUTH_INT)
-		err = sip_digest_of(in->hash, &in->body, 1, &body);
+		err = sip_digest_of(hasher, in->hash, &in->body, 1, &body);
 	if (err == SIP_OK) {
 		const sip_str parts[] = { in->method, in->uri, str_of(&body) };
 
-		err = sip_digest_of(in->hash, parts, body.len > 0 ? 3 : 2, ha2);
+		err = sip_digest_of(hasher, in->hash, parts, body.len > 0 ? 3 : 2, ha2);
 	}
 	return err;
 }
@@ -147,13 +159,14 @@ static void write_nc(char nc[8], uint32_t value)
 		nc[i] = "0123456789abcdef"[value & 15];
 }
 
-sip_err sip_digest_response(const struct sip_digest_input *in,
+sip_err sip_digest_response(const struct sip_hasher *hasher,
+                            const struct sip_digest_input *in,
                             struct sip_digest *response)
 {
 	struct sip_digest ha1 = { 0, { 0 } }, ha2 = { 0, { 0 } };
 	char digits[8];
 	sip_str nc = in->nc_text;
-	sip_err err = hash_a1(in, &ha1);
+	sip_err err = hash_a1(hasher, in, &ha1);
 
 	if (nc.len == 0) {
 		write_nc(digits, in->nc);
@@ -161,30 +174,31 @@ sip_err sip_digest_response(const struct sip_digest_input *in,
 	}
 
 	if (err == SIP_OK)
-		err = hash_a2(in, &ha2);
+		err = hash_a2(hasher, in, &ha2);
 	if (err == SIP_OK && in->qop == SIP_DIGEST_QOP_NONE) {
 		const sip_str parts[] = { str_of(&ha1), in->nonce, str_of(&ha2) };
 
-		err = sip_digest_of(in->hash, parts, COUNT(parts), response);
+		err = sip_digest_of(hasher, in->hash, parts, COUNT(parts), response);
 	} else if (err == SIP_OK) {
 		const sip_str parts[] = {
 			str_of(&ha1), in->nonce,          nc,
 			in->cnonce,   qop_names[in->qop], str_of(&ha2),
 		};
 
-		err = sip_digest_of(in->hash, parts, COUNT(parts), response);
+		err = sip_digest_of(hasher, in->hash, parts, COUNT(parts), response);
 	}
 	OPENSSL_cleanse(&ha1, sizeof ha1);
 	return err;
 }
 
 /* Digits in capitals are no LHEX (RFC 7616 3.4), and are understood all the same. */
-sip_err sip_digest_verify(const struct sip_digest_input *in, sip_str response,
+sip_err sip_digest_verify(const struct sip_hasher *hasher,
+                          const struct sip_digest_input *in, sip_str response,
                           bool *right)
 {
 	struct sip_digest wanted;
 	char given[sizeof wanted.hex];
-	sip_err err = sip_digest_response(in, &wanted);
+	sip_err err = sip_digest_response(hasher, in, &wanted);
 
 	if (err != SIP_OK)
 		return err;
@@ -247,15 +261,16 @@ static void write_nonces(struct sip_out *out, const struct sip_digest_input *in)
 }
 
 /* What is quoted and what never is: RFC 7616 3.4, and for uri RFC 3261 22.4. */
-sip_err sip_digest_write(struct sip_out *out, const struct sip_digest_credentials *c)
+sip_err sip_digest_write(const struct sip_hasher *hasher, struct sip_out *out,
+                         const struct sip_digest_credentials *c)
 {
 	const struct sip_digest_input *in = &c->input;
 	const sip_str name[] = { in->username, in->realm };
 	struct sip_digest response, userhash;
-	sip_err err = sip_digest_response(in, &response);
+	sip_err err = sip_digest_response(hasher, in, &response);
 
 	if (err == SIP_OK && c->userhash)
-		err = sip_digest_of(in->hash, name, COUNT(name), &userhash);
+		err = sip_digest_of(hasher, in->hash, name, COUNT(name), &userhash);
 	if (err != SIP_OK)
 		return err;
 	write_quoted(out, "Digest username", c->userhash ? str_of(&userhash) : name[0]);

@@ -22,6 +22,16 @@ enum sip_digest_qop {
 	SIP_DIGEST_QOP_AUTH_INT,
 };
 
+/* The hashes of this OpenSSL, fetched once: by their names, and under locks, that takes
+ * longer than to hash what a response is made of. */
+struct sip_hasher {
+	struct evp_md_st *hashes[SIP_DIGEST_SHA512_256 + 1]; /* NULL: not allowed */
+	struct evp_md_ctx_st *context;
+};
+
+sip_err sip_hasher_init(struct sip_hasher *hasher);
+void sip_hasher_fini(struct sip_hasher *hasher);
+
 struct sip_digest { /* in lower-case hexadecimal */
 	size_t len;
 	char hex[64];
@@ -44,16 +54,18 @@ struct sip_digest_input {
 bool sip_digest_algorithm(sip_str name, enum sip_digest_hash *hash, bool *session);
 
 /* H() of the parts joined by colons.  SIP_EINVAL: this OpenSSL does not allow it. */
-sip_err sip_digest_of(enum sip_digest_hash hash, const sip_str *parts, size_t count,
-                      struct sip_digest *digest);
+sip_err sip_digest_of(const struct sip_hasher *hasher, enum sip_digest_hash hash,
+                      const sip_str *parts, size_t count, struct sip_digest *digest);
 
 /* The response (RFC 7616 3.4.1), or the rspauth when the method is empty. */
-sip_err sip_digest_response(const struct sip_digest_input *input,
+sip_err sip_digest_response(const struct sip_hasher *hasher,
+                            const struct sip_digest_input *input,
                             struct sip_digest *response);
 
 /* Does the client's response prove that it knows the password?  Takes as long for a
  * wrong one as for the right one. */
-sip_err sip_digest_verify(const struct sip_digest_input *input, sip_str response,
+sip_err sip_digest_verify(const struct sip_hasher *hasher,
+                          const struct sip_digest_input *input, sip_str response,
                           bool *right);
 
 /* Write the value of Authorization or Proxy-Authorization.  `algorithm` is named
@@ -64,5 +76,5 @@ struct sip_digest_credentials {
 	sip_str algorithm, opaque;
 	bool userhash;
 };
-sip_err sip_digest_write(struct sip_out *out,
+sip_err sip_digest_write(const struct sip_hasher *hasher, struct sip_out *out,
                          const struct sip_digest_credentials *credentials);

@@ -189,6 +189,11 @@ static int push_err(lua_State *L, const char *text)
 	return 2;
 }
 
+static const struct sip_hasher *hasher_of(lua_State *L)
+{
+	return lua_touserdata(L, lua_upvalueindex(1));
+}
+
 /* core.digest_response(fields) -> hex | nil, why */
 static int l_digest_response(lua_State *L)
 {
@@ -199,7 +204,7 @@ static int l_digest_response(lua_State *L)
 
 	if (!read_input(L, &in, &algorithm, true))
 		return push_err(L, "algorithm is not known");
-	err = sip_digest_response(&in, &response);
+	err = sip_digest_response(hasher_of(L), &in, &response);
 	if (err != SIP_OK)
 		return push_err(L, sip_err_name(err));
 	lua_pushlstring(L, response.hex, response.len);
@@ -238,7 +243,7 @@ static int l_digest_verify(lua_State *L)
 	if (in.qop != SIP_DIGEST_QOP_NONE && !read_nc(L, &in))
 		return push_err(L, "nc is not eight digits");
 	response = need_str(L, "response");
-	err = sip_digest_verify(&in, response, &right);
+	err = sip_digest_verify(hasher_of(L), &in, response, &right);
 	if (err != SIP_OK)
 		return push_err(L, sip_err_name(err));
 	lua_pushboolean(L, right);
@@ -261,14 +266,14 @@ static int l_digest_credentials(lua_State *L)
 	lua_getfield(L, 1, "userhash");
 	c.userhash = lua_toboolean(L, -1);
 	sip_out_init(&out, NULL, 0);
-	err = sip_digest_write(&out, &c);
+	err = sip_digest_write(hasher_of(L), &out, &c);
 	if (err != SIP_OK)
 		return push_err(L, sip_err_name(err));
 	if (out.why)
 		return push_err(L, out.why);
 	size = out.len;
 	sip_out_init(&out, luaL_buffinitsize(L, &text, size), size);
-	err = sip_digest_write(&out, &c);
+	err = sip_digest_write(hasher_of(L), &out, &c);
 	if (err != SIP_OK)
 		return push_err(L, sip_err_name(err));
 	luaL_pushresultsize(&text, size);
@@ -288,7 +293,7 @@ static int l_digest_hash(lua_State *L)
 	text.p = luaL_checklstring(L, 2, &text.len);
 	if (!sip_digest_algorithm(name, &hash, &session))
 		return push_err(L, "algorithm is not known");
-	err = sip_digest_of(hash, &text, 1, &digest);
+	err = sip_digest_of(hasher_of(L), hash, &text, 1, &digest);
 	if (err != SIP_OK)
 		return push_err(L, sip_err_name(err));
 	lua_pushlstring(L, digest.hex, digest.len);
@@ -306,7 +311,8 @@ static int l_digest_supports(lua_State *L)
 
 	name.p = luaL_optlstring(L, 1, "", &name.len);
 	lua_pushboolean(L, sip_digest_algorithm(name, &hash, &session) &&
-	                           sip_digest_of(hash, &nothing, 1, &digest) == SIP_OK);
+	                           sip_digest_of(hasher_of(L), hash, &nothing, 1,
+	                                         &digest) == SIP_OK);
 	return 1;
 }
 
@@ -320,7 +326,22 @@ static const luaL_Reg digest_functions[] = {
 	{ NULL, NULL },
 };
 
+static int l_hasher_release(lua_State *L) /* __gc */
+{
+	sip_hasher_fini(lua_touserdata(L, 1));
+	return 0;
+}
+
 void l_digest_open(lua_State *L)
 {
-	luaL_setfuncs(L, digest_functions, 0);
+	struct sip_hasher *hasher = lua_newuserdatauv(L, sizeof *hasher, 0);
+
+	memset(hasher, 0, sizeof *hasher);
+	lua_createtable(L, 0, 1);
+	lua_pushcfunction(L, l_hasher_release);
+	lua_setfield(L, -2, "__gc");
+	lua_setmetatable(L, -2);
+	if (sip_hasher_init(hasher) != SIP_OK)
+		luaL_error(L, "out of memory");
+	luaL_setfuncs(L, digest_functions, 1);
 }
