@@ -343,6 +343,30 @@ static int l_uri_parse(lua_State *L)
 	return 1;
 }
 
+/* core.uri_parts(text) -> scheme, user, host, port | nil */
+static int l_uri_parts(lua_State *L)
+{
+	struct sip_uri uri;
+
+	lua_settop(L, 1);
+	if (sip_uri_parse(l_check_str(L, 1), &uri, NULL, NULL) != SIP_OK)
+		return 0;
+	push_changed(L, uri.scheme_name, lower);
+	if (uri.scheme == SIP_URI_OTHER)
+		return 1;
+	if (uri.has_user)
+		push_changed(L, uri.user, sip_uri_unescape);
+	else
+		lua_pushnil(L);
+	if (uri.scheme == SIP_URI_TEL)
+		return 2;
+	push_changed(L, uri.host, lower);
+	if (uri.port == 0)
+		return 3;
+	lua_pushinteger(L, uri.port);
+	return 4;
+}
+
 /* Escape what is not of the class, and push the string. */
 static void push_escaped(lua_State *L, sip_str text, unsigned class_bits)
 {
@@ -582,6 +606,7 @@ static int l_address_bytes(lua_State *L)
 
 static const luaL_Reg functions[] = {
 	{ "uri", l_uri_parse },
+	{ "uri_parts", l_uri_parts },
 	{ "uri_write", l_uri_write },
 	{ "uri_equal", l_uri_equal },
 	{ "uri_unescape", l_uri_unescape },

@@ -200,3 +200,18 @@ describe("writing an URI", function()
     end
   end)
 end)
+
+describe("the parts of a URI without a table (19.1.1)", function()
+  local function parts(text)
+    return { core.uri_parts(text) }
+  end
+
+  it("are scheme, user, host and port, as they compare", function()
+    assert.same({ "sip", "alice", "example.com", 5070 },
+      parts "SIP:%61lice:pw@Example.COM:5070;lr?a=b")
+    assert.same({ "sips", nil, "[2001:db8::1]" }, parts "sips:[2001:DB8::1]")
+    assert.same({ "tel", "+12015550123" }, parts "tel:+12015550123")
+    assert.same({ "urn" }, parts "urn:x:y")
+    assert.same({}, parts "no uri")
+  end)
+end)

@@ -1,9 +1,9 @@
 --- Who sends a request, and is it true: challenges and their answers (RFC 3261 22).
 
+local address = require "sip.msg.address"
 local guard_of = require "sip.ua.guard"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
-local party_of = require "sip.app.party"
 local request_of = require "sip.app.request"
 local users_of = require "sip.app.users"
 
@@ -45,9 +45,9 @@ function M.guard(ua, options, limits)
   }
 end
 
--- The host of a party, if it is a domain of ours.
-local function domain_of(ua, party)
-  local host = party.host and party.host:lower()
+-- The host of a URI, if it is a domain of ours.
+local function domain_of(ua, uri)
+  local _, _, host = address.parts(uri)
   return host and ua.domains[host] and host
 end
 
@@ -58,8 +58,9 @@ local function realm_of(self)
   if ua.options.realm or not ua.domains then
     return ua.options.realm
   end
-  local party = self.method == "REGISTER" and self.to or self.from
-  return domain_of(ua, party) or domain_of(ua, party_of.new(self.uri)) or ua.domain
+  local message = self.message
+  local party = self.method == "REGISTER" and message:to_uri() or message:from_uri()
+  return domain_of(ua, party) or domain_of(ua, self.uri) or ua.domain
 end
 
 -- 22.1: a registrar and a user agent ask with 401, a proxy with 407. A request for
@@ -68,7 +69,8 @@ local function status_of(self)
   if self.method == "REGISTER" then
     return 401
   end
-  return not party_of.new(self.uri).user and self.ua:is_local(self.uri) and 401 or 407
+  local _, user = address.parts(self.uri)
+  return not user and self.ua:is_local(self.uri) and 401 or 407
 end
 
 local header_of = { [401] = "WWW-Authenticate", [407] = "Proxy-Authenticate" }
@@ -107,7 +109,7 @@ function verbs:challenge(options)
   })
   local more = option.headers(options.headers, "challenge") or {}
   table.move(more, 1, #more, #headers + 1, headers)
-  ua:verb(self, "challenge " .. status)
+  ua:verb(self, "challenge", status)
   return self:respond(status, headers, options)
 end
 

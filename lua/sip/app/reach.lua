@@ -105,10 +105,8 @@ function M:is_ours(uri)
   if not set then
     return true
   end
-  local parsed = address.uri(uri)
-  local host = parsed and parsed.host and parsed.host:lower()
-  return host ~= nil and (set[host] or address.is_numeric(host:gsub("[%[%]]", "")))
-    or false
+  local _, _, host = address.parts(uri)
+  return host ~= nil and (set[host] or address.is_numeric(address.bare(host))) or false
 end
 
 --- Whether a hop is this endpoint itself: by an address of this machine, or one that

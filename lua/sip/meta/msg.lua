@@ -218,6 +218,15 @@ function core.parse(bytes, options) end
 ---@return integer? at  which byte, counted from 1
 function core.uri(text) end
 
+--- The parts that say whose an URI is; nil when it is none. Other schemes have but
+--- themselves.
+---@param text string
+---@return string? scheme  in small letters
+---@return string? user    escapes undone
+---@return string? host    in small letters, IPv6 in brackets; nil of tel
+---@return integer? port
+function core.uri_parts(text) end
+
 --- Raises when the parts make no URI.
 ---@param uri sip.Uri
 ---@return string

@@ -208,6 +208,10 @@ function M.uri(text)
   return core.uri(text)
 end
 
+--- The parts that say whose a URI is, without a table of all of them.
+---@type fun(text: string): string?, string?, string?, integer?
+M.parts = core.uri_parts
+
 --- A URI of its parts. Raises when they make none.
 ---@param uri table
 ---@return string

@@ -6,7 +6,7 @@ local address = require "sip.msg.address"
 local M = {}
 
 local pack, unpack = string.pack, string.unpack
-local max = math.max
+local max, min = math.max, math.min
 
 -- A record: how many bindings there are, then each. A missing q is 65535. The way to a
 -- binding is that of its Contact, or where its REGISTER came from: 1 for before that,
@@ -15,16 +15,6 @@ local HEAD, NO_Q = "<I2", 65535
 local ITEM = "<i8i8I4I2I4Bs2s2s2s2s2"
 local FIRST, SOLE, OUTBOUND = 1, 2, 4
 
--- User and host of an URI that may be an address-of-record.
-local function parts(uri)
-  local parsed = address.uri(uri)
-  local scheme = parsed and parsed.scheme
-  if scheme ~= "sip" and scheme ~= "sips" or not parsed.user or not parsed.host then
-    return nil
-  end
-  return address.unescape(parsed.user), parsed.host:lower(), parsed
-end
-
 --- The canonical form: escapes undone, parameters removed, the host in small letters.
 --- The port is left out too, because whether the host and port are ours was asked
 --- before; and sip and sips name the same (RFC 5630 5.2).
@@ -32,13 +22,13 @@ end
 ---@return string? key    "alice@example.com"; nil when it is no address-of-record
 ---@return string? user   escapes undone
 ---@return string? host
----@return sip.Uri? parsed
+---@return string? scheme
 function M.key(uri)
-  local user, host, parsed = parts(uri)
-  if not user or user == "" then
+  local scheme, user, host = address.parts(uri)
+  if scheme ~= "sip" and scheme ~= "sips" or not user or user == "" then
     return nil
   end
-  return user .. "@" .. host, user, host, parsed
+  return user .. "@" .. host, user, host, scheme
 end
 
 --- A key as an URI.
@@ -73,13 +63,14 @@ function M.pack(bindings)
   if not first then
     return nil
   end
-  local items, due = { pack(HEAD, #bindings) }, first.due
-  for i, b in ipairs(bindings) do
-    items[i + 1] = pack(ITEM, b.due, b.id, b.cseq, b.q or NO_Q, b.at and b.at.flow or 0,
-      way_of(b.at), b.uri, b.params, b.call_id, b.path, b.received)
-    due = math.min(due, b.due)
+  local record, due = pack(HEAD, #bindings), first.due
+  for _, b in ipairs(bindings) do -- few
+    record = record .. pack(ITEM, b.due, b.id, b.cseq, b.q or NO_Q,
+      b.at and b.at.flow or 0, way_of(b.at), b.uri, b.params, b.call_id, b.path,
+      b.received)
+    due = min(due, b.due)
   end
-  return table.concat(items), due
+  return record, due
 end
 
 --- The bindings of a record, oldest first, without those that are over.

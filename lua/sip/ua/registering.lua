@@ -8,6 +8,10 @@ local sips = require "sip.ua.sips"
 
 local M = {}
 
+local byte, find, lower, match = string.byte, string.find, string.lower, string.match
+
+local QUOTE, BACKSLASH = byte '"', byte "\\"
+
 local BRIEF = 3600           -- an interval from here on is never too brief
 local MALFORMED = 3600       -- what an expires that is no number stands for (10.2)
 local LONGEST = 4294967295
@@ -44,37 +48,45 @@ local function bad(reason)
   return nil, 400, { reason = reason }
 end
 
+-- Behind the quoted string that begins here.
+local function behind_quotes(text, at)
+  at = find(text, '[\\"]', at + 1)
+  while at and byte(text, at) == BACKSLASH do
+    at = find(text, '[\\"]', at + 2)
+  end
+  return at and at + 1 or #text + 1
+end
+
+-- Where the parameter that begins here ends: at a semicolon that is not quoted.
+local function param_end(text, at)
+  local stop = find(text, '[;"]', at)
+  while stop and byte(text, stop) == QUOTE do
+    stop = find(text, '[;"]', behind_quotes(text, stop))
+  end
+  return stop and stop - 1 or #text
+end
+
 -- The parameters of a Contact as written, without q and expires: what the parser has
 -- undone (quotes) could not be told apart when writing it again.
 local function tail(value)
   local at = 1
-  if value:find '^%s*"' then -- a display name may hold anything
-    at = value:find '"' + 1
-    while at <= #value and value:sub(at, at) ~= '"' do
-      at = at + (value:sub(at, at) == "\\" and 2 or 1)
-    end
+  if find(value, '^%s*"') then -- a display name may hold anything
+    at = behind_quotes(value, find(value, '"', 1, true))
   end
-  local close = value:find("<", at, true) and value:find(">", at, true)
-  local rest = close and value:sub(close + 1) or value:match("^[^;]*(.*)$", at)
-  local kept, i = {}, 1
-  while i <= #rest do
-    local last = i + 1 -- rest[i] is the semicolon
-    while last <= #rest and rest:sub(last, last) ~= ";" do
-      if rest:sub(last, last) == '"' then
-        repeat
-          last = last + (rest:sub(last, last) == "\\" and 2 or 1)
-        until last > #rest or rest:sub(last, last) == '"'
-      end
-      last = last + 1
-    end
-    local param = rest:sub(i + 1, last - 1):match "^%s*(.-)%s*$"
-    local name = param:match "^[^%s=]*":lower()
+  local open = find(value, "<", at, true)
+  local close = open and find(value, ">", open, true)
+  local first = find(value, ";", close or at, true)
+  local kept = ""
+  while first do
+    local last = param_end(value, first + 1)
+    local param = match(value:sub(first + 1, last), "^%s*(.-)%s*$")
+    local name = lower(match(param, "^[^%s=]*"))
     if name ~= "" and name ~= "q" and name ~= "expires" then
-      kept[#kept + 1] = ";" .. param
+      kept = kept .. ";" .. param
     end
-    i = last
+    first = last < #value and last + 1 or nil
   end
-  return table.concat(kept)
+  return kept
 end
 
 -- 20.10: 0 to 1, with at most three decimals; in thousandths.
@@ -121,7 +133,7 @@ local function secure(message, paths)
     list[#list + 1] = address.parse(value).uri
   end
   for _, uri in ipairs(list) do
-    if address.uri(uri).scheme ~= "sips" then
+    if address.parts(uri) ~= "sips" then
       return false
     end
   end
@@ -143,10 +155,10 @@ end
 
 local function read_contact(value, message, paths, policy)
   local addr = address.parse(value)
-  local uri = addr and address.uri(addr.uri)
-  if not uri then
+  local scheme = addr and address.parts(addr.uri)
+  if not scheme then
     return bad "A Contact Is Malformed"
-  elseif uri.scheme == "sips" and not secure(message, paths) then
+  elseif scheme == "sips" and not secure(message, paths) then
     return bad "A sips Contact Wants sips Everywhere"
   end
   local params = addr.params
@@ -162,19 +174,20 @@ local function read_contact(value, message, paths, policy)
     at = place_of(addr, uri, message, policy) }
 end
 
+local NONE = {}
 local NO_PATH = { "Unsupported", "path" }
 
 -- RFC 3327 5.3: a Path that the phone knows nothing of was put in by a stranger.
 local function read_path(message, policy)
-  local paths = message:values "Path"
+  local paths = message:header "Path" and message:values "Path" or NONE
   if paths[1] and not policy.any_path
     and not message:has_token("Supported", "path") then
     return nil, 420, { headers = NO_PATH }
   end
   for _, value in ipairs(paths) do
     local addr = address.parse(value)
-    local uri = addr and address.uri(addr.uri)
-    if not uri or uri.scheme ~= "sip" and uri.scheme ~= "sips" then
+    local scheme = addr and address.parts(addr.uri)
+    if scheme ~= "sip" and scheme ~= "sips" then
       return bad "A Path Is Malformed"
     end
   end
@@ -328,12 +341,12 @@ end
 ---@param date string
 ---@return string[]
 function M.accepted(message, bindings, date)
-  local headers = {}
+  local headers = { "Date", date, "Supported", "path" }
   for _, b in ipairs(bindings) do
     local q = b.q and (";q=%g"):format(b.q / 1000) or ""
-    headers[#headers + 1] = "Contact"
-    headers[#headers + 1] = ("<%s>%s;expires=%d%s"):format(b.uri, q, b.expires_in,
-      b.params)
+    local n = #headers
+    headers[n + 1] = "Contact"
+    headers[n + 2] = "<" .. b.uri .. ">" .. q .. ";expires=" .. b.expires_in .. b.params
   end
   if message:has_token("Supported", "path") then
     for _, value in ipairs(message:values "Path") do
@@ -341,7 +354,7 @@ function M.accepted(message, bindings, date)
       headers[#headers + 1] = value
     end
   end
-  return table.move({ "Date", date, "Supported", "path" }, 1, 4, #headers + 1, headers)
+  return headers
 end
 
 return M
