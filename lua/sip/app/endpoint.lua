@@ -339,13 +339,14 @@ function Endpoint:idle()
 end
 
 --- Tell the trace of a verb.
----@param call sip.Call
+---@param call sip.Call|sip.Request
 ---@param text string
+---@param status? integer  with which it is done
 ---@private
-function Endpoint:verb(call, text)
+function Endpoint:verb(call, text, status)
   local tracer = self.tracer
   if tracer then
-    tracer:verb(call, text)
+    tracer:verb(call, status and text .. " " .. status or text)
   end
 end
 

@@ -122,8 +122,8 @@ local function loops(ua, key, reading)
 end
 
 local function received(req)
-  local from = req.source
-  return ("%s:%s:%d"):format(from.transport, address.bracket(from.host), from.port)
+  local host, port, transport = req.tx:source()
+  return transport .. ":" .. address.bracket(host) .. ":" .. port
 end
 
 -- Date, written once in a second.
@@ -171,7 +171,7 @@ local function register(req, location, key, policy, dates)
     return req:reply(status, refusing)
   end
   local now = dates(req.ua.runtime.driver:unix())
-  return req:reply(200, { headers = registering.accepted(message, list, now) })
+  return req:answer(200, registering.accepted(message, list, now))
 end
 
 --- A handler for REGISTER: `ua:on("REGISTER", sip.registrar())`. With `users` at the

@@ -255,8 +255,23 @@ function Request:reply(status, options)
   if not ok then
     return nil, e
   end
-  self.ua:verb(self, "reply " .. status)
+  self.ua:verb(self, "reply", status)
   return self:respond(status, option.body_headers(options), options)
+end
+
+--- Answer with headers of our own making, flat (called by handlers of ours).
+---@param status integer
+---@param headers? string[]
+---@return true? ok
+---@return sip.Error? err
+---@private
+function Request:answer(status, headers)
+  local ok, e = self:open "reply"
+  if not ok then
+    return nil, e
+  end
+  self.ua:verb(self, "reply", status)
+  return self:respond(status, headers)
 end
 
 --- Send whoever asks elsewhere: 302 and Contacts in that order (8.3).
@@ -277,7 +292,7 @@ function Request:redirect(targets, status)
   if not ok then
     return nil, e
   end
-  self.ua:verb(self, "redirect " .. status)
+  self.ua:verb(self, "redirect", status)
   return self:respond(status, contacts)
 end
 
