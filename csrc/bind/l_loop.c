@@ -11,6 +11,7 @@
 #include "bind/l_heap.h"
 #include "bind/l_machine.h"
 #include "bind/l_option.h"
+#include "bind/l_slice.h"
 #include "net/media_thread.h"
 #include "net/net.h"
 
@@ -318,6 +319,7 @@ static const luaL_Reg loop_methods[] = {
 	{ "name_servers", l_loop_name_servers },
 	{ "media_ports", l_loop_media_ports },
 	{ "machine", l_loop_machine },
+	{ "pulse", l_slice_pulse },
 	{ "close", l_loop_close },
 	{ NULL, NULL },
 };

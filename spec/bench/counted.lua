@@ -12,7 +12,7 @@ local M = {}
 --- What is counted, in the order of the table.
 M.KINDS = { "register", "register_digest", "proxy_call", "uas_call" }
 
-local N = 400
+local N = 1000
 
 local function collected(kind, count)
   local said = process.output(("env LUA_PATH='./lua/?.lua;./lua/?/init.lua' "

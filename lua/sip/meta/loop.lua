@@ -123,4 +123,10 @@ function Loop:media() end
 ---@param ports sip.MediaPorts
 function Loop:media_ports(ports) end
 
+--- Have `look` called in whichever coroutine runs, before its next instruction, 50
+--- times in a second of this thread's processor time; nothing where that cannot be had.
+---@param look fun()  may raise
+---@return fun(running?: thread)? mark  says which one runs from here on
+function Loop:pulse(look) end
+
 return core, Loop

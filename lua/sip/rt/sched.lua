@@ -3,8 +3,9 @@
 ---
 --- The driver has `now()` (seconds), `arm(seconds) -> id`, `stop(id)`, `wake()`
 --- ("call turn"), `token(n)`, and may have `cpu()`: seconds of real time by which
---- a script that never waits is found out, or nil where none is to be. In return
---- it calls `fired(id)` for a timer and, after wake, `turn()` once.
+--- a script that never waits is found out, or nil where none is to be; and `pulse`
+--- (see sip.rt.slice). In return it calls `fired(id)` for a timer and, after wake,
+--- `turn()` once.
 ---
 --- One turn resumes what was ready when it began. What becomes ready meanwhile
 --- waits for the next one, so that scripts cannot starve the network.
@@ -34,6 +35,7 @@ end })
 ---@field wake fun(self)
 ---@field token fun(self, n: integer): string
 ---@field cpu? fun(self): number?
+---@field pulse? fun(self, look: function): function?
 
 ---@class sip.SchedulerOptions
 ---@field on_error? fun(traceback: string, task?: sip.Task)
@@ -73,9 +75,9 @@ end
 local function make_handler(self)
   return function(e)
     local task = self.current or self.dying
-    if self.hook then -- the closers get a slice of their own
+    if self.watch then -- the closers get a slice of their own
       self.slices = self.slices + 1
-      slice.watch(running(), self.hook)
+      self.watch(running())
     end
     if not task:unwinds(e) then
       local text = debug.traceback(tostring(e), 2)
@@ -121,13 +123,10 @@ function M.new(driver, options)
     awake = false,
     current = false,
     dying = false,
-    hook = false,
   }, scheduler_mt)
   self.root = scope.new(self, "root")
   self.handler = make_handler(self)
-  if driver.cpu and driver:cpu() then
-    self.hook = slice.hook(self)
-  end
+  self.mark, self.watch = slice.of(self)
   return self
 end
 
@@ -201,8 +200,8 @@ local function make_thread(self)
       task = yield(IDLE)
     end
   end)
-  if self.hook then
-    slice.watch(thread, self.hook)
+  if self.watch then
+    self.watch(thread)
   end
   return thread
 end
@@ -240,7 +239,10 @@ local function resume(self, task)
   task.state = "running"
   self.current = task
   self.slices = self.slices + 1
+  local mark = self.mark
+  mark(thread)
   local ok, verdict = coresume(thread, task)
+  mark()
   self.current = false
   if ok and verdict == IDLE then
     release(self, thread)
@@ -379,7 +381,9 @@ function Scheduler:shut(thread, task)
   local current, dying, dying_thread = self.current, self.dying, self.dying_thread
   self.current, self.dying, self.dying_thread = false, task, thread
   self.slices = self.slices + 1
+  self.mark(thread)
   local ok, e = coroutine.close(thread)
+  self.mark(current and current.thread)
   self.current, self.dying, self.dying_thread = current, dying, dying_thread
   return ok, e
 end

@@ -1,16 +1,17 @@
 --- A slice is what a script runs between two waits. A script that never waits is found
---- out by a hook, which looks at the processor's clock from time to time.
+--- out by a look at the processor's clock from time to time: when the driver says so
+--- (`pulse`), or else by a hook that counts instructions, which costs each of them.
 
 local M = {}
 
 local STRIDE = 1000000 -- instructions between two looks
 
---- The hook of a scheduler, whose field `slices` counts them and `slice` says how long
+--- The look of a scheduler, whose field `slices` counts them and `slice` says how long
 --- one may be. The first time that is over the script gets an error it may catch; if
 --- that does not end the slice either, every further instruction raises one.
 ---@param sched sip.Scheduler
 ---@return function
-function M.hook(sched)
+local function look_of(sched)
   local driver = sched.driver
   local number, since, told
 
@@ -30,11 +31,27 @@ function M.hook(sched)
   return look
 end
 
---- Have a coroutine watched, as rarely as in the beginning.
----@param thread thread
----@param hook function
-function M.watch(thread, hook)
-  debug.sethook(thread, hook, "", STRIDE)
+local function nothing() end
+
+--- How a scheduler says which coroutine runs, and how it has a new one watched, or one
+--- that has been found out watched as rarely as in the beginning.
+---@param sched sip.Scheduler
+---@return fun(running?: thread) mark
+---@return (fun(thread: thread))|false watch  false: nothing is watched
+function M.of(sched)
+  local driver = sched.driver
+  if not (driver.cpu and driver:cpu()) then
+    return nothing, false
+  end
+  local look = look_of(sched)
+  local mark = driver.pulse and driver:pulse(look)
+  return mark or nothing, function(thread)
+    if mark then
+      debug.sethook(thread)
+    else
+      debug.sethook(thread, look, "", STRIDE)
+    end
+  end
 end
 
 return M
