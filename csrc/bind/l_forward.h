@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bind/l_stack.h"
+#include "stack/forward.h"
 
 int l_stack_forward(lua_State *L);
 int l_stack_pass(lua_State *L);

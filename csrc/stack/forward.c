@@ -1,6 +1,8 @@
 /* Messages passed on: requests in transactions of their own or without one, responses
  * through server transactions or along the seal that their request left in its branch
  * (RFC 3261 16.6, 16.7, 16.11; RFC 6026 8.9). */
+#include "stack/forward.h"
+
 #include "stack/state.h"
 
 #include "msg/scan.h"

@@ -1,8 +1,8 @@
 #pragma once
 /* What a stack is made of: shared by the files of this folder and nobody else. */
 #include "msg/frame.h"
+#include "stack/forward.h"
 #include "stack/source.h"
-#include "stack/stack.h"
 
 enum {
 	SIP_STACK_LISTENERS = 32,

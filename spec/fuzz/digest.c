@@ -107,8 +107,8 @@ static void write_and_read(const struct values *values, uint8_t choice)
 	if (!text || !room)
 		abort();
 	sip_out_init(&out, text, size);
-	if (sip_digest_write(&hasher, &out, &c) != SIP_OK || sip_out_end(&out) != SIP_OK ||
-	    out.len != size ||
+	if (sip_digest_write(&hasher, &out, &c) != SIP_OK ||
+	    sip_out_end(&out) != SIP_OK || out.len != size ||
 	    read_all(sip_str_of(text, size), room, &again) != SIP_EMORE ||
 	    again.count < 5)
 		abort();

@@ -287,7 +287,9 @@ function Fork:relay(status, res)
     tx:respond(500) -- our next hop's trouble is not ours (16.7 step 6)
   elseif not res then
     local best = self.best
-    tx:respond(status, { headers = best and best.status == status and best.edits or nil })
+    tx:respond(status, {
+      headers = best and best.status == status and best.edits or nil,
+    })
   elseif status == 401 or status == 407 then
     send_back(self, res, aggregated(self, res))
   else

@@ -147,15 +147,15 @@ local function is_outbound(params, message)
 end
 
 -- Where a Contact is. A host that nobody can look up leaves no choice.
-local function place_of(addr, uri, message, policy)
-  if policy.nat or address.is_invalid(uri.host or "") then
+local function place_of(addr, host, message, policy)
+  if policy.nat or host and address.is_invalid(host) then
     return flow.registered(addr.uri, message, is_outbound(addr.params, message))
   end
 end
 
 local function read_contact(value, message, paths, policy)
   local addr = address.parse(value)
-  local scheme = addr and address.parts(addr.uri)
+  local scheme, _, host = address.parts(addr and addr.uri)
   if not scheme then
     return bad "A Contact Is Malformed"
   elseif scheme == "sips" and not secure(message, paths) then
@@ -171,7 +171,7 @@ local function read_contact(value, message, paths, policy)
     return nil, status, spec
   end
   return { uri = addr.uri, params = tail(value), q = q, seconds = seconds,
-    at = place_of(addr, uri, message, policy) }
+    at = place_of(addr, host, message, policy) }
 end
 
 local NONE = {}
