@@ -22,6 +22,7 @@ static const luaL_Reg parts[] = {
 	{ "source", l_test_source },
 	{ "tx", l_test_tx },
 	{ "world", l_test_world },
+	{ "ws", l_test_ws },
 	{ NULL, NULL },
 };
 

@@ -23,3 +23,4 @@ int l_test_msg(lua_State *L);
 int l_test_source(lua_State *L);
 int l_test_tx(lua_State *L);
 int l_test_world(lua_State *L);
+int l_test_ws(lua_State *L);
