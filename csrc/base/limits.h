@@ -21,7 +21,8 @@
 	X(datagram_queue_bytes, 8388608) /* per socket, 503: the kernel takes no more */      \
 	X(stream_idle_ms,     600000) /* closed; never before 64*T1 (RFC 3261 18) */          \
 	X(stream_head_ms,     10000)  /* closed: half a message and silence */                \
-	X(tls_handshakes,     1024)   /* begun by peers: the oldest one is closed */          \
+	X(tls_handshakes,     1024)   /* begun by peers, of TLS and WebSocket: the oldest */  \
+	                              /* one is closed */                                     \
 	X(tls_handshake_ms,   10000)  /* closed: the handshake is not over */                 \
 	X(tls_ticket_ms,      86400000)/* a session is not resumed, but begun anew */        \
 	X(stream_first_ms,    32000)  /* closed: accepted, and no message yet */              \

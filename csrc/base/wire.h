@@ -70,8 +70,10 @@ struct sip_record {
 
 enum sip_wire_kind {
 	SIP_WIRE_OPENED,  /* path: by us (an `open`) or to us (a listener's new one);
-	                     names: of the peer */
-	SIP_WIRE_BYTES,   /* path, bytes: a datagram, or a piece of a stream */
+	                     names, origin: of the peer */
+	SIP_WIRE_BYTES,   /* path, bytes: a datagram, a piece of a stream, or a whole
+	                     message of a WebSocket, which is empty when all that is
+	                     said is that the peer is there */
 	SIP_WIRE_FAILED,  /* path, token, err, why: this send did not go out; token 0
 	                     for an ICMP error that belongs to path.remote */
 	SIP_WIRE_DRAINED, /* path: what was queued on this connection has gone out */
@@ -93,6 +95,8 @@ struct sip_wire_event {
 	/* The identities of the peer that its certificate has proven, in lower case,
 	 * each ended by a line feed (RFC 5922 7.1); empty: none. */
 	sip_str names;
+	/* Of the page that has opened a WebSocket to us (RFC 6454); empty: none. */
+	sip_str origin;
 	sip_str bytes;
 	const struct sip_record *records;
 	size_t record_count;
@@ -118,13 +122,14 @@ struct sip_wire_ops {
 	void (*unlisten)(struct sip_wire *wire, uint32_t id);
 
 	/* Connect.  `local` chooses the source address when its family is set;
-	 * `server_name` is for TLS: whom the certificate must name, the address itself
-	 * when it is empty.  OPENED or CLOSED follows. */
+	 * `server_name` is for TLS and WebSocket: whom the certificate must name and
+	 * the request asks, the address itself when it is empty.  OPENED or CLOSED
+	 * follows. */
 	sip_err (*open)(struct sip_wire *wire, enum sip_transport transport,
 	                const struct sip_addr *local, const struct sip_addr *remote,
 	                sip_str server_name, uint32_t *id);
-	/* Send or queue; copies the bytes.  A failure is returned or comes back as
-	 * FAILED with this token; success says nothing. */
+	/* Send or queue; copies the bytes, of a WebSocket a whole message.  A failure
+	 * is returned or comes back as FAILED with this token; success says nothing. */
 	sip_err (*send)(struct sip_wire *wire, const struct sip_path *path,
 	                sip_str bytes, uint64_t token);
 	/* Close a connection; CLOSED follows.  What is queued goes out first. */

@@ -20,6 +20,8 @@ struct seen {
 	char why[400];
 	char names[256];
 	size_t names_len;
+	char origin[256];
+	size_t origin_len;
 	struct sip_record records[SIP_RECORDS_MAX];
 	size_t size;
 	char bytes[];
@@ -69,6 +71,10 @@ static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *ev
 	if (event->names.len > 0 && event->names.len <= sizeof seen->names) {
 		seen->names_len = event->names.len;
 		memcpy(seen->names, event->names.p, event->names.len);
+	}
+	if (event->origin.len > 0 && event->origin.len <= sizeof seen->origin) {
+		seen->origin_len = event->origin.len;
+		memcpy(seen->origin, event->origin.p, event->origin.len);
 	}
 	if (event->record_count > 0)
 		memcpy(seen->records, event->records,
@@ -292,6 +298,10 @@ static void push_seen(lua_State *L, const struct seen *seen)
 	if (seen->names_len > 0) {
 		lua_pushlstring(L, seen->names, seen->names_len);
 		lua_setfield(L, -2, "names");
+	}
+	if (seen->origin_len > 0) {
+		lua_pushlstring(L, seen->origin, seen->origin_len);
+		lua_setfield(L, -2, "origin");
 	}
 	if (event->kind == SIP_WIRE_BYTES) {
 		lua_pushlstring(L, seen->bytes, event->bytes.len);
@@ -575,6 +585,14 @@ static int l_tls(lua_State *L)
 	return 3;
 }
 
+/* net:origins(lines) -> true | nil, err */
+static int l_origins(lua_State *L)
+{
+	struct l_test_net *net = check_net(L);
+
+	return push_result(L, net_wire_origins(net->wire, check_str(L, 2)));
+}
+
 /* test.net.new{ limits by the names of base/limits.h } -> net */
 static int l_new(lua_State *L)
 {
@@ -611,6 +629,7 @@ static int l_new(lua_State *L)
 
 static const luaL_Reg methods[] = {
 	{ "tls", l_tls },
+	{ "origins", l_origins },
 	{ "listen", l_listen },
 	{ "unlisten", l_unlisten },
 	{ "open", l_open },

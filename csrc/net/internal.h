@@ -1,5 +1,6 @@
 #pragma once
 /* What the files of net share; nobody else includes it. */
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "net/net.h"
@@ -70,6 +71,7 @@ struct net_wire {
 	struct sip_map items; /* by id */
 	size_t connection_count;
 	struct net_tls_context *tls; /* NULL: nothing has been said about it */
+	struct sip_buf *origins;     /* NULL: nothing has been said about them */
 	struct sip_link handshakes;  /* begun by peers, the oldest first */
 	size_t handshake_count;
 	uint64_t notice_ms; /* of the first one of a second's notices */

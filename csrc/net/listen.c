@@ -64,8 +64,7 @@ static void on_connection(uv_stream_t *stream, int status)
 		return;
 	}
 	conn = net_conn_new(wire, listener->transport);
-	if (conn && conn->path.transport == SIP_TLS &&
-	    net_secure_init(conn, true, SIP_STR("")) != SIP_OK) {
+	if (conn && net_handshake_init(conn, true, SIP_STR("")) != SIP_OK) {
 		net_tcp_abandon(&conn->item);
 		conn = NULL;
 	}

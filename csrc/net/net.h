@@ -68,6 +68,9 @@ sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
  * by the system's CAs, and nobody can listen.  `why` names the file that is wrong. */
 sip_err net_wire_tls(struct sip_wire *wire, const struct sip_tls_config *config,
                      const char **why);
+/* Pages of which origins may open WebSockets to us (RFC 6455 10.2), each ended by a
+ * line feed; "*" is any.  Without this: those of the host that they ask. */
+sip_err net_wire_origins(struct sip_wire *wire, sip_str origins);
 /* Closes its sockets and connections; no event comes any more. */
 void net_wire_free(struct sip_wire *wire);
 /* Connections and datagram sockets that are open. */

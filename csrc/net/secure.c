@@ -1,9 +1,5 @@
-/* secure.c - connections with TLS between the socket and their user.
- *
- * Such a connection is told as opened when its handshake is over, and what is sent
- * before that is held.  Half-open ones are bounded in time and number: at the bound the
- * oldest goes, so that a flood of them starves itself and not who is quick.
- */
+/* secure.c - connections with TLS between the socket and their user, which may be a
+ * WebSocket. */
 #include "net/conn.h"
 
 #include <stdio.h>
@@ -59,62 +55,6 @@ bool net_secure_serves(struct net_wire *wire, const char **why)
 	return false;
 }
 
-void net_secure_leave(struct net_conn *conn)
-{
-	if (conn->handshake.next == &conn->handshake)
-		return;
-	sip_list_remove(&conn->handshake);
-	sip_list_init(&conn->handshake);
-	if (conn->item.wire)
-		conn->item.wire->handshake_count--;
-}
-
-static void enter_handshakes(struct net_conn *conn)
-{
-	struct net_wire *wire = conn->item.wire;
-
-	if (wire->handshake_count >= wire->limits.tls_handshakes) {
-		struct net_conn *oldest = SIP_CONTAINER(wire->handshakes.next,
-		                                        struct net_conn, handshake);
-
-		net_secure_leave(oldest);
-		net_tls_blame(oldest->tls, "too many TLS handshakes at once, that with "
-		                           "%s is the oldest");
-		net_conn_finish(oldest, UV_ECONNABORTED);
-	}
-	sip_list_insert(&wire->handshakes, &conn->handshake);
-	wire->handshake_count++;
-}
-
-/* Each source has a share of them, and fills no more than that: its own oldest goes. */
-static void share_handshakes(struct net_conn *conn)
-{
-	struct net_wire *wire = conn->item.wire;
-	struct sip_wire_sink *sink = wire->sink;
-	const uint32_t max =
-		sink->half_open_max ? sink->half_open_max(sink, &conn->path.remote) : 0;
-	struct net_conn *oldest = NULL;
-	uint32_t count = 0;
-
-	if (max == 0 || wire->handshake_count <= max)
-		return;
-	for (struct sip_link *link = wire->handshakes.next; link != &wire->handshakes;
-	     link = link->next) {
-		struct net_conn *other =
-			SIP_CONTAINER(link, struct net_conn, handshake);
-
-		if (!sip_addr_same_source(&other->path.remote, &conn->path.remote))
-			continue;
-		oldest = oldest ? oldest : other;
-		count++;
-	}
-	if (count <= max)
-		return;
-	net_secure_leave(oldest);
-	oldest->refused = true;
-	net_conn_finish(oldest, UV_ECONNABORTED);
-}
-
 sip_err net_secure_init(struct net_conn *conn, bool server, sip_str name)
 {
 	struct net_wire *wire = conn->item.wire;
@@ -127,31 +67,12 @@ sip_err net_secure_init(struct net_conn *conn, bool server, sip_str name)
 	if (!conn->tls)
 		return SIP_ENOMEM;
 	if (conn->path.transport == SIP_WSS)
-		net_tls_set_protocol(conn->tls, "http/1.1");
-	if (server)
-		enter_handshakes(conn);
+		net_tls_for_web(conn->tls);
 	return SIP_OK;
-}
-
-static void drop_held(struct net_conn *conn)
-{
-	while (conn->first_held) {
-		struct net_write *held = conn->first_held;
-		const uint64_t token = held->token;
-
-		conn->first_held = held->next;
-		conn->queued -= held->len;
-		sip_free(conn->loop->alloc, held, sizeof *held + held->len);
-		net_conn_emit_failed(conn, token,
-		                     conn->status ? conn->status : UV_ECANCELED);
-	}
-	conn->last_held = &conn->first_held;
 }
 
 void net_secure_fini(struct net_conn *conn)
 {
-	drop_held(conn);
-	net_secure_leave(conn);
 	net_tls_free(conn->tls);
 	conn->tls = NULL;
 }
@@ -189,21 +110,15 @@ static void tls_failed(struct net_conn *conn)
 	int status;
 
 	conn->status = UV_EPROTO;
-	net_secure_leave(conn);
-	drop_held(conn);
+	net_handshake_leave(conn);
+	net_handshake_drop(conn);
 	if (conn->state == CONN_CLOSED)
 		return; /* by who was told */
 	status = push(conn, 0);
-	conn->state = CONN_ENDING;
-	if (status == 0)
-		net_conn_linger(conn, NET_LINGER_MS);
-	else
-		net_conn_finish(conn, status);
-	if (conn->state == CONN_ENDING)
-		net_conn_shutdown(conn);
+	net_conn_part(conn, status);
 }
 
-static sip_err encrypt(struct net_conn *conn, sip_str bytes, uint64_t token)
+sip_err net_secure_send(struct net_conn *conn, sip_str bytes, uint64_t token)
 {
 	int status;
 
@@ -227,28 +142,6 @@ static sip_err encrypt(struct net_conn *conn, sip_str bytes, uint64_t token)
 	return SIP_OK;
 }
 
-static sip_err hold(struct net_conn *conn, sip_str bytes, uint64_t token)
-{
-	struct net_write *held = sip_alloc(conn->loop->alloc, sizeof *held + bytes.len);
-
-	if (!held)
-		return SIP_ENOMEM;
-	held->next = NULL;
-	held->token = token;
-	held->len = bytes.len;
-	memcpy(held->bytes, bytes.p, bytes.len);
-	*conn->last_held = held;
-	conn->last_held = &held->next;
-	conn->queued += bytes.len;
-	return SIP_OK;
-}
-
-sip_err net_secure_send(struct net_conn *conn, sip_str bytes, uint64_t token)
-{
-	return conn->state == CONN_OPENING ? hold(conn, bytes, token)
-	                                   : encrypt(conn, bytes, token);
-}
-
 void net_secure_end(struct net_conn *conn)
 {
 	int status;
@@ -261,34 +154,6 @@ void net_secure_end(struct net_conn *conn)
 
 /* ---- the handshake ---- */
 
-static void send_held(struct net_conn *conn)
-{
-	while (conn->first_held && conn->state == CONN_OPEN) {
-		struct net_write *held = conn->first_held;
-
-		conn->first_held = held->next;
-		if (!held->next)
-			conn->last_held = &conn->first_held;
-		conn->queued -= held->len;
-		if (encrypt(conn, sip_str_of(held->bytes, held->len), held->token) !=
-		    SIP_OK)
-			net_conn_emit_failed(conn, held->token, conn->status);
-		sip_free(conn->loop->alloc, held, sizeof *held + held->len);
-	}
-}
-
-static void secured(struct net_conn *conn)
-{
-	sip_timer_stop(&conn->loop->timers, &conn->linger);
-	net_secure_leave(conn);
-	conn->state = CONN_OPEN;
-	send_held(conn);
-	if (conn->state == CONN_OPEN)
-		net_conn_opened_up(conn);
-	if (conn->state == CONN_OPEN && conn->end_next)
-		net_conn_end(conn);
-}
-
 void net_secure_start(struct net_conn *conn)
 {
 	const uint32_t handshake_ms =
@@ -299,9 +164,6 @@ void net_secure_start(struct net_conn *conn)
 		return; /* it was closed while it opened, and nothing is held */
 	net_tls_set_remote(conn->tls, &conn->path.remote);
 	net_conn_linger(conn, handshake_ms);
-	if (conn->item.wire && sip_link_in_list(&conn->handshake) &&
-	    conn->handshake.next != &conn->handshake)
-		share_handshakes(conn);
 	if (conn->state != CONN_OPENING)
 		return;
 	if (net_tls_start(conn->tls) == NET_TLS_FAILED) {
@@ -318,7 +180,6 @@ void net_secure_expired(struct net_conn *conn)
 	net_tls_blame(conn->tls, net_tls_heard(conn->tls)
 	                                 ? "the TLS handshake with %s took too long"
 	                                 : "%s says nothing to a TLS handshake");
-	conn->status = UV_ETIMEDOUT;
 }
 
 void net_secure_cut(struct net_conn *conn)
@@ -333,15 +194,18 @@ void net_secure_cut(struct net_conn *conn)
 
 /* ---- bytes from the peer ---- */
 
+static bool is_secured(const struct net_conn *conn)
+{
+	return conn->state == CONN_UPGRADING || conn->state == CONN_OPEN;
+}
+
 /* All that can be read of what has been fed. */
 static void read_all(struct net_conn *conn)
 {
 	/* What libuv reads lies in the front part of it. */
 	char *plain = net_scratch(conn->loop) + NET_DATAGRAM_MAX;
 
-	while (conn->state == CONN_OPEN) {
-		struct sip_wire_event event = { .kind = SIP_WIRE_BYTES,
-			                        .path = conn->path };
+	while (is_secured(conn)) {
 		size_t len;
 		const enum net_tls_state state =
 			net_tls_read(conn->tls, plain, NET_DATAGRAM_MAX, &len);
@@ -352,15 +216,13 @@ static void read_all(struct net_conn *conn)
 			net_conn_end(conn);
 		if (state != NET_TLS_READY || len == 0)
 			return;
-		event.bytes = sip_str_of(plain, len);
-		net_emit(conn->item.wire, &event);
+		net_conn_bytes(conn, sip_str_of(plain, len));
 	}
 }
 
 void net_secure_bytes(struct net_conn *conn, sip_str bytes)
 {
-	while (bytes.len > 0 &&
-	       (conn->state == CONN_OPENING || conn->state == CONN_OPEN)) {
+	while (bytes.len > 0 && (conn->state == CONN_OPENING || is_secured(conn))) {
 		const size_t len =
 			bytes.len < NET_TLS_PIECE ? bytes.len : NET_TLS_PIECE;
 		const enum net_tls_state state =
@@ -375,9 +237,9 @@ void net_secure_bytes(struct net_conn *conn, sip_str bytes)
 		status = push_answers(conn);
 		if (status == 0 && state == NET_TLS_READY &&
 		    conn->state == CONN_OPENING)
-			secured(conn);
+			net_conn_ready(conn);
 		read_all(conn);
-		if (status == 0 && conn->state == CONN_OPEN)
+		if (status == 0 && is_secured(conn))
 			status = push_answers(conn);
 		if (status != 0)
 			net_conn_finish(conn, status);

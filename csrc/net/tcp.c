@@ -11,6 +11,11 @@
 #include <assert.h>
 #include <stdio.h>
 
+static bool is_opening(const struct net_conn *conn)
+{
+	return conn->state == CONN_OPENING || conn->state == CONN_UPGRADING;
+}
+
 /* --- telling -------------------------------------------------------------------- */
 
 static void emit(struct net_conn *conn, enum sip_wire_kind kind)
@@ -24,6 +29,8 @@ const char *net_conn_why(const struct net_conn *conn, int status, char out[NET_W
 {
 	if (conn->tls && net_tls_why(conn->tls)[0])
 		return net_tls_why(conn->tls);
+	if (conn->ws && net_ws_why(conn)[0])
+		return net_ws_why(conn);
 	return net_why(out, status, &conn->path.remote);
 }
 
@@ -33,6 +40,8 @@ void net_conn_opened_up(struct net_conn *conn)
 
 	if (conn->tls)
 		event.names = net_tls_peer_names(conn->tls);
+	if (conn->ws)
+		event.origin = net_ws_origin(conn);
 	conn->told = true;
 	net_emit(conn->item.wire, &event);
 }
@@ -65,8 +74,7 @@ static void on_closed(uv_handle_t *handle)
 		               net_conn_why(conn, conn->status, text));
 		event.why = why;
 	}
-	if (conn->tls)
-		net_secure_fini(conn);
+	net_handshake_fini(conn);
 	if (conn->refused)
 		net_refused(wire, &conn->path);
 	else if (!conn->told && event.why)
@@ -123,15 +131,31 @@ void net_conn_shutdown(struct net_conn *conn)
 	conn->loop->fresh = true;
 }
 
+void net_conn_part(struct net_conn *conn, int status)
+{
+	conn->state = CONN_ENDING;
+	if (status == 0)
+		net_conn_linger(conn, NET_LINGER_MS);
+	else
+		net_conn_finish(conn, status);
+	if (conn->state == CONN_ENDING)
+		net_conn_shutdown(conn);
+}
+
 void net_conn_end(struct net_conn *conn)
 {
-	const bool opening = conn->state == CONN_OPENING;
+	const bool opening = is_opening(conn);
+	const bool shakes = opening && (conn->tls || conn->ws);
 
-	if (conn->tls && opening && conn->first_held) {
+	if (shakes && conn->first_held) {
 		conn->end_next = true;
-	} else if (opening && (conn->queued == 0 || conn->tls)) {
+	} else if (shakes || (opening && conn->queued == 0)) {
 		net_conn_finish(conn, 0);
 	} else if (opening || conn->state == CONN_OPEN) {
+		if (conn->ws)
+			net_ws_end(conn);
+		if (conn->state == CONN_CLOSED)
+			return;
 		conn->state = CONN_ENDING;
 		net_conn_linger(conn, NET_LINGER_QUEUED_MS);
 		if (conn->tls)
@@ -148,8 +172,12 @@ void net_tcp_expire(struct net_loop *loop, uint64_t now_ms)
 	while ((timer = sip_timers_pop(&loop->timers, now_ms)) != NULL) {
 		struct net_conn *conn = SIP_CONTAINER(timer, struct net_conn, linger);
 
-		if (conn->tls && conn->state == CONN_OPENING)
-			net_secure_expired(conn);
+		if (conn->state == CONN_OPEN) {
+			net_ws_overdue(conn);
+			continue;
+		}
+		if (is_opening(conn))
+			net_handshake_expired(conn);
 		net_conn_finish(conn, conn->queued > 0 ? UV_ETIMEDOUT : 0);
 	}
 }
@@ -161,7 +189,7 @@ void net_tcp_close(struct net_item *item)
 
 void net_tcp_abandon(struct net_item *item)
 {
-	net_secure_leave((struct net_conn *)(void *)item);
+	net_handshake_leave((struct net_conn *)(void *)item);
 	net_item_remove(item);
 	net_conn_finish((struct net_conn *)(void *)item, 0);
 }
@@ -176,20 +204,32 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init(scratch, scratch ? (unsigned)suggested : 0);
 }
 
+void net_conn_bytes(struct net_conn *conn, sip_str bytes)
+{
+	struct sip_wire_event event = { .kind = SIP_WIRE_BYTES,
+		                        .path = conn->path,
+		                        .bytes = bytes };
+
+	if (conn->ws)
+		net_ws_bytes(conn, bytes);
+	else if (conn->state == CONN_OPEN)
+		net_emit(conn->item.wire, &event);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 {
 	struct net_conn *conn = stream->data;
-	struct sip_wire_event event = { .kind = SIP_WIRE_BYTES, .path = conn->path };
 
 	if (len > 0 && conn->tls) {
 		net_secure_bytes(conn, sip_str_of(buf->base, (size_t)len));
-	} else if (len > 0 && conn->state == CONN_OPEN) {
-		event.bytes = sip_str_of(buf->base, (size_t)len);
-		net_emit(conn->item.wire, &event);
+	} else if (len > 0) {
+		net_conn_bytes(conn, sip_str_of(buf->base, (size_t)len));
 	} else if (len == UV_EOF) {
 		(void)uv_read_stop(stream); /* cannot fail */
 		if (conn->tls)
 			net_secure_cut(conn);
+		if (conn->ws)
+			net_ws_cut(conn);
 		if (conn->state == CONN_OPEN && conn->queued > 0)
 			net_conn_end(conn);
 		else
@@ -211,18 +251,27 @@ static void learn_addresses(struct net_conn *conn)
 		conn->path.remote = net_sockaddr_get((struct sockaddr *)&addr);
 }
 
+void net_conn_ready(struct net_conn *conn)
+{
+	if (conn->state != CONN_OPENING)
+		return; /* it was closed while it opened */
+	if (conn->ws)
+		net_ws_start(conn);
+	else
+		net_handshake_done(conn);
+}
+
 void net_conn_opened(struct net_conn *conn)
 {
 	int status;
 
 	learn_addresses(conn);
 	(void)uv_tcp_nodelay(&conn->tcp, 1); /* a wish */
-	if (conn->tls) {
+	net_handshake_share(conn);
+	if (conn->tls)
 		net_secure_start(conn);
-	} else if (conn->state == CONN_OPENING) {
-		conn->state = CONN_OPEN;
-		net_conn_opened_up(conn);
-	}
+	else
+		net_conn_ready(conn);
 	if (conn->state == CONN_ENDING)
 		net_conn_shutdown(conn); /* it was closed while it opened */
 	if (conn->state == CONN_CLOSED)
@@ -296,10 +345,14 @@ sip_err net_tcp_send(struct net_item *item, sip_str bytes, uint64_t token)
 	const size_t queue_max = item->wire->limits.stream_queue_bytes;
 	int status;
 
-	if ((conn->state != CONN_OPEN && conn->state != CONN_OPENING) || conn->end_next)
+	if ((conn->state != CONN_OPEN && !is_opening(conn)) || conn->end_next)
 		return SIP_EGONE;
 	if (conn->queued + bytes.len > queue_max)
 		return SIP_ELIMIT;
+	if (is_opening(conn) && (conn->tls || conn->ws))
+		return net_handshake_hold(conn, bytes, token);
+	if (conn->ws)
+		return net_ws_send(conn, bytes, token);
 	if (conn->tls)
 		return net_secure_send(conn, bytes, token);
 	status = conn->state == CONN_OPEN ? net_conn_put(conn, bytes, token)
@@ -378,7 +431,7 @@ sip_err net_tcp_open(struct net_wire *wire, enum sip_transport transport,
                      sip_str server_name, uint32_t *id)
 {
 	struct net_conn *conn;
-	sip_err err = SIP_OK;
+	sip_err err;
 	int status;
 
 	if (wire->connection_count >= wire->limits.connections)
@@ -387,8 +440,7 @@ sip_err net_tcp_open(struct net_wire *wire, enum sip_transport transport,
 	if (!conn)
 		return SIP_ENOMEM;
 	conn->path.remote = *remote;
-	if (transport == SIP_TLS)
-		err = net_secure_init(conn, false, server_name);
+	err = net_handshake_init(conn, false, server_name);
 	if (err != SIP_OK) {
 		net_tcp_abandon(&conn->item);
 		return err;

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -14,7 +15,7 @@ struct net_tls {
 	BIO *in, *out; /* the SSL's */
 	struct sip_addr remote;
 	const char *protocol;
-	bool server, ready, failed, heard;
+	bool server, web, ready, failed, heard;
 	uint8_t name_len;
 	char name[NAME_MAX_BYTES + 1];
 	char *names; /* verified */
@@ -182,6 +183,19 @@ static void list_names(sip_str names, char *out, size_t size)
 	out[len] = '\0';
 }
 
+/* The rules of the web: a wildcard may stand for the first label, and a URI is nothing
+ * (RFC 6455 4.1, RFC 6125 6.4.3). */
+static bool is_right_web_server(const struct net_tls *tls, X509 *cert)
+{
+	char host[SIP_ADDR_TEXT_MAX];
+
+	if (tls->name_len > 0)
+		return X509_check_host(cert, tls->name, tls->name_len,
+		                       X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+	host[sip_addr_write_host(&tls->remote, host, false)] = '\0';
+	return X509_check_ip_asc(cert, host, 0) == 1;
+}
+
 /* RFC 5922 7.3: the server is authenticated for the domain that was asked for, or for
  * its address when it was called by that. */
 static bool is_right_server(struct net_tls *tls, X509 *cert)
@@ -194,7 +208,8 @@ static bool is_right_server(struct net_tls *tls, X509 *cert)
 	if (wanted.len == 0)
 		wanted = sip_str_of(host,
 		                    sip_addr_write_host(&tls->remote, host, false));
-	if (net_tls_names_has(found, wanted))
+	if (tls->web ? is_right_web_server(tls, cert)
+	             : net_tls_names_has(found, wanted))
 		return true;
 	list_names(found, list, sizeof list);
 	(void)snprintf(format, sizeof format, "the certificate of %%s is for %s",
@@ -325,6 +340,12 @@ void net_tls_set_protocol(struct net_tls *tls, const char *protocol)
 const char *net_tls_protocol(const struct net_tls *tls)
 {
 	return tls->protocol;
+}
+
+void net_tls_for_web(struct net_tls *tls)
+{
+	tls->web = true;
+	tls->protocol = "http/1.1";
 }
 
 void net_tls_set_remote(struct net_tls *tls, const struct sip_addr *remote)

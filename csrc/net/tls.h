@@ -29,6 +29,9 @@ void net_tls_free(struct net_tls *tls);
  * otherwise, before anything else.  A client asks for it; a server speaks nothing else
  * with whoever asks. */
 void net_tls_set_protocol(struct net_tls *tls, const char *protocol);
+/* It carries a WebSocket: "http/1.1", and servers are verified as on the web (RFC 7118
+ * 9.1). */
+void net_tls_for_web(struct net_tls *tls);
 
 /* The server's end knows its peer only once that has come. */
 void net_tls_set_remote(struct net_tls *tls, const struct sip_addr *remote);

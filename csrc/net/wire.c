@@ -93,15 +93,11 @@ static sip_err op_listen(struct sip_wire *base, enum sip_transport transport,
 		return SIP_EGONE;
 	if (transport == SIP_UDP)
 		err = net_udp_listen(wire, at, id, &status);
-	else if (transport == SIP_TLS && !net_secure_serves(wire, why))
+	else if (sip_transport_info(transport)->secure && !net_secure_serves(wire, why))
 		return SIP_EWIRE;
-	else if (transport == SIP_TCP || transport == SIP_TLS)
-		err = net_tcp_listen(wire, transport, at, id, &status);
 	else
-		err = SIP_EINVAL;
-	if (err == SIP_EINVAL)
-		*why = "this transport is not built in";
-	else if (err == SIP_ENOMEM)
+		err = net_tcp_listen(wire, transport, at, id, &status);
+	if (err == SIP_ENOMEM)
 		*why = "no memory";
 	else if (err != SIP_OK)
 		*why = net_why(wire->loop->why, status, at);
@@ -128,8 +124,7 @@ static sip_err op_open(struct sip_wire *base, enum sip_transport transport,
 
 	if (!wire->loop)
 		return SIP_EGONE;
-	if ((transport != SIP_TCP && transport != SIP_TLS) || remote->family == 0 ||
-	    server_name.len > 255)
+	if (transport == SIP_UDP || remote->family == 0 || server_name.len > 255)
 		return SIP_EINVAL;
 	return net_tcp_open(wire, transport, local, remote, server_name, id);
 }
@@ -221,6 +216,18 @@ sip_err net_wire_tls(struct sip_wire *base, const struct sip_tls_config *config,
 	return SIP_OK;
 }
 
+sip_err net_wire_origins(struct sip_wire *base, sip_str origins)
+{
+	struct net_wire *wire = net_wire_of(base);
+	struct sip_buf *kept = sip_buf_new(wire->alloc, origins.p, origins.len);
+
+	if (!kept)
+		return SIP_ENOMEM;
+	sip_buf_unref(wire->origins);
+	wire->origins = kept;
+	return SIP_OK;
+}
+
 sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
                      struct sip_wire_sink *sink, struct sip_wire **out)
 {
@@ -275,6 +282,7 @@ void net_wire_free(struct sip_wire *base)
 	if (wire->loop)
 		net_wire_detach(wire);
 	net_tls_context_unref(wire->tls);
+	sip_buf_unref(wire->origins);
 	sip_map_fini(&wire->items);
 	sip_free(wire->alloc, wire, sizeof *wire);
 }
