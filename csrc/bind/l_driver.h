@@ -32,6 +32,9 @@ struct l_driver_ops {
 	/* What TLS is made of; `why` names what is wrong.  NULL: it needs nothing. */
 	sip_err (*wire_tls)(struct l_driver *driver, struct sip_wire *wire,
 	                    const struct sip_tls_config *config, const char **why);
+	/* Whose pages may open WebSockets, as in net.h.  NULL: it needs nothing. */
+	sip_err (*wire_origins)(struct l_driver *driver, struct sip_wire *wire,
+	                        sip_str origins);
 	/* Media, made when first asked for; NULL, and why, when it cannot be had. */
 	struct media_desk *(*desk)(struct l_driver *driver, const char **why);
 	/* Is there news from the engine?  And when will there be (SIP_NEVER: a turn

@@ -71,6 +71,13 @@ static sip_err loop_wire_tls(struct l_driver *driver, struct sip_wire *wire,
 	return net_wire_tls(wire, config, why);
 }
 
+static sip_err loop_wire_origins(struct l_driver *driver, struct sip_wire *wire,
+                                 sip_str origins)
+{
+	(void)driver;
+	return net_wire_origins(wire, origins);
+}
+
 static struct media_desk *loop_desk(struct l_driver *driver, const char **why)
 {
 	struct l_loop *loop = loop_of(driver);
@@ -100,6 +107,7 @@ static const struct l_driver_ops loop_ops = {
 	.wire_new = loop_wire_new,
 	.wire_free = loop_wire_free,
 	.wire_tls = loop_wire_tls,
+	.wire_origins = loop_wire_origins,
 	.desk = loop_desk,
 	.desk_ready = loop_desk_ready,
 	.desk_deadline_ms = loop_desk_deadline_ms,

@@ -45,7 +45,7 @@ struct sip_target l_check_target(lua_State *L, int index)
 	lua_pop(L, 1);
 	if (target.remote.port == 0)
 		target.remote.port = sip_transport_info(target.transport)->port;
-	if (sip_transport_info(target.transport)->secure)
+	if (sip_transport_info(target.transport)->secure || target.transport == SIP_WS)
 		target.server_name = l_opt_field(L, index, "server_name");
 	if (sip_addr_parse(target.server_name, &addr))
 		target.server_name = SIP_STR(""); /* an address is what it is */

@@ -516,6 +516,24 @@ static int l_stack_tls(lua_State *L)
 	return l_outcome(L, err, why);
 }
 
+/* stack:origins(list, each ended by a line feed) -> true | nil, name, why; before it
+ * listens */
+static int l_stack_origins(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	sip_err err = SIP_OK;
+	sip_str origins;
+
+	origins.p = luaL_checklstring(L, 2, &origins.len);
+	luaL_argcheck(L, origins.len > 0 && origins.p[origins.len - 1] == '\n', 2,
+	              "lines");
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	if (box->driver->ops->wire_origins)
+		err = box->driver->ops->wire_origins(box->driver, box->wire, origins);
+	return l_outcome(L, err, "no memory");
+}
+
 /* stack:peer_names(msg) -> array of names that the peer of this connection has proven
  */
 static int l_stack_peer_names(lua_State *L)
@@ -574,6 +592,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "is_own", l_stack_is_own },
 	{ "resolve", l_stack_resolve },
 	{ "tls", l_stack_tls },
+	{ "origins", l_stack_origins },
 	{ "peer_names", l_stack_peer_names },
 	{ "stats", l_stack_stats },
 	{ "offenders", l_stack_offenders },

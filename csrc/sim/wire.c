@@ -394,10 +394,16 @@ static const char *mismatch(const struct item *item, const struct item *listener
 {
 	const struct sim_host *host = listener->wire->host;
 
-	if (item->transport != listener->transport)
-		return item->transport == SIP_TLS ? "no TLS is spoken by "
-		                                  : "closed by ";
-	if (item->transport == SIP_TLS && server_name.len > 0 && host->names_len > 0 &&
+	const bool secure = sip_transport_info(item->transport)->secure;
+
+	if (item->transport != listener->transport) {
+		if (secure != sip_transport_info(listener->transport)->secure)
+			return secure ? "no TLS is spoken by " : "closed by ";
+		return item->transport == SIP_WS || item->transport == SIP_WSS
+		               ? "no WebSocket with "
+		               : "closed by ";
+	}
+	if (secure && server_name.len > 0 && host->names_len > 0 &&
 	    !is_among(sip_str_of(host->names, host->names_len), server_name))
 		return "the certificate is for others: ";
 	return NULL;
@@ -410,7 +416,7 @@ static bool open_later(struct item *item, uint64_t delay_us,
 {
 	const bool own = peer->names_len > 0;
 	const sip_str names = own ? sip_str_of(peer->names, peer->names_len) : asked;
-	const bool told = item->transport == SIP_TLS && names.len > 0;
+	const bool told = sip_transport_info(item->transport)->secure && names.len > 0;
 	struct step *step = later(item, delay_us, names.len + 1, then_opened);
 
 	cross(step);

@@ -255,11 +255,13 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event
 }
 
 /* An orderly end of an open connection fails nobody: responses may come by another
- * one (18.2.2).  A connection that was refused or reset does. */
+ * one (18.2.2).  A connection that was refused or reset does, and so does a WebSocket,
+ * whose peer cannot open another (RFC 7118 5.3). */
 void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event)
 {
 	struct sip_flow *flow = sip_flow_find(stack, event->path.id);
-	const bool failed = flow && (!flow->open || event->err != SIP_OK);
+	const bool failed = flow && (!flow->open || event->err != SIP_OK ||
+	                             sip_flow_is_web(flow->path.transport));
 
 	if (!flow)
 		return;
@@ -397,6 +399,27 @@ static void arm_again(struct sip_stack *stack, struct sip_flow *flow)
 	}
 }
 
+bool sip_flow_is_web(enum sip_transport transport)
+{
+	return transport == SIP_WS || transport == SIP_WSS;
+}
+
+/* A message of a WebSocket is one of SIP, whose end is its own (RFC 7118 5), or two
+ * CRLFs, which want one (RFC 5626 4.4.1), or says nothing. */
+static void take_whole(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
+{
+	if (!sip_stack_admit(stack, flow->source, &flow->path, bytes))
+		return;
+	flow->whole = true;
+	if (sip_str_eq(bytes, SIP_STR("\r\n\r\n"))) { /* a lost pong is the peer's */
+		(void)stack->wire->ops->send(stack->wire, &flow->path, SIP_STR("\r\n"),
+		                             0);
+	} else if (sip_str_trim(bytes).len > 0) {
+		sip_flow_heard(flow);
+		sip_stack_receive(stack, &flow->path, bytes, true);
+	}
+}
+
 void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
 {
 	struct sip_flow *flow = sip_flow_find(stack, event->path.id);
@@ -406,7 +429,9 @@ void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
 		return;
 	flow->last_ms = stack->now_ms;
 	stack->source = flow->source;
-	if (flow->unread_len == 0) { /* whole messages are never copied here */
+	if (sip_flow_is_web(flow->path.transport)) {
+		take_whole(stack, flow, event->bytes);
+	} else if (flow->unread_len == 0) { /* whole messages are never copied here */
 		used = cut(stack, flow, event->bytes);
 		if (used < event->bytes.len &&
 		    keep_unread(stack, flow,

@@ -397,8 +397,8 @@ sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite)
 /* ---- responses ---- */
 
 /* A response goes by the request's connection, and by a new one to where the request
- * came from when that is gone (18.2.2).  A name in its Via is not looked up (RFC 3263
- * 5). */
+ * came from when that is gone (18.2.2), unless that was a WebSocket (RFC 7118 5.3).  A
+ * name in its Via is not looked up (RFC 3263 5). */
 sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str bytes)
 {
 	const struct sip_target target = { .transport = tx->path.transport,
@@ -408,6 +408,8 @@ sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str byte
 
 	if (path.transport == SIP_UDP) {
 		path.remote = tx->reply;
+	} else if ((!flow || flow->closing) && sip_flow_is_web(path.transport)) {
+		return SIP_EGONE;
 	} else if (!flow || flow->closing) {
 		flow = sip_flow_towards(stack, &target);
 		if (!flow && sip_flow_open(stack, &target, &flow) != SIP_OK)

@@ -97,8 +97,9 @@ struct sip_target {
 	uint32_t flow; /* the connection that it must be, and no other: it is SIP_EGONE
 	                  when it is gone, or is to somebody else; for UDP the socket to
 	                  send from, if it is there.  0: whichever leads there */
-	sip_str server_name; /* for TLS: the host that led there (RFC 5922 7.3), empty
-	                        when that was the address itself; borrowed */
+	sip_str server_name; /* for TLS and WebSocket: the host that led there (RFC 5922
+	                        7.3), empty when that was the address itself;
+	                        borrowed */
 };
 
 /* An address of ours, and what Via and Contact call it: what is advertised, the

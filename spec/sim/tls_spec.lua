@@ -222,7 +222,7 @@ simulated(describe, "certificates")("TLS in the simulator", function()
       refused({ tls = { cert = "a", key = "b",
         domains = { ["b.example"] = { cert = "c" } } } },
         "domains: b.example: a certificate and its key go together")
-      refused({ listen = "tsl:192.0.2.1" }, 'or "tls:192.0.2.1:5061"')
+      refused({ listen = "tsl:192.0.2.1" }, '"tls:192.0.2.1:5061" or "wss:')
     end)
   end)
 end)

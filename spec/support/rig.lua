@@ -12,13 +12,13 @@ local M = { PEER = "192.0.2.1", OURS = "192.0.2.2" }
 ---@field stack sip.Stack
 ---@field host sip.SimHost
 ---@field peer sip.SimRaw      UDP, port 5060
----@field stream? sip.SimRaw   TCP, port 5060
+---@field stream? sip.SimRaw   TCP or what was asked for, port 5060
 ---@field events table[]       what the stack dispatched: at, kind, object, message
 ---@field on table<string, fun(object: any, message: sip.Message?, ...)>
 local Rig = {}
 local rig_mt = { __index = Rig }
 
----@param options? { t1?: number, t2?: number, t4?: number, stream?: boolean,
+---@param options? { t1?: number, t2?: number, t4?: number, stream?: boolean|string,
 ---  limits?: table, advertise?: string, delay?: number, seed?: integer,
 ---  relay?: boolean, secret?: string, exempt?: table, scanners?: string,
 ---  watch?: boolean }
@@ -51,8 +51,10 @@ function M.new(options)
   }
   assert(self.stack:listen { transport = "udp", host = M.OURS, port = 5060 })
   if options.stream then
-    self.stream = self.far:raw { transport = "tcp", host = M.PEER, port = 5060 }
-    assert(self.stack:listen { transport = "tcp", host = M.OURS, port = 5060 })
+    local transport = options.stream == true and "tcp" or options.stream
+    self.whole = transport == "ws" -- what is heard of one message is one message
+    self.stream = self.far:raw { transport = transport, host = M.PEER, port = 5060 }
+    assert(self.stack:listen { transport = transport, host = M.OURS, port = 5060 })
   end
   return self
 end
@@ -117,7 +119,8 @@ end
 function Rig:take(socket)
   local list, rest, last = {}, {}, {}
   for _, event in ipairs((socket or self.peer):take()) do
-    if event.what == "bytes" and socket and socket == self.stream then
+    if event.what == "bytes" and socket and socket == self.stream
+      and not self.whole then
       framed(event, rest, list)
       last[event.id] = event
     elseif event.what == "bytes" then

@@ -76,7 +76,8 @@ end
 ---   "192.0.2.0/24", "2001:db8::1"
 ---@field secret? string          16 bytes and more, of which the keys of nonces and of
 ---   Record-Route are made: with the same after a restart, calls go on. Random
----@field tls? sip.TlsOptions    certificates and whom to trust, for "tls:" and sips
+---@field tls? sip.TlsOptions    certificates and whom to trust: tls:, wss: and sips
+---@field ws? sip.WsOptions      whose pages may open WebSockets, for "ws:" and "wss:"
 ---@field trace? boolean|integer   keeps what passes, for `ladder`; so many records
 ---@field log? sip.LogLevel|function
 ---@field limits? table<string, number|false>  cleanup, slice and drain in seconds;
@@ -107,10 +108,13 @@ local function listen(self, list)
   end
 end
 
-local function secure(self, tls)
+local function secure(self, tls, origins)
   local ok, _, why = true, nil, nil
   if tls then
     ok, _, why = self.stack:tls(tls)
+  end
+  if origins then
+    assert(self.stack:origins(origins))
   end
   if not ok then
     self.stack:close()
@@ -189,7 +193,7 @@ function M.new(runtime, options)
   local traced = options.trace or runtime.tracing
   self.tracer = traced and runtime:tracer_for(self, options.trace) or nil
   self.stack = open_stack(self, options, settings)
-  secure(self, settings.tls)
+  secure(self, settings.tls, settings.origins)
   listen(self, settings.listen)
   self:check_start()
   runtime:bound(settings.limits)

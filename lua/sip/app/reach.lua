@@ -23,7 +23,7 @@ function M:contact(transport, host, port, secure)
     return nil, ("%s towards %s: %s"):format(transport, host, why)
   end
   if secure then
-    return self:contact_of("sips", own, own_port)
+    return self:contact_of(transport == "wss" and "sips-ws" or "sips", own, own_port)
   elseif own_port == 0 then -- nobody listens for streams: we are reached by datagrams
     local by_udp, udp_port = self.stack:local_for("udp", host, port)
     if by_udp then
@@ -33,7 +33,8 @@ function M:contact(transport, host, port, secure)
   return self:contact_of(transport, own, own_port)
 end
 
---- The same for an address of ours; "sips" is TLS in a sips URI.
+--- The same for an address of ours; "sips" is TLS in a sips URI, "sips-ws" a WebSocket
+--- with TLS there.
 ---@private
 function M:contact_of(transport, host, port)
   local by_port = self.contacts[transport]
@@ -44,11 +45,15 @@ function M:contact_of(transport, host, port)
   local key = host .. " " .. port
   local contact = by_port[key]
   if not contact then
+    local param = address.transport_param(transport)
     if transport == "sips" then -- its transport is understood (RFC 5630 3.1.4)
       contact = ("<sips:%s%s>"):format(bracket(host), port > 0 and ":" .. port or "")
+    elseif transport == "sips-ws" then
+      contact = ("<sips:%s%s;transport=ws>"):format(bracket(host),
+        port > 0 and ":" .. port or "")
     else -- against RFC 5630 5.1.1: who is not told of TLS here would come by UDP
       contact = ("<sip:%s:%d%s>"):format(bracket(host), port,
-        transport == "udp" and "" or ";transport=" .. transport)
+        param and ";transport=" .. param or "")
     end
     by_port[key] = contact
   end
@@ -72,7 +77,7 @@ function M:face(tx, req)
       local own, own_port = self.stack:local_for("tls", peer, peer_port)
       host, port = own or host, own and own_port or port
     end
-    transport = "sips"
+    transport = transport == "wss" and "sips-ws" or "sips"
   end
   local by_host = self.faces[host]
   if not by_host then
@@ -116,7 +121,7 @@ end
 ---@return boolean
 ---@private
 function M:is_self(hop)
-  local port = hop.port or hop.transport == "tls" and 5061 or 5060
+  local port = hop.port or address.default_port[hop.transport]
   if hop.numeric and self.stack:is_own(hop.host, port) then
     return true
   end

@@ -18,7 +18,7 @@ local schema = {
   location = "table", secret = "secret",
   users = "table|function", realm = "line", algorithms = "table", trusted = "table",
   limits = "table", log = "string|function", trace = "boolean|count", tls = "table",
-  scanners = "table|off",
+  scanners = "table|off", ws = "table",
 }
 
 -- Ours are about scripts; the others are those of csrc/base/limits.h.
@@ -47,7 +47,7 @@ local advertise_schema = { sip = "line", media = "line" }
 local listener_schema = { advertise = "string|table" }
 local auth_schema = { user = "string", password = "string", realm = "string" }
 
-local default_port = { udp = 5060, tcp = 5060, tls = 5061 }
+local default_port = address.default_port
 
 -- What others are told instead of an address of ours, as text or by purpose; a port
 -- where one listener is meant.
@@ -74,7 +74,7 @@ local function advertised(given, what, with_port)
   return { sip = host, port = port, media = media and address.bare(media) }
 end
 
--- "udp:192.0.2.1:5060", "tcp:[::1]", "tls:127.0.0.1:0".
+-- "udp:192.0.2.1:5060", "tcp:[::1]", "tls:127.0.0.1:0", "wss:192.0.2.1".
 local function parse_listen(text)
   local transport, host, port, rest
   if type(text) == "string" then
@@ -87,7 +87,8 @@ local function parse_listen(text)
   port = port == "" and default_port[transport] or tonumber(port)
   if not host or not default_port[transport] or port > 65535 then
     misuse.raise("sip.new: cannot listen at %q; write \"udp:192.0.2.1:5060\", "
-      .. "\"tcp:[::]:5060\" or \"tls:192.0.2.1:5061\"", tostring(text))
+      .. "\"tcp:[::]:5060\", \"tls:192.0.2.1:5061\" or \"wss:192.0.2.1:443\"",
+      tostring(text))
   end
   return { transport = transport, host = host, port = port, text = text }
 end
@@ -214,6 +215,28 @@ local function tls_of(given)
   }
 end
 
+---@class sip.WsOptions
+---@field origins? string[]  whose pages may open WebSockets: "https://www.example.com";
+---   "*": any. Those of the host that they ask, when left out
+
+local function ws_of(given)
+  if not given then
+    return nil
+  end
+  local what = "sip.new: ws"
+  option.check(given, { origins = "table" }, what)
+  misuse.unless(given.origins and given.origins[1],
+    "%s: origins: at least one, as in { \"https://www.example.com\" }", what)
+  for _, origin in ipairs(given.origins) do
+    local text = tostring(origin)
+    misuse.unless(type(origin) == "string" and (text == "*" or text == "null"
+      or text:find "^%a[%w+.-]*://[^/%s%c]+$"),
+      "%s: origins: %q is none: write \"https://www.example.com\", with a port if it "
+      .. "is not the usual one, and without a path", what, text)
+  end
+  return table.concat(given.origins, "\n") .. "\n"
+end
+
 ---@class sip.Advertised
 ---@field sip? string    the host of Via, Contact and Record-Route
 ---@field port? integer  theirs, when it is not the listener's
@@ -235,6 +258,7 @@ end
 ---@field tls? table  as the stack wants it
 ---@field sips sip.SipsPolicy
 ---@field secure boolean  it listens for TLS
+---@field origins? string  likewise
 ---@field peers? sip.Networks
 ---@field exempt (string|integer)[]
 ---@field scanners string
@@ -260,6 +284,7 @@ function M.read(options)
     tls = tls_of(options.tls),
     sips = options.tls and options.tls.sips or "allowed",
     secure = false,
+    origins = ws_of(options.ws),
     limits = own_part(limits, true),
     stack_limits = own_part(limits, false),
   }

@@ -185,6 +185,13 @@ function Stack:is_own(ip, port) end
 ---@return string? why  names the file that is wrong
 function Stack:tls(config) end
 
+--- Whose pages may open WebSockets to us, before it listens.
+---@param lines string  origins, each ended by a line feed
+---@return true? ok
+---@return string? name
+---@return string? why
+function Stack:origins(lines) end
+
 --- The identities (RFC 5922 7.1) that the peer of a message's connection has proven.
 ---@param message sip.Message
 ---@return string[] names  in lower case

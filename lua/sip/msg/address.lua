@@ -8,7 +8,7 @@ local M = {}
 local find, match = string.find, string.match
 
 ---@class sip.Hop
----@field transport "udp"|"tcp"|"tls"
+---@field transport sip.Transport
 ---@field host string    without brackets
 ---@field port? integer  none given: the transport's default, or RFC 3263
 ---@field numeric boolean
@@ -17,7 +17,17 @@ local find, match = string.find, string.match
 ---@field secure? boolean it is on the way of a sips URI: TLS and nothing else
 ---@field at? sip.Place   where that is, whatever the URI says
 
-local transports = { udp = true, tcp = true, tls = true }
+local transports = { udp = true, tcp = true, tls = true, ws = true, wss = true }
+
+--- Where a transport is listened at, and asked for, when nobody says so (RFC 3261
+--- 19.1.2, RFC 7118 5.5).
+---@type table<sip.Transport, integer>
+M.default_port = { udp = 5060, tcp = 5060, tls = 5061, ws = 80, wss = 443 }
+
+--- What carries it in a sips URI: TLS, and below a WebSocket too (RFC 7118 9.2).
+local function secured(transport)
+  return (transport == "ws" or transport == "wss") and "wss" or "tls"
+end
 
 --- Whether a host is an IP address.
 ---@param host string
@@ -143,7 +153,7 @@ function M.hop(uri)
   local open = not transport
   transport = transport and transport:lower()
   if parsed.scheme == "sips" then
-    transport = "tls"
+    transport = secured(transport)
   elseif transport and not transports[transport] then
     return nil, ("the transport %q is not known"):format(transport)
   end
@@ -165,6 +175,16 @@ function M.is_sips(uri)
   return find(uri, "^[sS][iI][pP][sS]:") ~= nil
 end
 
+--- What an URI calls a transport: a WebSocket is "ws", with TLS or without (RFC 7118
+--- 5.2); nil: UDP, which goes without saying.
+---@param transport sip.Transport
+---@return string?
+function M.transport_param(transport)
+  if transport ~= "udp" then
+    return transport == "wss" and "ws" or transport
+  end
+end
+
 --- The same hop for a request to this URI: whatever a route says, sips means TLS
 --- (RFC 3261 8.1.2, 16.6 step 6).
 ---@param hop? sip.Hop
@@ -172,7 +192,7 @@ end
 ---@return sip.Hop? hop
 function M.securely(hop, uri)
   if hop and M.is_sips(uri) then
-    hop.transport, hop.secure = "tls", true
+    hop.transport, hop.secure = secured(hop.transport), true
   end
   return hop
 end

@@ -16,12 +16,16 @@ local M = {}
 local SERVERS = 16 -- whose addresses are asked for
 local PLACES = 32  -- that are given
 
-local default_port = { udp = 5060, tcp = 5060, tls = 5061 }
-local prefix = { udp = "_sip._udp.", tcp = "_sip._tcp.", tls = "_sips._tcp." }
+-- No RFC names those of WebSockets; they are made as RFC 3263 makes the others.
+local prefix = {
+  udp = "_sip._udp.", tcp = "_sip._tcp.", tls = "_sips._tcp.",
+  ws = "_sip._ws.", wss = "_sips._ws.",
+}
 local families = { "AAAA", "A" }
+local default_port = address.default_port
 
 ---@class sip.Place  where a request may be sent
----@field transport "udp"|"tcp"|"tls"
+---@field transport sip.Transport
 ---@field host string    an IP address
 ---@field port integer
 ---@field name string    the host that was asked for: what a certificate has to name
@@ -30,7 +34,7 @@ local families = { "AAAA", "A" }
 ---@field outbound? boolean  who is there wants it so (RFC 5626)
 
 ---@class sip.Server
----@field transport "udp"|"tcp"|"tls"
+---@field transport sip.Transport
 ---@field host string
 ---@field port integer
 
@@ -57,7 +61,7 @@ local function listens_on(line)
   for _, at in ipairs(line.bound) do
     bound[at.transport] = true
   end
-  for _, transport in ipairs { "udp", "tcp", "tls" } do
+  for _, transport in ipairs { "udp", "tcp", "tls", "ws", "wss" } do
     if bound[transport] then
       list[#list + 1] = transport
     end
@@ -68,7 +72,7 @@ end
 -- 4.1: what the URI says; else what we have, without trying TLS first (against RFC
 -- 5630 5.3).
 local function transports_of(line, hop)
-  if not hop.open or hop.transport == "tls" then
+  if not hop.open or hop.secure then
     return { hop.transport }
   end
   line.transports = line.transports or listens_on(line)

@@ -152,11 +152,13 @@ end
 
 -- Our Record-Route for an interface.
 local function record_route(transport, host, port, params, secure)
-  if secure and transport == "tls" then -- 16.6 step 4
-    return "<sips:" .. address.bracket(host) .. ":" .. port .. params .. ">"
+  local name = address.transport_param(transport)
+  if secure and (transport == "tls" or transport == "wss") then -- 16.6 step 4
+    return "<sips:" .. address.bracket(host) .. ":" .. port
+      .. (transport == "wss" and ";transport=ws" or "") .. params .. ">"
   end
   return "<sip:" .. address.bracket(host) .. ":" .. port
-    .. (transport == "udp" and "" or ";transport=" .. transport) .. params .. ">"
+    .. (name and ";transport=" .. name or "") .. params .. ">"
 end
 
 ---@class sip.RecordRoute: sip.Interface  what the request came by

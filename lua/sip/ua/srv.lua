@@ -15,7 +15,10 @@ local M = {}
 ---@field service string
 ---@field target string
 
-local transports = { ["SIP+D2U"] = "udp", ["SIP+D2T"] = "tcp", ["SIPS+D2T"] = "tls" }
+local transports = {
+  ["SIP+D2U"] = "udp", ["SIP+D2T"] = "tcp", ["SIPS+D2T"] = "tls",
+  ["SIP+D2W"] = "ws", ["SIPS+D2W"] = "wss", -- RFC 7118 5.5
+}
 
 -- One group in an order by chance: who has more weight is earlier more often.
 local function draw(group, chance, ordered)
