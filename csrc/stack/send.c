@@ -114,12 +114,29 @@ static bool too_large(struct sip_stack *stack, const struct sip_draft *draft,
 	       SIP_UDP_BYTES_MAX;
 }
 
-sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target,
+/* "ws" in a URI is a WebSocket with TLS or without (RFC 7118 5.2): where one with TLS
+ * is open to there, it is that. */
+static enum sip_transport meant_by(struct sip_stack *stack,
+                                   const struct sip_target *target)
+{
+	struct sip_target secure = *target;
+
+	secure.transport = SIP_WSS;
+	return target->transport == SIP_WS && !target->flow &&
+	                       sip_flow_towards(stack, &secure)
+	               ? SIP_WSS
+	               : target->transport;
+}
+
+sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *wanted,
                         struct sip_path *path, struct sip_flow **flow, const char **why)
 {
+	struct sip_target by = *wanted, *const target = &by;
 	const struct sip_listener *listener;
-	sip_err err = sip_local_towards(stack, target, path, &listener);
+	sip_err err;
 
+	by.transport = meant_by(stack, wanted);
+	err = sip_local_towards(stack, target, path, &listener);
 	*flow = NULL;
 	if (err != SIP_OK) {
 		*why = err == SIP_EINVAL

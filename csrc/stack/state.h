@@ -124,7 +124,7 @@ struct sip_flow *sip_flow_bound(struct sip_stack *stack,
                                 const struct sip_target *target);
 
 /* send.c: the path to a target, its connection opened if need be. */
-sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *target,
+sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *wanted,
                         struct sip_path *path, struct sip_flow **flow,
                         const char **why);
 /* A request is drafted in the scratch, without its Via, and then sent. */

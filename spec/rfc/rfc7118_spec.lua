@@ -1,6 +1,7 @@
 -- WebSocket as a transport for SIP: RFC 7118.  C-41, C-32 (pings), C-36 (a connection
 -- that ends).  Virtual time, exact to the millisecond.
 
+local natted = require "spec.support.natted"
 local net_of = require "spec.support.net"
 local rig_of = require "spec.support.rig"
 local simulated = require "spec.support.simulated"
@@ -291,4 +292,170 @@ simulated(describe, "WebSocket")("an endpoint with WebSockets", function()
     net:endpoint(A, { listen = "ws:" .. A, ws = { origins = { "*", "null",
       "https://a.example:8443" } } })
   end)
+end)
+
+simulated(describe, "WebSocket")("who is only at the end of a WebSocket", function()
+  local CALLER = "192.0.2.3"
+  local net, proxy, proxy_sip
+
+  before_each(function()
+    net = net_of.new()
+    proxy, proxy_sip = net:endpoint(B, { domain = "example.org",
+      location = net:sip(B).location.memory(), tls = { cert = "c.pem", key = "c.key" },
+      listen = { "ws:" .. B, "wss:" .. B, "udp:" .. B } })
+    proxy:on("REGISTER", proxy_sip.registrar())
+    proxy:on("*", function(req)
+      req:record_route()
+      req:forward(proxy.location:lookup(req.uri))
+    end)
+  end)
+
+  after_each(function()
+    net:clean()
+    assert.same({}, net.errors)
+  end)
+
+  -- A caller by UDP, who calls through the proxy.
+  local function dial()
+    local ua, sip = net:endpoint(CALLER)
+    local result = { sip = sip }
+    sip.spawn(function()
+      result.call, result.err = ua:dial("sip:bob@example.org",
+        { via = "sip:" .. B, sdp = net_of.SDP, timeout = 20 })
+    end)
+    return result
+  end
+
+  for _, transport in ipairs { "ws", "wss" } do
+    describe("over " .. transport .. ",", function()
+      local page
+
+      before_each(function()
+        page = natted.new(net, { ip = A, transport = transport, to = B,
+          contact = "sip:bob@df7jal23ls0d.invalid;transport=ws",
+          sent_by = "df7jal23ls0d.invalid" })
+        assert.equal(200, page:register())
+      end)
+
+      after_each(function()
+        page.raw:close()
+      end)
+
+      -- @rfc 7118 5 MUST C-41
+      it("is called, and asked inside the call, by its connection alone", function()
+        local caller = dial()
+        page:wait(0)
+        local invite = assert(page:last "INVITE")
+        assert.equal("sip:bob@df7jal23ls0d.invalid;transport=ws", invite:uri())
+        page:respond(invite, 200, { body = net_of.SDP })
+        assert.truthy(page:last "ACK")
+        local info
+        caller.sip.spawn(function()
+          info = caller.call:send { method = "INFO" }
+          caller.call:hangup()
+        end)
+        page:wait(0)
+        page:respond(assert(page:last "INFO"), 200)
+        assert.equal(200, info:status())
+        page:respond(assert(page:last "BYE"), 200)
+        page:wait(1)
+        assert.equal("ended", caller.call.state)
+      end)
+
+      it("calls, and is asked inside the call", function()
+        local held
+        local bob = net:endpoint(CALLER)
+        bob:on_call(function(call)
+          held = call
+          call:answer { sdp = net_of.SDP }
+          call:send { method = "INFO" }
+        end)
+        proxy:on("INVITE", function(req)
+          req:record_route()
+          req:forward("sip:carol@" .. CALLER)
+        end)
+        page:request("INVITE", { uri = "sip:carol@example.org", body = net_of.SDP,
+          to = "<sip:carol@example.org>", extra = { "Content-Type: application/sdp" } })
+        local ok = assert(page:last(200))
+        local routes = {}
+        for _, value in ipairs(ok:values "Record-Route") do
+          table.insert(routes, 1, "Route: " .. value)
+        end
+        assert.matches(";transport=ws;", routes[1], 1, true)
+        page:request("ACK", { uri = ok:contact_uri(), to = ok:header "To",
+          number = page.number, contact = false, extra = routes })
+        page:respond(assert(page:last "INFO"), 200)
+        page:respond(assert(page:last "BYE"), 200)
+        assert.equal("ended", held.state)
+      end)
+
+      -- @rfc 7118 5 MUST C-41
+      it("is not looked for when its connection is gone: 480, or an end", function()
+        local first = dial()
+        page:wait(0)
+        page:respond(assert(page:last "INVITE"), 200, { body = net_of.SDP })
+        page:shut()
+        local info
+        first.sip.spawn(function()
+          info = table.pack(first.call:send { method = "INFO" })
+        end)
+        page:wait(1)
+        assert.equal(500, info[2].status)
+        first.call:hangup()
+        page:wait(40)
+        local second
+        first.sip.spawn(function()
+          second = table.pack(net.endpoints[#net.endpoints]:dial("sip:bob@example.org",
+            { via = "sip:" .. B, sdp = net_of.SDP }))
+        end)
+        page:wait(1)
+        assert.equal(480, second[2].status)
+        assert.equal(0, net.world:lookups())
+      end)
+
+      it("fails the INVITE that it has not answered when it goes", function()
+        local caller = dial()
+        page:wait(0)
+        page:respond(assert(page:last "INVITE"), 180)
+        page:shut()
+        page:wait(0)
+        assert.is_nil(caller.call)
+        assert.same({ "no_answer", 480 }, { caller.err.name, caller.err.status })
+      end)
+    end)
+
+    -- @rfc 7118 B.1 - C-41
+    it("is us, as a client of " .. transport .. ": called, asked, asking", function()
+      local alice, sip = net:endpoint(A, { listen = "udp:" .. A })
+      local scheme = transport == "wss" and "sips" or "sip"
+      local heard, held = {}, nil
+      alice:on_call(function(call)
+        held = call
+        call:answer { sdp = net_of.SDP }
+        heard[1] = assert(call:send { method = "INFO" })
+        call:wait()
+      end)
+      local registration
+      sip.spawn(function()
+        registration = assert(alice:register { aor = "sip:bob@example.org",
+          registrar = scheme .. ":" .. B .. ";transport=ws" })
+      end)
+      net:run(1)
+      assert.matches("^" .. scheme .. ":[%w]*@?%w+%.invalid;transport=ws$",
+        registration.contact)
+      local caller = dial()
+      net:run(2)
+      assert(caller.call, tostring(caller.err))
+      assert.equal(200, heard[1]:status())
+      caller.sip.spawn(function()
+        heard[2] = caller.call:send { method = "INFO" }
+        caller.call:hangup()
+      end)
+      net:run(3)
+      assert.equal(200, heard[2]:status())
+      assert.equal("ended", held.state)
+      assert.equal(1, alice.stack:stats().connections)
+      assert.equal(1, proxy.stack:stats().connections)
+    end)
+  end
 end)

@@ -7,7 +7,8 @@ local assert = require "luassert"
 
 local M = { INSIDE = "10.0.0.5" }
 
-local VIA = { udp = "UDP", tcp = "TCP", tls = "TLS" }
+local VIA = { udp = "UDP", tcp = "TCP", tls = "TLS", ws = "WS", wss = "WSS" }
+local PORT = { udp = 5060, tcp = 5060, tls = 5061, ws = 80, wss = 443 }
 
 ---@class spec.Natted
 ---@field net spec.Net
@@ -27,7 +28,7 @@ function M.new(net, options)
   local transport = options.transport
   local self = setmetatable({
     net = net, transport = transport, to = options.to,
-    to_port = options.to_port or transport == "tls" and 5061 or 5060,
+    to_port = options.to_port or PORT[transport],
     contact = options.contact or ("sip:bob@%s%s"):format(M.INSIDE,
       transport == "udp" and "" or ";transport=" .. transport),
     sent_by = options.sent_by or M.INSIDE,

@@ -8,6 +8,7 @@ local sips = require "sip.ua.sips"
 local M = {}
 
 local bracket = address.bracket
+local WEB = { ws = true, wss = true }
 
 --- The Contact that a peer at this address is to use for us.
 ---@param transport string
@@ -22,39 +23,48 @@ function M:contact(transport, host, port, secure)
   if not own then
     return nil, ("%s towards %s: %s"):format(transport, host, why)
   end
-  if secure then
-    return self:contact_of(transport == "wss" and "sips-ws" or "sips", own, own_port)
-  elseif own_port == 0 then -- nobody listens for streams: we are reached by datagrams
+  if own_port == 0 and not secure and not WEB[transport] then
     local by_udp, udp_port = self.stack:local_for("udp", host, port)
-    if by_udp then
+    if by_udp then -- nobody listens for streams: we are reached by datagrams
       return self:contact_of("udp", by_udp, udp_port)
     end
   end
-  return self:contact_of(transport, own, own_port)
+  return self:contact_of(transport, own, own_port, secure)
 end
 
---- The same for an address of ours; "sips" is TLS in a sips URI, "sips-ws" a WebSocket
---- with TLS there.
+-- The host of who has opened a WebSocket and is reached by nothing else (RFC 7118 B.1).
+local function nowhere(self)
+  self.invalid = self.invalid or self:token(12) .. ".invalid"
+  return self.invalid
+end
+
+local function contact_for(self, transport, host, port, secure)
+  local param = address.transport_param(transport)
+  if WEB[transport] and port == 0 then
+    host = nowhere(self)
+  end
+  if secure then -- its transport is understood (RFC 5630 3.1.4), but for a WebSocket
+    return ("<sips:%s%s%s>"):format(bracket(host), port > 0 and ":" .. port or "",
+      WEB[transport] and ";transport=ws" or "")
+  end -- against RFC 5630 5.1.1: who is not told of TLS here would come by UDP
+  return ("<sip:%s%s%s>"):format(bracket(host),
+    WEB[transport] and port == 0 and "" or ":" .. port,
+    param and ";transport=" .. param or "")
+end
+
+--- The same for an address of ours.
 ---@private
-function M:contact_of(transport, host, port)
-  local by_port = self.contacts[transport]
+function M:contact_of(transport, host, port, secure)
+  local kind = secure and "s" .. transport or transport
+  local by_port = self.contacts[kind]
   if not by_port then
     by_port = {}
-    self.contacts[transport] = by_port
+    self.contacts[kind] = by_port
   end
   local key = host .. " " .. port
   local contact = by_port[key]
   if not contact then
-    local param = address.transport_param(transport)
-    if transport == "sips" then -- its transport is understood (RFC 5630 3.1.4)
-      contact = ("<sips:%s%s>"):format(bracket(host), port > 0 and ":" .. port or "")
-    elseif transport == "sips-ws" then
-      contact = ("<sips:%s%s;transport=ws>"):format(bracket(host),
-        port > 0 and ":" .. port or "")
-    else -- against RFC 5630 5.1.1: who is not told of TLS here would come by UDP
-      contact = ("<sip:%s:%d%s>"):format(bracket(host), port,
-        param and ";transport=" .. param or "")
-    end
+    contact = contact_for(self, transport, host, port, secure)
     by_port[key] = contact
   end
   return contact
@@ -72,22 +82,20 @@ function M:face(tx, req)
     host, port = "0.0.0.0", 5060
   end
   local peer, peer_port, transport = tx:source()
-  if (self.secure or sips.is_secure(transport)) and inspect.wants_sips(req) then
-    if not sips.is_secure(transport) then -- it came by another way than we are named
-      local own, own_port = self.stack:local_for("tls", peer, peer_port)
-      host, port = own or host, own and own_port or port
-    end
-    transport = transport == "wss" and "sips-ws" or "sips"
+  local secure = (self.secure or sips.is_secure(transport)) and inspect.wants_sips(req)
+  if secure and not sips.is_secure(transport) then -- named otherwise than it came
+    local own, own_port = self.stack:local_for("tls", peer, peer_port)
+    host, port, transport = own or host, own and own_port or port, "tls"
   end
   local by_host = self.faces[host]
   if not by_host then
     by_host = {}
     self.faces[host] = by_host
   end
-  local key = port .. (transport or "udp")
+  local key = port .. (transport or "udp") .. (secure and "s" or "")
   local face = by_host[key]
   if not face then
-    local contact = self:contact_of(transport or "udp", host, port)
+    local contact = self:contact_of(transport or "udp", host, port, secure)
     face = {
       host = bracket(host),
       contact = contact,
@@ -111,7 +119,8 @@ function M:is_ours(uri)
     return true
   end
   local _, _, host = address.parts(uri)
-  return host ~= nil and (set[host] or address.is_numeric(address.bare(host))) or false
+  return host ~= nil and (set[host] or host == self.invalid
+    or address.is_numeric(address.bare(host))) or false
 end
 
 --- Whether a hop is this endpoint itself: by an address of this machine, or one that
@@ -126,6 +135,9 @@ function M:is_self(hop)
     return true
   end
   local host, all = hop.host:lower(), self.advertise.sip
+  if host == self.invalid then
+    return true
+  end
   local is_domain = self.domains and self.domains[host]
   for _, at in ipairs(self.bound) do
     local as = at.advertise

@@ -25,7 +25,9 @@ local transports = { udp = true, tcp = true, tls = true, ws = true, wss = true }
 M.default_port = { udp = 5060, tcp = 5060, tls = 5061, ws = 80, wss = 443 }
 
 --- What carries it in a sips URI: TLS, and below a WebSocket too (RFC 7118 9.2).
-local function secured(transport)
+---@param transport sip.Transport
+---@return sip.Transport
+function M.secured(transport)
   return (transport == "ws" or transport == "wss") and "wss" or "tls"
 end
 
@@ -153,7 +155,7 @@ function M.hop(uri)
   local open = not transport
   transport = transport and transport:lower()
   if parsed.scheme == "sips" then
-    transport = secured(transport)
+    transport = M.secured(transport)
   elseif transport and not transports[transport] then
     return nil, ("the transport %q is not known"):format(transport)
   end
@@ -192,7 +194,7 @@ end
 ---@return sip.Hop? hop
 function M.securely(hop, uri)
   if hop and M.is_sips(uri) then
-    hop.transport, hop.secure = secured(hop.transport), true
+    hop.transport, hop.secure = M.secured(hop.transport), true
   end
   return hop
 end

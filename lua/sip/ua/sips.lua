@@ -104,7 +104,7 @@ end
 ---@param hop sip.Hop
 ---@return sip.Hop
 function M.by_tls(hop)
-  hop.transport = SECURE[hop.transport] and hop.transport or "tls"
+  hop.transport = address.secured(hop.transport)
   hop.secure, hop.open = nil, false
   return hop
 end
