@@ -1,6 +1,7 @@
 -- A registrar that asks nobody, and a proxy that stays in the way of all calls. What is
 -- for nobody who has registered goes to the next proxy for its domain, if there is one.
--- Usage: luasip run proxy.lua LISTEN... [secret=TEXT] [DOMAIN=URI...]
+-- Usage: luasip run proxy.lua LISTEN... [secret=TEXT] [cert=FILE key=FILE]
+--        [DOMAIN=URI...]
 local sip = require "sip"
 
 local listen, next_hops = {}, {}
@@ -17,6 +18,7 @@ local proxy <close> = sip.new {
   listen = listen,
   location = sip.location.memory(),
   secret = next_hops.secret,
+  tls = next_hops.cert and { cert = next_hops.cert, key = next_hops.key } or nil,
   trace = true,
 }
 io.stdout:setvbuf "line"

@@ -1,0 +1,55 @@
+--- Strangers that are written in JavaScript: installed into build/ when a spec first
+--- asks for them, by the versions of spec/interop/node/package.json.
+
+local process = require "spec.support.process"
+
+local M = {}
+
+local source = process.here .. "/spec/interop/node"
+local folder = process.here .. "/build/node"
+
+local function quietly(command)
+  return os.execute("{ " .. command .. "; } >/dev/null 2>&1 </dev/null") == true
+end
+
+--- Whether this machine has node and npm.
+---@return boolean
+function M.is_here()
+  return quietly "node --version && npm --version"
+end
+
+-- What is installed already costs nothing.
+local function install()
+  local wanted = process.read(source .. "/package.json")
+  if process.read(folder .. "/installed.json") ~= wanted then
+    assert(quietly(("rm -rf '%s' && mkdir -p '%s' && cp '%s/package.json' '%s'"):format(
+      folder, folder, source, folder)))
+    local command = "cd '%s' && npm install --no-audit --no-fund --no-package-lock"
+    assert(quietly(command:format(folder)),
+      "npm could not install what spec/interop/node/package.json names")
+    process.write(folder .. "/installed.json", wanted)
+  end
+end
+
+--- JsSIP, as spec/interop/node/jssip.js has it.
+---@param options { url: string, uri: string, password?: string, origin?: string,
+---  ca?: string, plan?: string[] }
+---@return spec.Process
+function M.jssip(options)
+  install()
+  local argv = { "env", "NODE_PATH=" .. folder .. "/node_modules" }
+  if options.origin then
+    argv[#argv + 1] = "ORIGIN=" .. options.origin
+  end
+  if options.ca then
+    argv[#argv + 1] = "CA=" .. options.ca
+  end
+  for _, word in ipairs { "node", source .. "/jssip.js", options.url, options.uri,
+    options.password or "none" } do
+    argv[#argv + 1] = word
+  end
+  table.move(options.plan or {}, 1, #(options.plan or {}), #argv + 1, argv)
+  return process.start("jssip", argv)
+end
+
+return M
