@@ -10,6 +10,7 @@
 #include "bind/l_tls.h"
 #include "bind/l_tx.h"
 #include "bind/l_write.h"
+#include "stack/flow.h"
 
 /* The Lua table of a stack, its uservalue 1: the dispatch function and the weak table
  * of transaction boxes. */
@@ -513,6 +514,9 @@ static int l_stack_tls(lua_State *L)
 		return l_outcome(L, SIP_EGONE, "the stack is closed");
 	if (box->driver->ops->wire_tls)
 		err = box->driver->ops->wire_tls(box->driver, box->wire, &config, &why);
+	if (err == SIP_OK)
+		sip_stack_ask_aliases(box->stack,
+		                      !config.unverified && config.pair_count > 0);
 	return l_outcome(L, err, why);
 }
 

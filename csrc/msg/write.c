@@ -388,14 +388,13 @@ void sip_write_fragment(struct sip_out *out, const struct sip_fragment_spec *spe
 }
 
 void sip_write_via(struct sip_out *out, enum sip_transport transport, sip_str sent_by,
-                   sip_str branch, bool rport)
+                   sip_str branch, sip_str params)
 {
 	sip_out_lit(out, "Via: SIP/2.0/");
 	sip_out_str(out, sip_transport_info(transport)->via);
 	sip_out_lit(out, " ");
 	sip_out_value(out, sent_by, "sent-by with CR, LF or NUL");
-	if (rport)
-		sip_out_lit(out, ";rport");
+	sip_out_value(out, params, "a parameter with CR, LF or NUL");
 	if (branch.len > 0) {
 		sip_out_lit(out, ";branch=");
 		sip_out_value(out, branch, "a branch with CR, LF or NUL");

@@ -66,9 +66,10 @@ struct sip_fragment_spec {
 };
 void sip_write_fragment(struct sip_out *out, const struct sip_fragment_spec *spec);
 
-/* One Via line with CRLF: "Via: SIP/2.0/UDP host:port;branch=...;rport". */
+/* One Via line with CRLF: "Via: SIP/2.0/UDP host:port;rport;branch=...".  `params`:
+ * those before the branch, each with its semicolon. */
 void sip_write_via(struct sip_out *out, enum sip_transport transport, sip_str sent_by,
-                   sip_str branch, bool rport);
+                   sip_str branch, sip_str params);
 
 /* ACK to a 300-699 (17.1.1.3) and CANCEL (9.1), from the INVITE as it was sent. */
 void sip_write_ack(struct sip_out *out, struct sip_msg *invite,

@@ -1,5 +1,7 @@
 /* Connections: found by id and by far end, framed, timed, and closed with whoever
  * was waiting for them told (RFC 3261 18.3, 18.4). */
+#include "stack/flow.h"
+
 #include "stack/admission.h"
 
 #include <assert.h>
@@ -66,21 +68,103 @@ static bool is_for(const struct sip_flow *flow, const struct sip_target *target)
 	       (flow->names && has_name(sip_buf_str(flow->names), target->server_name));
 }
 
-struct sip_flow *sip_flow_towards(struct sip_stack *stack,
-                                  const struct sip_target *target)
+/* Whether it leads there, whoever has opened it. */
+static bool is_to(const struct sip_flow *flow, const struct sip_target *target)
 {
-	const enum sip_transport transport = target->transport;
-	const struct sip_addr *remote = &target->remote;
+	return !flow->closing && flow->path.transport == target->transport &&
+	       sip_addr_eq(&flow->path.remote, &target->remote);
+}
+
+/* A peer that has opened a secure connection may be somebody with an address that will
+ * be another's: it is used backwards for what it has proven to be, or not at all. */
+static bool may_carry(const struct sip_flow *flow)
+{
+	return flow->ours || !sip_transport_info(flow->path.transport)->secure;
+}
+
+static struct sip_flow *find_alias(struct sip_stack *stack,
+                                   const struct sip_target *target)
+{
 	struct sip_node *node =
-		sip_map_first(&stack->remotes, remote_hash(stack, transport, remote));
+		sip_map_first(&stack->aliases,
+	                      remote_hash(stack, target->transport, &target->remote));
 
 	for (; node; node = sip_map_next(node)) {
-		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_remote);
-		if (!flow->closing && flow->path.transport == transport &&
-		    sip_addr_eq(&flow->path.remote, remote) && is_for(flow, target))
+		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_alias);
+
+		if (!flow->closing && flow->path.transport == target->transport &&
+		    flow->alias_port == target->remote.port &&
+		    sip_addr_same_host(&flow->path.remote, &target->remote) &&
+		    target->server_name.len > 0 &&
+		    has_name(sip_buf_str(flow->names), target->server_name))
 			return flow;
 	}
 	return NULL;
+}
+
+struct sip_flow *sip_flow_towards(struct sip_stack *stack,
+                                  const struct sip_target *target)
+{
+	struct sip_node *node =
+		sip_map_first(&stack->remotes,
+	                      remote_hash(stack, target->transport, &target->remote));
+
+	for (; node; node = sip_map_next(node)) {
+		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_remote);
+
+		if (is_to(flow, target) && may_carry(flow) && is_for(flow, target))
+			return flow;
+	}
+	return find_alias(stack, target);
+}
+
+struct sip_flow *sip_flow_back(struct sip_stack *stack, const struct sip_target *target)
+{
+	struct sip_node *node =
+		sip_map_first(&stack->remotes,
+	                      remote_hash(stack, target->transport, &target->remote));
+
+	for (; node; node = sip_map_next(node)) {
+		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_remote);
+
+		if (is_to(flow, target) && is_for(flow, target))
+			return flow;
+	}
+	return NULL;
+}
+
+static void drop_alias(struct sip_stack *stack, struct sip_flow *flow)
+{
+	if (flow->alias_port)
+		sip_map_remove(&stack->aliases, &flow->by_alias);
+	flow->alias_port = 0;
+}
+
+void sip_stack_ask_aliases(struct sip_stack *stack, bool on)
+{
+	stack->aliases_asked = on;
+}
+
+void sip_flow_alias(struct sip_stack *stack, const struct sip_path *path,
+                    const struct sip_via *via)
+{
+	const struct sip_transport_info *info = sip_transport_info(path->transport);
+	const uint16_t port = via->port ? via->port : info->port;
+	struct sip_addr advertised = path->remote;
+	struct sip_flow *flow;
+	sip_str value;
+
+	if (path->transport != SIP_TLS || via->transport_id != SIP_TLS ||
+	    !sip_uri_param_find(via->params, SIP_STR("alias"), &value))
+		return;
+	flow = sip_flow_find(stack, path->id);
+	if (!flow || flow->ours || flow->alias_port == port || !flow->names)
+		return;
+	drop_alias(stack, flow);
+	advertised.port = port;
+	if (sip_map_insert(&stack->aliases, &flow->by_alias,
+	                   remote_hash(stack, SIP_TLS, &advertised)) == SIP_OK)
+		flow->alias_port = port; /* else it is as if it had not asked */
 }
 
 struct sip_flow *sip_flow_bound(struct sip_stack *stack,
@@ -162,6 +246,7 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 	let_go_held(stack, flow, false);
 	sip_flow_dismiss(stack, flow);
 	sip_timer_stop(&stack->timers, &flow->timer);
+	drop_alias(stack, flow);
 	sip_map_remove(&stack->flows, &flow->by_id);
 	sip_map_remove(&stack->remotes, &flow->by_remote);
 	sip_free(stack->alloc, flow->unread, flow->unread_cap);
@@ -225,6 +310,7 @@ sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
 		stack->wire->ops->close(stack->wire, path.id);
 		return SIP_ENOMEM;
 	}
+	flow->ours = true;
 	flow->server_name = keep_str(stack, target->server_name);
 	*out = flow;
 	return SIP_OK;

@@ -317,7 +317,10 @@ static sip_err path_back(struct sip_stack *stack, const struct sip_via *via, cha
 	if (!way_back(via, &target.remote))
 		return SIP_EINVAL;
 	/* A connection that is gone was not to be found at its own port (18.2.2). */
-	if (target.transport != SIP_UDP && !sip_flow_towards(stack, &target))
+	flow = target.transport == SIP_UDP ? NULL : sip_flow_back(stack, &target);
+	if (flow)
+		target.flow = flow->path.id;
+	else if (target.transport != SIP_UDP)
 		target.remote.port =
 			via->port ? via->port
 				  : sip_transport_info(via->transport_id)->port;

@@ -188,7 +188,10 @@ static void receive_request(struct sip_stack *stack, const struct sip_path *path
                             struct sip_msg *request)
 {
 	struct sip_tx *tx = sip_tx_find_server(&stack->layer, request);
+	const struct sip_via *via = sip_msg_via(request);
 
+	if (via && path->transport == SIP_TLS)
+		sip_flow_alias(stack, path, via);
 	if (!tx) {
 		receive_new(stack, path, request);
 		return;

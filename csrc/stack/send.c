@@ -61,6 +61,21 @@ sip_str sip_draft_branch(struct sip_stack *stack, struct sip_draft *draft, sip_s
 	return sip_str_of(out.p, out.len);
 }
 
+/* An alias is asked for where we are reached at what the Via says, by those whose
+ * certificate we have seen and who can see ours (RFC 5923 8.1). */
+static sip_str via_params(struct sip_stack *stack, const struct sip_path *path)
+{
+	const struct sip_flow *flow;
+
+	if (path->transport == SIP_UDP)
+		return SIP_STR(";rport");
+	if (path->transport != SIP_TLS || !stack->aliases_asked ||
+	    path->local.port == 0)
+		return SIP_STR("");
+	flow = sip_flow_find(stack, path->id);
+	return flow && flow->ours ? SIP_STR(";alias") : SIP_STR("");
+}
+
 /* The Via line for this path; gives its length. */
 static size_t write_via_line(struct sip_stack *stack, const struct sip_path *path,
                              sip_str branch, char line[VIA_MAX])
@@ -78,7 +93,7 @@ static size_t write_via_line(struct sip_stack *stack, const struct sip_path *pat
 	}
 	sip_out_init(&out, line, VIA_MAX);
 	sip_write_via(&out, path->transport, sip_str_of(sent_by, name.len), branch,
-	              path->transport == SIP_UDP);
+	              via_params(stack, path));
 	assert(sip_out_end(&out) == SIP_OK);
 	return out.len;
 }
@@ -428,7 +443,7 @@ sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str byte
 	} else if ((!flow || flow->closing) && sip_flow_is_web(path.transport)) {
 		return SIP_EGONE;
 	} else if (!flow || flow->closing) {
-		flow = sip_flow_towards(stack, &target);
+		flow = sip_flow_back(stack, &target);
 		if (!flow && sip_flow_open(stack, &target, &flow) != SIP_OK)
 			return SIP_EWIRE;
 		/* Told when it cannot be opened (RFC 6026 8.8). */

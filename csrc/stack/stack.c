@@ -218,6 +218,7 @@ sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
 	sip_timers_name(&stack->timers, opts->limits.stream_first_ms);
 	sip_map_init(&stack->flows, opts->alloc);
 	sip_map_init(&stack->remotes, opts->alloc);
+	sip_map_init(&stack->aliases, opts->alloc);
 	opts->random->fill(opts->random, &stack->tag_key, sizeof stack->tag_key);
 	sip_stack_seal_init(stack, opts->secret);
 	if (sip_stack_admission_init(stack, opts) != SIP_OK) {
@@ -242,6 +243,7 @@ void sip_stack_free(struct sip_stack *stack)
 	sip_map_fini(&stack->flows);
 	sip_map_fini(&stack->remotes);
 	sip_stack_admission_fini(stack);
+	sip_map_fini(&stack->aliases);
 	sip_timers_fini(&stack->timers);
 	sip_free(stack->alloc, stack->queue.ring, stack->queue.cap * sizeof event);
 	sip_free(stack->alloc, stack, sizeof *stack);

@@ -2,6 +2,7 @@
 /* What a stack is made of: shared by the files of this folder and nobody else. */
 #include "msg/frame.h"
 #include "stack/forward.h"
+#include "stack/flow.h"
 #include "stack/source.h"
 
 enum {
@@ -23,12 +24,14 @@ struct sip_listener {
 
 /* A connection: known by the wire's id, and by its far end for reuse. */
 struct sip_flow {
-	struct sip_node by_id, by_remote;
+	struct sip_node by_id, by_remote, by_alias;
 	struct sip_path path;
 	struct sip_buf *server_name; /* whom we wanted to reach, or NULL */
 	struct sip_buf *names;       /* whom the peer has proven to be, or NULL */
+	bool ours;                   /* opened by us, not by the peer */
 	bool open;                   /* else still connecting */
 	bool closing;
+	uint16_t alias_port; /* the peer listens there, too (RFC 5923); 0: no alias */
 	struct sip_frame frame;
 	char *unread; /* bytes of a message that is not complete */
 	uint32_t unread_len, unread_cap;
@@ -60,11 +63,12 @@ struct sip_stack {
 	struct sip_random *random;
 	struct sip_limits limits;
 	bool watched, relaying;
+	bool aliases_asked; /* in our Via, for connections that we open (RFC 5923) */
 	uint64_t now_ms;
 	struct sip_tx_host host;
 	struct sip_tx_layer layer;
 	struct sip_timers timers; /* of flows */
-	struct sip_map flows, remotes;
+	struct sip_map flows, remotes, aliases;
 	struct sip_event_queue queue;
 	unsigned lookups; /* under way */
 	struct sip_listener listeners[SIP_STACK_LISTENERS];
@@ -95,8 +99,17 @@ sip_err sip_stack_put(struct sip_stack *stack, const struct sip_path *path,
 
 /* flow.c */
 struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id);
+/* The connection that a new request goes by, when there is one: ours, or one that its
+ * peer has opened and may be used so (RFC 3261 18.1.1, RFC 5923 8). */
 struct sip_flow *sip_flow_towards(struct sip_stack *stack,
                                   const struct sip_target *target);
+/* Any connection to there, for a response (18.2.2). */
+struct sip_flow *sip_flow_back(struct sip_stack *stack,
+                               const struct sip_target *target);
+/* A request with this Via has come by a connection: an alias of it, if it asks for one
+ * and has proven who it is (RFC 5923 8.2). */
+void sip_flow_alias(struct sip_stack *stack, const struct sip_path *path,
+                    const struct sip_via *via);
 sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
                       struct sip_flow **flow);
 void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event);

@@ -34,6 +34,12 @@ local function is_private(host)
     or a == 172 and b // 16 == 1 or a == 100 and b // 64 == 1
 end
 
+-- Whether a Contact is the far end of the connection itself, which a secure one is not
+-- used for without being asked (RFC 5923 8.2).
+local function is_far_end(hop, source, port, transport)
+  return SECURE[transport] and hop.port == port and same_host(hop.host, source)
+end
+
 -- Whether this Contact is an address of its owner's own network.
 local function is_inside(host, source, own)
   return same_host(host, own) or is_private(host) and not is_private(source)
@@ -59,7 +65,7 @@ end
 ---@param own? string          what it takes for its own host: in a request, by its Via
 ---@return sip.Place?
 function M.behind(uri, message, own)
-  local source = message:source()
+  local source, port, transport = message:source()
   local hop = source and address.hop(uri)
   if not hop then
     return nil
@@ -71,6 +77,8 @@ function M.behind(uri, message, own)
     own = own or message:is_request() and message:via(1).host or nil
     return is_inside(hop.host, source, own) and place_of(message, hop, true, false)
       or nil
+  elseif hop.numeric and is_far_end(hop, source, port, transport) then
+    return place_of(message, hop, false, false)
   end
 end
 
