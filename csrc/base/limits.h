@@ -21,6 +21,9 @@
 	X(datagram_queue_bytes, 8388608) /* per socket, 503: the kernel takes no more */      \
 	X(stream_idle_ms,     600000) /* closed; never before 64*T1 (RFC 3261 18) */          \
 	X(stream_head_ms,     10000)  /* closed: half a message and silence */                \
+	X(stream_keep_ms,     120000) /* the keep-alives that peers are asked for, if they   \
+	                                 can; closed when they stop */                        \
+	X(keep_alives,        65536)  /* of ours; what is more has none */                    \
 	X(tls_handshakes,     1024)   /* begun by peers, of TLS and WebSocket: the oldest */  \
 	                              /* one is closed */                                     \
 	X(tls_handshake_ms,   10000)  /* closed: the handshake is not over */                 \

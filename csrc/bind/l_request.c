@@ -63,6 +63,9 @@ static struct sip_request_spec check_request(lua_State *L)
 	spec.uri = l_check_field(L, 2, "uri");
 	spec.raw = l_opt_field(L, 2, "raw");
 	spec.body = l_opt_field(L, 2, "body");
+	lua_getfield(L, 2, "keep");
+	spec.keep = lua_toboolean(L, -1);
+	lua_pop(L, 1);
 	spec.field_count = l_check_fields(L, 2, "headers", &spec.fields);
 	return spec;
 }

@@ -11,6 +11,7 @@
 #include "bind/l_tx.h"
 #include "bind/l_write.h"
 #include "stack/flow.h"
+#include "stack/keepalive.h"
 
 /* The Lua table of a stack, its uservalue 1: the dispatch function and the weak table
  * of transaction boxes. */
@@ -99,6 +100,20 @@ static int push_records(lua_State *L, const struct sip_event *event)
 	return 3;
 }
 
+static int push_kept(lua_State *L, const struct sip_event *event)
+{
+	lua_pushinteger(L, (lua_Integer)event->token);
+	if (event->err == SIP_OK)
+		return 1;
+	lua_pushstring(L, sip_err_name(event->err));
+	lua_pushstring(L, "");
+	if (event->bytes) {
+		lua_pop(L, 1);
+		lua_pushlstring(L, event->bytes->bytes, event->bytes->len);
+	}
+	return 3;
+}
+
 static int push_passed(lua_State *L, const struct sip_event *event)
 {
 	lua_pushboolean(L, event->sent);
@@ -135,6 +150,8 @@ static int push_more(lua_State *L, const struct sip_event *event)
 		return 2;
 	case SIP_EVENT_MESSAGE:
 		return push_passed(L, event);
+	case SIP_EVENT_KEPT:
+		return push_kept(L, event);
 	case SIP_EVENT_REQUEST:
 	case SIP_EVENT_CANCEL:
 	case SIP_EVENT_ACK:
@@ -155,6 +172,7 @@ static const char *const event_names[] = {
 	[SIP_EVENT_RECORDS] = "records", [SIP_EVENT_CLOSED] = "closed",
 	[SIP_EVENT_MESSAGE] = "message", [SIP_EVENT_NOTICE] = "notice",
 	[SIP_EVENT_DROPPED] = "dropped",
+	[SIP_EVENT_KEPT] = "kept",
 };
 
 /* dispatch(kind, object, message, ...): the object is the transaction, or the stack
@@ -501,6 +519,45 @@ static int l_stack_resolve(lua_State *L)
 	return 1;
 }
 
+/* stack:keep{ transport, host, port, flow, low, high, answered } -> id
+ * | nil, name, why; low and high in seconds; "kept" follows */
+static int l_stack_keep(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_keep_spec spec = { .low_ms = 0 };
+	const char *why = NULL;
+	uint64_t id;
+	sip_err err;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	spec.target = l_check_target(L, 2);
+	spec.low_ms = opt_ms(L, 2, "low", 0);
+	spec.high_ms = opt_ms(L, 2, "high", 0);
+	luaL_argcheck(L, spec.low_ms > 0 && spec.high_ms >= spec.low_ms, 2,
+	              "low is more than nothing, and high at least as much");
+	lua_getfield(L, 2, "answered");
+	spec.answered = lua_toboolean(L, -1);
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	err = sip_stack_keep(box->stack, &spec, &id, &why);
+	if (err != SIP_OK)
+		return l_outcome(L, err, why);
+	lua_pushinteger(L, (lua_Integer)id);
+	return 1;
+}
+
+/* stack:keep_end(id) */
+static int l_stack_keep_end(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	const lua_Integer id = luaL_checkinteger(L, 2);
+
+	if (box)
+		sip_stack_keep_end(box->stack, (uint64_t)id);
+	return 0;
+}
+
 /* stack:tls{ see l_tls.h } -> true | nil, name, why; before it listens */
 static int l_stack_tls(lua_State *L)
 {
@@ -595,6 +652,8 @@ static const luaL_Reg stack_methods[] = {
 	{ "local_for", l_stack_local_for },
 	{ "is_own", l_stack_is_own },
 	{ "resolve", l_stack_resolve },
+	{ "keep", l_stack_keep },
+	{ "keep_end", l_stack_keep_end },
 	{ "tls", l_stack_tls },
 	{ "origins", l_stack_origins },
 	{ "peer_names", l_stack_peer_names },

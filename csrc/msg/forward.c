@@ -248,7 +248,7 @@ static bool mark_via(struct pass *pass, struct sip_msg *request, unsigned at)
 	    !sip_via_mark_init(&mark, via, &request->path.remote))
 		return false;
 	flush(pass, line_begin(request, at));
-	sip_write_marked_via(pass->out, request, via, mark.received, mark.rport);
+	sip_write_marked_via(pass->out, request, via, mark.received, mark.rport, 0);
 	return true;
 }
 

@@ -178,7 +178,8 @@ bool sip_via_mark_init(struct sip_via_mark *mark, const struct sip_via *via,
 
 /* What the request claimed under these names is left out. */
 void sip_write_marked_via(struct sip_out *out, const struct sip_msg *req,
-                          const struct sip_via *via, sip_str received, uint16_t rport)
+                          const struct sip_via *via, sip_str received, uint16_t rport,
+                          uint32_t keep_s)
 {
 	const struct sip_header *header = &req->headers[req->first[SIP_H_VIA] - 1];
 	const char *const line_end = req->bytes + header->value_at + header->value_len;
@@ -192,7 +193,8 @@ void sip_write_marked_via(struct sip_out *out, const struct sip_msg *req,
 		sip_out_bytes(out, via->text.p, (size_t)(params.p - 1 - via->text.p));
 		while (sip_param_next(&params, &name, &value)) {
 			if ((rport && sip_str_ieq(name, SIP_STR("rport"))) ||
-			    (received.len && sip_str_ieq(name, SIP_STR("received"))))
+			    (received.len && sip_str_ieq(name, SIP_STR("received"))) ||
+			    (keep_s && sip_str_ieq(name, SIP_STR("keep"))))
 				continue;
 			sip_out_lit(out, ";");
 			sip_out_str(out, name);
@@ -210,6 +212,10 @@ void sip_write_marked_via(struct sip_out *out, const struct sip_msg *req,
 		sip_out_lit(out, ";rport=");
 		sip_out_u64(out, rport);
 	}
+	if (keep_s) {
+		sip_out_lit(out, ";keep=");
+		sip_out_u64(out, keep_s);
+	}
 	sip_out_bytes(out, text_end, (size_t)(line_end - text_end));
 	sip_out_lit(out, "\r\n");
 }
@@ -220,11 +226,11 @@ static void write_vias(struct sip_out *out, struct sip_msg *req,
 	const struct sip_via *via = sip_msg_via(req);
 	const uint16_t rport = via && via->has_rport ? spec->rport : 0;
 
-	if (!via || (!rport && spec->received.len == 0)) {
+	if (!via || (!rport && spec->received.len == 0 && !spec->keep_s)) {
 		copy_all(out, req, SIP_H_VIA);
 		return;
 	}
-	sip_write_marked_via(out, req, via, spec->received, rport);
+	sip_write_marked_via(out, req, via, spec->received, rport, spec->keep_s);
 	for (unsigned i = req->first[SIP_H_VIA]; i < req->header_count; i++) {
 		if (req->headers[i].id == SIP_H_VIA)
 			copy_header(out, req, &req->headers[i]);

@@ -19,6 +19,8 @@ struct sip_response_spec {
 	uint16_t rport;    /* for the top Via when it has an rport (RFC 3581 4) */
 	uint32_t delay_ms; /* put behind the Timestamp of a 100 (8.2.6.1) */
 	bool record_route;
+	uint32_t keep_s; /* for the top Via that offers keep-alives (RFC 6223); 0: none
+	                  */
 	const struct sip_field *fields; /* in order, after those of the request */
 	unsigned field_count;
 	sip_str body; /* Content-Length is written always, Content-Type is a field */
@@ -37,7 +39,8 @@ bool sip_via_mark_init(struct sip_via_mark *mark, const struct sip_via *via,
                        const struct sip_addr *source);
 /* The line of the topmost Via with these marks; `via` is its first value. */
 void sip_write_marked_via(struct sip_out *out, const struct sip_msg *req,
-                          const struct sip_via *via, sip_str received, uint16_t rport);
+                          const struct sip_via *via, sip_str received, uint16_t rport,
+                          uint32_t keep_s);
 
 /* A request without its top Via, which depends on the path it takes; `via_at` is
  * where one belongs.  Max-Forwards and Content-Length are added when no field
@@ -49,6 +52,7 @@ struct sip_request_spec {
 	unsigned field_count;
 	sip_str raw; /* well-formed header lines, each with CRLF, put before `fields` */
 	sip_str body;
+	bool keep; /* its Via offers keep-alives (RFC 6223 4.3) */
 };
 void sip_write_request(struct sip_out *out, const struct sip_request_spec *spec,
                        size_t *via_at);

@@ -186,9 +186,10 @@ static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path 
 	if (!flow)
 		return NULL;
 	flow->path = *path;
-	flow->last_ms = stack->now_ms;
+	flow->last_ms = flow->heard_ms = stack->now_ms;
 	sip_list_init(&flow->waiting);
 	sip_list_init(&flow->held);
+	sip_list_init(&flow->keeps);
 	if (sip_map_insert(&stack->flows, &flow->by_id, id_hash(path->id)) != SIP_OK) {
 		sip_free(stack->alloc, flow, sizeof *flow);
 		return NULL;
@@ -255,9 +256,29 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 	sip_free(stack->alloc, flow, sizeof *flow);
 }
 
+/* For how long nothing may go by it: not so shortly that an answer could not come
+ * (RFC 3261 18). */
+static uint32_t idle_limit(const struct sip_stack *stack)
+{
+	const uint32_t least_ms = 64 * stack->layer.timing.t1_ms;
+
+	return stack->limits.stream_idle_ms > least_ms ? stack->limits.stream_idle_ms
+	                                               : least_ms;
+}
+
+/* When it is closed unless something happens: a quarter later than its peer had
+ * promised to be heard, if that is earlier. */
+static uint64_t close_at(const struct sip_stack *stack, const struct sip_flow *flow)
+{
+	const uint64_t idle = flow->last_ms + idle_limit(stack);
+	const uint64_t broken = flow->heard_ms + flow->expect_ms + flow->expect_ms / 4;
+
+	return flow->expect_ms > 0 && broken < idle ? broken : idle;
+}
+
 /* One timer per connection: half a message is waited for shortly, the first message of
  * who has connected longer, silence long.  The durations have queues of their own, so
- * that arming one needs no memory. */
+ * that arming one needs no memory; what was promised is looked at when there is some. */
 static uint8_t quiet_timer(const struct sip_stack *stack, const struct sip_flow *flow)
 {
 	return flow->fresh && stack->limits.stream_first_ms > 0 ? FIRST_TIMER
@@ -266,15 +287,38 @@ static uint8_t quiet_timer(const struct sip_stack *stack, const struct sip_flow 
 
 static void arm(struct sip_stack *stack, struct sip_flow *flow, uint8_t kind)
 {
-	const uint32_t delay = kind == HEAD_TIMER    ? stack->limits.stream_head_ms
-	                       : kind == FIRST_TIMER ? stack->limits.stream_first_ms
-	                                             : stack->limits.stream_idle_ms;
+	const uint64_t due = kind == HEAD_TIMER
+	                             ? stack->now_ms + stack->limits.stream_head_ms
+	                     : kind == FIRST_TIMER
+	                             ? stack->now_ms + stack->limits.stream_first_ms
+	                             : close_at(stack, flow);
+	const uint64_t delay = due > stack->now_ms ? due - stack->now_ms : 0;
 
 	if (sip_timer_armed(&flow->timer) && flow->timer.kind == kind)
 		return;
 	flow->timer.kind = kind;
-	(void)sip_timer_arm(&stack->timers, &flow->timer, stack->now_ms,
-	                    delay); /* needs no memory */
+	if (sip_timer_arm(&stack->timers, &flow->timer, stack->now_ms, delay) != SIP_OK)
+		(void)sip_timer_arm(&stack->timers, &flow->timer, stack->now_ms,
+		                    stack->limits.stream_idle_ms); /* needs none */
+}
+
+void sip_flow_touch(struct sip_stack *stack, const struct sip_path *path)
+{
+	struct sip_flow *flow = sip_flow_find(stack, path->id);
+
+	if (flow)
+		flow->last_ms = stack->now_ms;
+}
+
+void sip_flow_expect(struct sip_stack *stack, struct sip_flow *flow, uint32_t ms)
+{
+	if (flow->expect_ms == ms)
+		return;
+	flow->expect_ms = ms;
+	if (flow->closing || flow->timer.kind != IDLE_TIMER)
+		return;
+	sip_timer_stop(&stack->timers, &flow->timer);
+	arm(stack, flow, IDLE_TIMER);
 }
 
 /* Bytes to keep; nothing is nothing, and so is no memory. */
@@ -333,11 +377,25 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event
 	let_go_held(stack, flow, false);
 	flow->path.local = path->local;
 	flow->names = keep_str(stack, event->names);
-	flow->last_ms = stack->now_ms;
+	flow->last_ms = flow->heard_ms = stack->now_ms;
 	if (accepted && !sip_flow_admit(stack, flow))
 		sip_flow_close(stack, flow);
 	else
 		arm(stack, flow, quiet_timer(stack, flow));
+}
+
+void sip_flow_fail(struct sip_stack *stack, struct sip_flow *flow, const char *why)
+{
+	while (!sip_list_empty(&flow->waiting)) {
+		struct sip_tx *tx =
+			SIP_CONTAINER(flow->waiting.next, struct sip_tx, on_flow);
+
+		sip_list_remove(&tx->on_flow);
+		tx->flow = NULL;
+		sip_tx_send_failed(tx, why);
+	}
+	sip_keep_closed(stack, flow, why);
+	sip_flow_close(stack, flow);
 }
 
 /* An orderly end of an open connection fails nobody: responses may come by another
@@ -361,6 +419,7 @@ void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event
 		if (failed && (flow->open || !sip_stack_fall_back(stack, tx)))
 			sip_tx_send_failed(tx, event->why);
 	}
+	sip_keep_closed(stack, flow, event->why);
 	if (sip_stack_reserve(stack, 1)) {
 		struct sip_event *up = sip_stack_push(stack, SIP_EVENT_CLOSED);
 		up->path = flow->path;
@@ -425,6 +484,14 @@ static void drop_unread(struct sip_stack *stack, struct sip_flow *flow, size_t l
 	}
 }
 
+/* A lost pong is the peer's to notice.  What looks like a ping may be two pongs: it is
+ * a sign of life in any case. */
+static void answer_ping(struct sip_stack *stack, struct sip_flow *flow)
+{
+	(void)sip_keep_pong(stack, flow);
+	(void)stack->wire->ops->send(stack->wire, &flow->path, SIP_STR("\r\n"), 0);
+}
+
 /* Cut messages off the front of `bytes`; gives how many bytes were used, and closes
  * a connection that has lost its framing, with an answer where one can be given. */
 static size_t cut(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
@@ -458,10 +525,10 @@ static size_t cut(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
 		if (kind == SIP_FRAME_MESSAGE)
 			sip_stack_receive(stack, &flow->path, sip_str_of(rest.p, len),
 			                  false);
-		else if (kind ==
-		         SIP_FRAME_PING) /* a lost pong is the peer's to notice */
-			(void)stack->wire->ops->send(stack->wire, &flow->path,
-			                             SIP_STR("\r\n"), 0);
+		else if (len == 2 && sip_keep_pong(stack, flow))
+			flow->frame.crlf = false; /* two pongs are no ping */
+		else if (kind == SIP_FRAME_PING)
+			answer_ping(stack, flow);
 	}
 	return flow->closing ? bytes.len : used;
 }
@@ -513,7 +580,7 @@ void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
 
 	if (!flow || flow->closing)
 		return;
-	flow->last_ms = stack->now_ms;
+	flow->last_ms = flow->heard_ms = stack->now_ms;
 	stack->source = flow->source;
 	if (sip_flow_is_web(flow->path.transport)) {
 		take_whole(stack, flow, event->bytes);
@@ -540,17 +607,19 @@ void sip_flow_advance(struct sip_stack *stack)
 
 	while ((timer = sip_timers_pop(&stack->timers, stack->now_ms))) {
 		struct sip_flow *flow = SIP_CONTAINER(timer, struct sip_flow, timer);
-		const uint64_t idle = stack->now_ms - flow->last_ms;
+		const uint64_t due = close_at(stack, flow);
 
 		if (timer->kind == HEAD_TIMER)
 			sip_flow_stopped(stack, flow, SIP_RULE_slow);
 		else if (timer->kind == FIRST_TIMER)
 			sip_flow_stopped(stack, flow, SIP_RULE_silent);
-		if (timer->kind != IDLE_TIMER || idle >= stack->limits.stream_idle_ms)
-			sip_flow_close(stack, flow);
-		else if (sip_timer_arm(&stack->timers, timer, stack->now_ms,
-		                       stack->limits.stream_idle_ms - idle) != SIP_OK)
+		if (timer->kind == IDLE_TIMER && due > stack->now_ms) {
 			arm(stack, flow, IDLE_TIMER);
+			continue;
+		}
+		stack->stats.unkept += timer->kind == IDLE_TIMER &&
+		                       due < flow->last_ms + idle_limit(stack);
+		sip_flow_close(stack, flow);
 	}
 }
 

@@ -20,8 +20,10 @@ static sip_err write_forward(struct sip_stack *stack, struct sip_draft *draft,
 {
 	struct sip_out out;
 
-	draft->method = request->method_name;
-	draft->via_count = (uint16_t)(sip_msg_via_count(request) + 1);
+	*draft = (struct sip_draft){
+		.method = request->method_name,
+		.via_count = (uint16_t)(sip_msg_via_count(request) + 1),
+	};
 	sip_draft_begin(stack, &out);
 	sip_write_forward(&out, request, spec, &draft->via_at);
 	return sip_draft_end(stack, draft, &out, why);

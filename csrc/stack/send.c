@@ -38,7 +38,9 @@ static sip_err write_draft(struct sip_stack *stack, struct sip_draft *draft,
 {
 	struct sip_out out;
 
-	*draft = (struct sip_draft){ .method = spec->method, .via_count = 1 };
+	*draft = (struct sip_draft){ .method = spec->method,
+		                     .via_count = 1,
+		                     .keep = spec->keep };
 	sip_draft_begin(stack, &out);
 	sip_write_request(&out, spec, &draft->via_at);
 	draft->branch = sip_draft_branch(stack, draft, SIP_STR(""));
@@ -63,22 +65,30 @@ sip_str sip_draft_branch(struct sip_stack *stack, struct sip_draft *draft, sip_s
 
 /* An alias is asked for where we are reached at what the Via says, by those whose
  * certificate we have seen and who can see ours (RFC 5923 8.1). */
-static sip_str via_params(struct sip_stack *stack, const struct sip_path *path)
+static bool asks_alias(struct sip_stack *stack, const struct sip_path *path)
 {
 	const struct sip_flow *flow;
 
-	if (path->transport == SIP_UDP)
-		return SIP_STR(";rport");
 	if (path->transport != SIP_TLS || !stack->aliases_asked ||
 	    path->local.port == 0)
-		return SIP_STR("");
+		return false;
 	flow = sip_flow_find(stack, path->id);
-	return flow && flow->ours ? SIP_STR(";alias") : SIP_STR("");
+	return flow && flow->ours;
+}
+
+static sip_str via_params(struct sip_stack *stack, const struct sip_path *path,
+                          bool keep)
+{
+	if (path->transport == SIP_UDP)
+		return keep ? SIP_STR(";rport;keep") : SIP_STR(";rport");
+	if (asks_alias(stack, path))
+		return keep ? SIP_STR(";alias;keep") : SIP_STR(";alias");
+	return keep ? SIP_STR(";keep") : SIP_STR("");
 }
 
 /* The Via line for this path; gives its length. */
 static size_t write_via_line(struct sip_stack *stack, const struct sip_path *path,
-                             sip_str branch, char line[VIA_MAX])
+                             sip_str branch, bool keep, char line[VIA_MAX])
 {
 	char sent_by[SIP_STACK_HOST_MAX + 8];
 	struct sip_local local;
@@ -93,17 +103,17 @@ static size_t write_via_line(struct sip_stack *stack, const struct sip_path *pat
 	}
 	sip_out_init(&out, line, VIA_MAX);
 	sip_write_via(&out, path->transport, sip_str_of(sent_by, name.len), branch,
-	              via_params(stack, path));
+	              via_params(stack, path, keep));
 	assert(sip_out_end(&out) == SIP_OK);
 	return out.len;
 }
 
 /* The bytes with a Via for this path put in. */
 static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t via_at,
-                                const struct sip_path *path, sip_str branch)
+                                const struct sip_path *path, sip_str branch, bool keep)
 {
 	char line[VIA_MAX];
-	const size_t len = write_via_line(stack, path, branch, line);
+	const size_t len = write_via_line(stack, path, branch, keep, line);
 
 	return sip_buf_new_joined(stack->alloc, sip_str_of(plain.p, via_at),
 	                          sip_str_of(line, len),
@@ -125,7 +135,8 @@ static bool too_large(struct sip_stack *stack, const struct sip_draft *draft,
 	    !sip_stack_listener(stack, SIP_TCP, target->remote.family) ||
 	    sip_local_towards(stack, target, &path, &listener) != SIP_OK)
 		return false;
-	return draft->len + write_via_line(stack, &path, draft->branch, line) >
+	return draft->len +
+	               write_via_line(stack, &path, draft->branch, draft->keep, line) >
 	       SIP_UDP_BYTES_MAX;
 }
 
@@ -224,7 +235,7 @@ bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx)
 	if (sip_local_towards(stack, &target, &spec.path, &listener) != SIP_OK)
 		return false;
 	spec.request = with_via(stack, sip_buf_str(fallback->plain), fallback->via_at,
-	                        &spec.path, sip_tx_branch(tx));
+	                        &spec.path, sip_tx_branch(tx), false);
 	if (!spec.request)
 		return false;
 	spec.via_at = fallback->via_at;
@@ -253,8 +264,8 @@ sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
 	err = sip_path_choose(stack, &by, &client.path, &flow, why);
 	if (err != SIP_OK)
 		return err;
-	client.request =
-		with_via(stack, plain, draft->via_at, &client.path, client.branch);
+	client.request = with_via(stack, plain, draft->via_at, &client.path,
+	                          client.branch, draft->keep);
 	*why = "out of memory";
 	if (!client.request)
 		return SIP_ENOMEM;
@@ -321,13 +332,14 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
 	if (err != SIP_OK)
 		return err;
 	*why = "out of memory";
-	sent->bytes = with_via(stack, plain, draft->via_at, &sent->path, draft->branch);
+	sent->bytes = with_via(stack, plain, draft->via_at, &sent->path, draft->branch,
+	                       false);
 	if (!sent->bytes)
 		return SIP_ENOMEM;
 	if (sent->target.transport != target->transport &&
 	    sip_local_towards(stack, target, &sent->udp_path, &listener) == SIP_OK)
 		sent->by_udp = with_via(stack, plain, draft->via_at, &sent->udp_path,
-		                        draft->branch);
+		                        draft->branch, false);
 	put_first(stack, sent);
 	/* Lost or not: the user sends again when it must (13.3.1.4, 16.11). */
 	(void)sip_stack_put(stack, &sent->path, sip_buf_str(sent->bytes), 0);
@@ -455,6 +467,36 @@ sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str byte
 	return sip_stack_put(stack, &path, bytes, tx->serial);
 }
 
+/* Who offers keep-alives for a registration or a dialog (RFC 6223 4.4) is asked for
+ * them: over UDP as often as RFC 5626 4.4.2 has it. */
+static uint32_t keep_wanted(struct sip_stack *stack, struct sip_tx *tx, uint16_t status)
+{
+	enum { UDP_KEEP_S = 29 };
+	struct sip_msg *request = tx->request;
+	const struct sip_via *via = sip_msg_via(request);
+	const struct sip_name_addr *to = sip_msg_to(request);
+	sip_str value = SIP_STR("");
+
+	if (status / 100 != 2 || !via || !to || to->tag.len > 0 ||
+	    (request->method != SIP_M_REGISTER && request->method != SIP_M_INVITE) ||
+	    !sip_uri_param_find(via->params, SIP_STR("keep"), &value) || value.len > 0)
+		return 0;
+	return tx->path.transport == SIP_UDP ? UDP_KEEP_S
+	                                     : stack->limits.stream_keep_ms / 1000;
+}
+
+/* Until the next REGISTER, the peer keeps its promise or is gone. */
+static void expect_keep(struct sip_stack *stack, struct sip_tx *tx, uint16_t status,
+                        uint32_t keep_s)
+{
+	struct sip_flow *flow = tx->path.transport == SIP_UDP
+	                                ? NULL
+	                                : sip_flow_find(stack, tx->path.id);
+
+	if (flow && status / 100 == 2 && tx->request->method == SIP_M_REGISTER)
+		sip_flow_expect(stack, flow, keep_s * 1000);
+}
+
 /* The tag of all responses from here on. */
 static sip_err take_tag(struct sip_stack *stack, struct sip_tx *tx, sip_str given)
 {
@@ -495,17 +537,22 @@ static sip_err write_answer(struct sip_stack *stack, struct sip_tx *tx,
 }
 
 sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
-                          const struct sip_response_spec *spec, bool until_ack,
+                          const struct sip_response_spec *given, bool until_ack,
                           const char **why)
 {
+	struct sip_response_spec spec = *given;
 	struct sip_out out;
 	struct sip_buf *bytes;
 	sip_err err;
 
 	*why = "the transaction has had its final response";
-	if (!tx->request && (!sip_tx_is_accepted(tx) || spec->status / 100 != 2))
+	if (!tx->request && (!sip_tx_is_accepted(tx) || spec.status / 100 != 2))
 		return SIP_ESTATE;
-	err = write_answer(stack, tx, spec, &out, why);
+	if (tx->request) {
+		spec.keep_s = keep_wanted(stack, tx, spec.status);
+		expect_keep(stack, tx, spec.status, spec.keep_s);
+	}
+	err = write_answer(stack, tx, &spec, &out, why);
 	if (err != SIP_OK)
 		return err;
 	bytes = sip_buf_new(stack->alloc, stack->scratch, out.len);
@@ -513,7 +560,7 @@ sip_err sip_stack_respond(struct sip_stack *stack, struct sip_tx *tx,
 	if (!bytes)
 		return SIP_ENOMEM;
 	*why = "RFC 4320 forbids this status for this method";
-	err = sip_tx_respond(tx, spec->status, bytes, until_ack);
+	err = sip_tx_respond(tx, spec.status, bytes, until_ack);
 	sip_buf_unref(bytes);
 	return err;
 }

@@ -3,6 +3,7 @@
 #include "stack/admission.h"
 
 #include "base/must.h"
+#include "msg/stun.h"
 
 #include <assert.h>
 
@@ -93,6 +94,8 @@ sip_err sip_stack_put(struct sip_stack *stack, const struct sip_path *path,
 {
 	const sip_err err = stack->wire->ops->send(stack->wire, path, bytes, token);
 
+	if (path->transport != SIP_UDP)
+		sip_flow_touch(stack, path);
 	if (err == SIP_OK)
 		stack->stats.sent++;
 	else
@@ -216,6 +219,9 @@ sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
 	sip_timers_name(&stack->timers, opts->limits.stream_idle_ms);
 	sip_timers_name(&stack->timers, opts->limits.stream_head_ms);
 	sip_timers_name(&stack->timers, opts->limits.stream_first_ms);
+	sip_timers_init(&stack->keep_timers, opts->alloc);
+	sip_map_init(&stack->keeps, opts->alloc);
+	sip_list_init(&stack->keep_list);
 	sip_map_init(&stack->flows, opts->alloc);
 	sip_map_init(&stack->remotes, opts->alloc);
 	sip_map_init(&stack->aliases, opts->alloc);
@@ -237,6 +243,7 @@ void sip_stack_free(struct sip_stack *stack)
 		sip_event_fini(&event);
 	stack->ending = true; /* nobody is told any more */
 	sip_tx_layer_fini(&stack->layer);
+	sip_keep_free_all(stack);
 	sip_flow_free_all(stack);
 	for (unsigned i = 0; i < stack->listener_count; i++)
 		stack->wire->ops->unlisten(stack->wire, stack->listeners[i].id);
@@ -245,6 +252,8 @@ void sip_stack_free(struct sip_stack *stack)
 	sip_stack_admission_fini(stack);
 	sip_map_fini(&stack->aliases);
 	sip_timers_fini(&stack->timers);
+	sip_map_fini(&stack->keeps);
+	sip_timers_fini(&stack->keep_timers);
 	sip_free(stack->alloc, stack->queue.ring, stack->queue.cap * sizeof event);
 	sip_free(stack->alloc, stack, sizeof *stack);
 }
@@ -275,6 +284,7 @@ static void input_failed(struct sip_stack *stack, const struct sip_wire_event *e
 			sip_tx_send_failed(tx, event->why);
 		return;
 	}
+	sip_keep_unreachable(stack, &event->path, event->why);
 	for (link = head->next; link != head; link = next) {
 		next = link->next;
 		tx = SIP_CONTAINER(link, struct sip_tx, active);
@@ -324,7 +334,9 @@ static void input_datagram(struct sip_stack *stack, const struct sip_wire_event 
 
 	if (!sip_stack_admit(stack, source, &event->path, event->bytes))
 		return;
-	if (is_keep_alive(event->bytes))
+	if (sip_stun_is(event->bytes))
+		sip_stack_stun(stack, &event->path, event->bytes);
+	else if (is_keep_alive(event->bytes))
 		sip_stack_admit_known(stack);
 	else
 		sip_stack_receive(stack, &event->path, event->bytes, true);
@@ -382,10 +394,12 @@ uint64_t sip_stack_deadline(const struct sip_stack *stack)
 {
 	const uint64_t a = sip_tx_layer_deadline(&stack->layer);
 	const uint64_t b = sip_timers_deadline(&stack->timers);
+	const uint64_t c = sip_timers_deadline(&stack->keep_timers);
+	const uint64_t first = a < b ? a : b;
 
 	if (stack->queue.count > 0)
 		return stack->now_ms;
-	return a < b ? a : b;
+	return first < c ? first : c;
 }
 
 void sip_stack_advance(struct sip_stack *stack, uint64_t now_ms)
@@ -393,6 +407,7 @@ void sip_stack_advance(struct sip_stack *stack, uint64_t now_ms)
 	sip_stack_at(stack, now_ms);
 	sip_tx_layer_advance(&stack->layer, now_ms);
 	sip_flow_advance(stack);
+	sip_keep_advance(stack);
 }
 
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
@@ -413,7 +428,8 @@ void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stat
 	*stats = stack->stats;
 	stats->transactions = stack->layer.count;
 	stats->connections = stack->flows.count;
-	stats->timers = stack->layer.timers.count + stack->timers.count;
+	stats->timers = stack->layer.timers.count + stack->timers.count +
+	                stack->keep_timers.count;
 	stats->events = stack->queue.count;
 	stats->repeats_sent = stack->layer.repeats_sent;
 	stats->repeats_received = stack->layer.repeats_received;
@@ -445,5 +461,5 @@ bool sip_stack_fingerprint(const struct sip_stack *stack, uint64_t *mark)
 {
 	*mark = sip_tx_layer_fingerprint(&stack->layer);
 	return stack->queue.count == 0 && stack->flows.count == 0 &&
-	       stack->lookups == 0;
+	       stack->keeps.count == 0 && stack->lookups == 0;
 }

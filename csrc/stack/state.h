@@ -35,11 +35,14 @@ struct sip_flow {
 	struct sip_frame frame;
 	char *unread; /* bytes of a message that is not complete */
 	uint32_t unread_len, unread_cap;
-	uint64_t last_ms; /* of the last traffic */
+	uint64_t last_ms;  /* of the last traffic */
+	uint64_t heard_ms; /* of the last that came */
 	struct sip_timer timer;
 	struct sip_link waiting; /* client transactions that go by it */
 	struct sip_link held;    /* what goes by UDP if it cannot be opened */
 	unsigned held_count;
+	struct sip_link keeps; /* our keep-alives on it */
+	uint32_t expect_ms; /* the peer has promised its own as often; 0: it has not */
 	struct sip_source *source; /* of a peer that has connected; NULL: not counted */
 	uint64_t opened_ms;
 	bool fresh; /* it has connected, and no whole message has come */
@@ -69,6 +72,10 @@ struct sip_stack {
 	struct sip_tx_layer layer;
 	struct sip_timers timers; /* of flows */
 	struct sip_map flows, remotes, aliases;
+	struct sip_timers keep_timers; /* keepalive.c */
+	struct sip_map keeps;
+	struct sip_link keep_list;
+	uint64_t last_keep;
 	struct sip_event_queue queue;
 	unsigned lookups; /* under way */
 	struct sip_listener listeners[SIP_STACK_LISTENERS];
@@ -116,6 +123,13 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event
 void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event);
 void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event);
 void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow);
+/* Something goes out by it: it is not idle. */
+void sip_flow_touch(struct sip_stack *stack, const struct sip_path *path);
+/* It has failed, though it may not know: who waits for it is told, and it is closed. */
+void sip_flow_fail(struct sip_stack *stack, struct sip_flow *flow, const char *why);
+/* From here on its peer is expected to send something as often as this; 0: it is not.
+ */
+void sip_flow_expect(struct sip_stack *stack, struct sip_flow *flow, uint32_t ms);
 void sip_flow_advance(struct sip_stack *stack);
 void sip_flow_free_all(struct sip_stack *stack);
 
@@ -124,6 +138,19 @@ bool sip_flow_is_web(enum sip_transport transport);
 /* Keeps `bytes`, to be put on `path` when the connection cannot be opened. */
 void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
                    const struct sip_path *path, struct sip_buf *bytes);
+
+/* keepalive.c */
+void sip_keep_advance(struct sip_stack *stack);
+/* One CRLF has come.  False: nobody has asked for it. */
+bool sip_keep_pong(struct sip_stack *stack, struct sip_flow *flow);
+void sip_keep_closed(struct sip_stack *stack, struct sip_flow *flow, const char *why);
+/* The kernel says that nobody is there. */
+void sip_keep_unreachable(struct sip_stack *stack, const struct sip_path *path,
+                          const char *why);
+void sip_keep_free_all(struct sip_stack *stack);
+/* A datagram that is STUN: answered, or an answer to a keep-alive. */
+void sip_stack_stun(struct sip_stack *stack, const struct sip_path *path,
+                    sip_str datagram);
 
 /* receive.c */
 void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
@@ -147,6 +174,7 @@ struct sip_draft {
 	size_t len, via_at;
 	uint16_t via_count; /* with the one that is added */
 	sip_str method, branch;
+	bool keep; /* its Via offers keep-alives */
 	char branch_text[SIP_BRANCH_MAX];
 };
 void sip_draft_begin(struct sip_stack *stack, struct sip_out *out);

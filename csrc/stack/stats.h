@@ -11,6 +11,8 @@ struct sip_stack;
 	X(stray)                 /* responses to nobody */                        \
 	X(passed)                /* requests and responses, without a transaction */ \
 	X(refused)               /* by a limit */                                 \
+	X(stun)                  /* requests that were answered */                \
+	X(unkept)                /* connections whose keep-alives have stopped */ \
 	X(unsent)                                                                 \
 	X(repeats_sent) X(repeats_received)                                       \
 	/* By the rules of stack/source.h: */                                     \

@@ -13,6 +13,8 @@
 --   "ended"     tx                    the last one of a transaction Lua still holds
 --   "records"   Stack, nil, token, records, ttl | nil, why
 --               addresses, or sip.SrvRecord, sip.NaptrRecord; ttl 0 without any: unsaid
+--   "kept"      Stack, nil, id [, name, why]   keep-alives were answered for the first
+--               time; with a name they are over: "timeout", or "wire"
 --   "closed"    Stack, nil, transport, remote
 --   "message"   Stack, nil, sent, transport, from, to, bytes   when it is watched
 --   "dropped"   Stack, nil, why, to   the last one is not answered; when it is watched
@@ -32,6 +34,7 @@
 ---@field host string         an IP address
 ---@field server_name? string for TLS: whom its certificate must name
 ---@field port? integer       the transport's own when left out
+---@field keep? boolean       its Via offers keep-alives (RFC 6223 4.3)
 ---@field flow? integer       the connection that it must be, "gone" when it is not
 ---   there; for UDP the socket to send from
 
@@ -175,6 +178,20 @@ function Stack:local_for(transport, ip, port, flow) end
 ---@param port integer
 ---@return boolean
 function Stack:is_own(ip, port) end
+
+--- Send keep-alives there, until the end or until one is not answered; "kept" follows.
+--- On a stream they are pings, over UDP STUN where `answered`, else two CRLFs.
+---@param spec { transport: sip.Transport, host: string, port: integer, flow?: integer,
+---  low: number, high: number, answered: boolean }  low and high: seconds from one to
+---  the next, at least and at most
+---@return integer? id
+---@return string? name  "gone" with the connection, "limit"
+---@return string? why
+function Stack:keep(spec) end
+
+--- Send them no more, and tell nothing.
+---@param id integer
+function Stack:keep_end(id) end
 
 --- What its TLS is made of; before it listens.
 ---@param config { ca?: string, verify?: boolean,
