@@ -260,6 +260,7 @@ static void receive_answer(struct sip_stack *stack, const struct sip_path *path,
 
 	if (!keep || !sip_stack_reserve(stack, 1))
 		return; /* it comes again, with the request */
+	sip_stack_admit_known(stack);
 	if (stun->class == SIP_STUN_ERROR || stun->unknown_count > 0 ||
 	    stun->mapped.family == 0) {
 		fail(stack, keep, SIP_EWIRE, "a keep-alive was refused");

@@ -183,6 +183,7 @@ function M.new(runtime, options)
     clients = {},
     servers = {},
     queries = {},
+    keeps = {},
     dialogs = dialogs.new(),
     invites = 0,
     pending = 0,

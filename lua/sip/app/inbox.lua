@@ -143,6 +143,14 @@ function events.notice(ua, _, _, text)
 end
 
 ---@private
+function events.kept(ua, _, _, id, name, why)
+  local registration = ua.keeps[id]
+  if registration then
+    registration:kept(name, why)
+  end
+end
+
+---@private
 function events.closed() end
 
 --- The dispatch function of an endpoint's stack.

@@ -8,6 +8,7 @@ local address = require "sip.msg.address"
 local binding_of = require "sip.ua.registration"
 local err = require "sip.rt.err"
 local exchange_of = require "sip.ua.exchange"
+local keepalive = require "sip.ua.keepalive"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 local options_of = require "sip.app.registration_options"
@@ -36,6 +37,8 @@ local REDIRECTS = 3 -- of one REGISTER
 ---@field private exchange? sip.Exchange  the REGISTER under way
 ---@field private timer? integer          the next one
 ---@field private expiry? integer         the end of the binding
+---@field private keeping? integer        the keep-alives of its flow
+---@field private relied boolean          their end is that of the flow
 local Registration = {}
 local registration_mt = { __name = "sip.Registration", __index = Registration }
 
@@ -106,6 +109,7 @@ local function send(self, contact, lines)
     headers = self.headers,
     auth = self.auth,
     redirects = REDIRECTS,
+    keep = self.options.keep_alive ~= false,
   }
   self.exchange:start()
 end
@@ -131,8 +135,38 @@ local function ask(self)
   end, self.binding:lines())
 end
 
+local function stop_keeping(self)
+  if self.keeping then
+    self.ua.keeps[self.keeping] = nil
+    self.ua.stack:keep_end(self.keeping)
+    self.keeping = nil
+  end
+end
+
+-- Keep the way open by which the registrar has answered (RFC 5626 4.4, RFC 6223 4.3):
+-- agreed upon anew by each answer.
+local function keep(self, res)
+  local ua = self.ua
+  local host, port, transport, flow = res:source()
+  local wanted = keepalive.after(res, self.options.keep_alive)
+  stop_keeping(self)
+  self.relied = wanted ~= nil and wanted.answered
+  if wanted then
+    local id, _, why = ua.stack:keep {
+      transport = transport, host = host, port = port, flow = flow,
+      low = wanted.low, high = wanted.high, answered = wanted.answered,
+    }
+    if id then
+      self.keeping, ua.keeps[id] = id, self
+    else
+      ua.log:warn("a registration is not kept alive", { aor = self.aor, why = why })
+    end
+  end
+end
+
 -- It is over, and known to nobody any more.
 local function finish(self)
+  stop_keeping(self)
   disarm(self, "timer")
   disarm(self, "expiry")
   self.binding:forget()
@@ -193,6 +227,7 @@ local function bound(self, res)
     })
   end
   self.err = nil
+  keep(self, res)
   arm(self, "timer", delay)
   arm(self, "expiry", binding.expires_at - now)
   change(self, "registered")
@@ -235,6 +270,31 @@ function Registration:failure(e, res)
   else
     change(self, self.state == "registered" and self.binding.bound and "registered"
       or "registering")
+  end
+end
+
+--- Of the keep-alives: a first answer has come; or there are no more, because their
+--- flow has failed (called by the endpoint). One that has worked is replaced at once,
+--- any other after a while (RFC 5626 4.5).
+---@param name? string  of an error
+---@param why? string
+---@private
+function Registration:kept(name, why)
+  if not name then
+    self.relied = true
+    return self.binding:kept()
+  end
+  self.ua.keeps[self.keeping], self.keeping = nil, nil
+  if not self.relied or self.leaving or self.exchange then
+    return
+  end
+  self.err = err.new("unreachable", { message = why })
+  change(self, self.state)
+  local delay = self.binding:lost()
+  if delay > 0 then
+    arm(self, "timer", delay)
+  else
+    ask(self)
   end
 end
 
@@ -343,6 +403,7 @@ function M.start(ua, options)
     headers = who.headers,
     auth = ua:auth(who.credentials, "register"),
     state = "registering",
+    relied = false,
     changed = ua.sched:event(),
     binding = binding_of.new {
       expires = who.expires,

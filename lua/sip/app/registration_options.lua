@@ -20,6 +20,9 @@ local EXPIRES = 3600 -- seconds that we ask for when the script does not say
 ---@field q? number             which contact is to be preferred: 0 to 1
 ---@field headers? table        of every REGISTER
 ---@field via? string           an outbound proxy
+---@field keep_alive? boolean|number  false: nothing is sent to keep its way open. true:
+---   the server is known to answer keep-alives; a number: as often as so many seconds.
+---   Else they are as RFC 5626 and RFC 6223 have it
 ---@field on_change? fun(reg: sip.Registration, state: string)  is called, in a task of
 ---   its own, whenever the state has changed, or what is wrong (`reg.err`)
 
@@ -27,6 +30,7 @@ local schema = {
   aor = "line", registrar = "line", user = "string", password = "string",
   realm = "string", expires = "count", contact = "line", q = "number",
   headers = "headers", via = "line", on_change = "function",
+  keep_alive = "boolean|span",
 }
 
 local function uri_of(ua, text, name)

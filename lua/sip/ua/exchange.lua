@@ -44,6 +44,7 @@ local M = {}
 ---@field contact? boolean|sip.LateBody  put a Contact in; a function makes its value
 ---@field auth? sip.Auth
 ---@field redirects? integer  how many further targets may be tried; none
+---@field keep? boolean       keep-alives are offered (RFC 6223)
 
 ---@class sip.Exchange: sip.ExchangeFields
 ---@field tx? any
@@ -139,6 +140,7 @@ local function attempt(self)
     port = port,
     server_name = place.name,
     flow = place.flow,
+    keep = self.keep,
   }
   if not tx then
     return false, why ~= "" and why or name

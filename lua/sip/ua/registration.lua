@@ -31,6 +31,8 @@ local lasting = { [501] = true, [505] = true, [513] = true }
 ---@class sip.OwnBinding
 ---@field asked integer       seconds that we ask for
 ---@field failures integer    since it was last well
+---@field private losses integer  flows that failed before a keep-alive was answered
+---@field private proven boolean  one has been, on the flow that there is
 ---@field bound? string       the Contact that the registrar has of us
 ---@field expires_at? number
 ---@field private offered? string
@@ -55,6 +57,8 @@ function M.new(fields)
     params = fields.q and (";q=%.3f"):format(fields.q) or "",
     random = fields.random,
     failures = 0,
+    losses = 0,
+    proven = false,
     raised = 0,
     list = {},
     listed_at = 0,
@@ -161,8 +165,25 @@ end
 
 -- RFC 5626 4.5: half of a bound that doubles with each failure, and up to all of it.
 local function back_off(self)
-  local bound = math.min(LONGEST, BASE * 2 ^ math.min(self.failures, 16))
+  local bound = math.min(LONGEST, BASE * 2 ^ math.min(self.failures + self.losses, 16))
   return bound * (0.5 + 0.5 * self.random())
+end
+
+--- A keep-alive has been answered: the flow is a success (RFC 5626 4.5).
+function OwnBinding:kept()
+  self.losses, self.proven = 0, true
+end
+
+--- The flow has failed.
+---@return number delay  until the next REGISTER: none after a success
+function OwnBinding:lost()
+  if self.proven then
+    self.proven = false
+    return 0
+  end
+  local delay = back_off(self)
+  self.losses = self.losses + 1
+  return delay
 end
 
 --- A REGISTER has failed.

@@ -1,0 +1,56 @@
+--- What keep-alives the answer to a REGISTER asks for (RFC 5626 4.4, RFC 6223). Pure.
+
+local address = require "sip.msg.address"
+
+local M = {}
+
+-- Seconds between two of them when nobody says, at least and at most (RFC 5626 4.4.1,
+-- 4.4.2); of what somebody says four fifths at least.
+local UDP, STREAM = { 24, 29 }, { 95, 120 }
+local PART, LEAST, MOST = 0.8, 1, 86400
+
+---@class sip.KeepAlive
+---@field low number       seconds after one, at least, that the next is sent
+---@field high number      at most
+---@field answered boolean the server answers them: over UDP they are STUN
+
+-- Whether our own Via was not what the server saw: a NAT is between.
+local function is_seen_elsewhere(via)
+  return via.received ~= nil and via.received ~= address.bare(via.host)
+    or type(via.rport) == "number" and via.rport ~= (via.port or 5060)
+end
+
+local function seconds_of(text)
+  local seconds = type(text) == "string" and tonumber(text:match "^%d+$")
+  return seconds and seconds > 0 and seconds or nil
+end
+
+--- The keep-alives after this 2xx; nil for none.
+---@param res sip.Message
+---@param option? boolean|number  the script's: none; or it knows that the server
+---   answers them, and perhaps how often it wants them
+---@return sip.KeepAlive?
+function M.after(res, option)
+  local via = res:via(1)
+  local _, _, transport = res:source()
+  if option == false or not via or not transport then
+    return nil
+  end
+  local keep = via.params and via.params.keep
+  local outbound = res:has_token("Require", "outbound")
+  local answered = option ~= nil or outbound or type(keep) == "string"
+  if transport == "udp" and not answered and not is_seen_elsewhere(via) then
+    return nil
+  end
+  local most = transport == "udp" and UDP or STREAM
+  local seconds = math.min(seconds_of(keep) or MOST,
+    outbound and seconds_of(res:header "Flow-Timer") or MOST,
+    type(option) == "number" and option or MOST)
+  if seconds == MOST then
+    return { low = most[1], high = most[2], answered = answered }
+  end
+  seconds = math.max(seconds, LEAST)
+  return { low = seconds * PART, high = seconds, answered = answered }
+end
+
+return M
