@@ -3,7 +3,7 @@
 #include "bind/l_msg.h"
 #include "bind/l_request.h"
 #include "bind/l_write.h"
-#include "stack/flow.h"
+#include "stack/token.h"
 
 /* ---- edits ---- */
 

@@ -171,8 +171,7 @@ static const char *const event_names[] = {
 	[SIP_EVENT_NO_ACK] = "no_ack",   [SIP_EVENT_ENDED] = "ended",
 	[SIP_EVENT_RECORDS] = "records", [SIP_EVENT_CLOSED] = "closed",
 	[SIP_EVENT_MESSAGE] = "message", [SIP_EVENT_NOTICE] = "notice",
-	[SIP_EVENT_DROPPED] = "dropped",
-	[SIP_EVENT_KEPT] = "kept",
+	[SIP_EVENT_DROPPED] = "dropped", [SIP_EVENT_KEPT] = "kept",
 };
 
 /* dispatch(kind, object, message, ...): the object is the transaction, or the stack

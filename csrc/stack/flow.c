@@ -278,7 +278,8 @@ static uint64_t close_at(const struct sip_stack *stack, const struct sip_flow *f
 
 /* One timer per connection: half a message is waited for shortly, the first message of
  * who has connected longer, silence long.  The durations have queues of their own, so
- * that arming one needs no memory; what was promised is looked at when there is some. */
+ * that arming one needs no memory; what was promised is looked at when there is some.
+ */
 static uint8_t quiet_timer(const struct sip_stack *stack, const struct sip_flow *flow)
 {
 	return flow->fresh && stack->limits.stream_first_ms > 0 ? FIRST_TIMER
@@ -287,11 +288,10 @@ static uint8_t quiet_timer(const struct sip_stack *stack, const struct sip_flow 
 
 static void arm(struct sip_stack *stack, struct sip_flow *flow, uint8_t kind)
 {
-	const uint64_t due = kind == HEAD_TIMER
-	                             ? stack->now_ms + stack->limits.stream_head_ms
-	                     : kind == FIRST_TIMER
-	                             ? stack->now_ms + stack->limits.stream_first_ms
-	                             : close_at(stack, flow);
+	const uint64_t due =
+		kind == HEAD_TIMER    ? stack->now_ms + stack->limits.stream_head_ms
+		: kind == FIRST_TIMER ? stack->now_ms + stack->limits.stream_first_ms
+				      : close_at(stack, flow);
 	const uint64_t delay = due > stack->now_ms ? due - stack->now_ms : 0;
 
 	if (sip_timer_armed(&flow->timer) && flow->timer.kind == kind)

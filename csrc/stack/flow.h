@@ -1,25 +1,49 @@
 #pragma once
-/* Connections as a user of the stack has to do with them: flow tokens (RFC 5626 5.2)
- * and connection reuse (RFC 5923).  Which one a target is bound to stands in the
- * target.
+/* Connections: found, opened, framed, timed and closed (RFC 3261 18, RFC 5923).  One
+ * that a target is bound to is the only one for it (RFC 5626 7).
  */
 #include "stack/stack.h"
 
-/* A flow token (RFC 5626 5.2): the way to one end of the call that this request begins,
- * for our Record-Route.  Only we can make it or read it, and only for this call and
- * this end.  `target` has what is wanted of it; its server_name is left out. */
-enum { SIP_TOKEN_MAX = 64 };
-struct sip_way {
-	struct sip_target target;
-	bool sole;     /* no other way leads there */
-	bool outbound; /* its peer has asked for this (RFC 5626) */
-};
-size_t sip_stack_token(struct sip_stack *stack, struct sip_msg *request, bool caller,
-                       const struct sip_way *way, char token[SIP_TOKEN_MAX]);
-/* The way that our Record-Route with these parameters has for a request inside its
- * call: to the end that has not sent it.  False: none, or not one of ours. */
-bool sip_stack_token_way(struct sip_stack *stack, struct sip_msg *request,
-                         sip_str params, struct sip_way *way);
+struct sip_flow;
+
 /* Ask for connection reuse (RFC 5923) on TLS connections that we open: when those whom
  * they lead to are verified, and we have a certificate to show. */
 void sip_stack_ask_aliases(struct sip_stack *stack, bool on);
+
+/* ---- for this folder ---- */
+
+struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id);
+/* The connection that a new request goes by, when there is one: ours, or one that its
+ * peer has opened and may be used so (RFC 3261 18.1.1, RFC 5923 8). */
+struct sip_flow *sip_flow_towards(struct sip_stack *stack,
+                                  const struct sip_target *target);
+/* Any connection to there, for a response (18.2.2). */
+struct sip_flow *sip_flow_back(struct sip_stack *stack,
+                               const struct sip_target *target);
+/* A request with this Via has come by a connection: an alias of it, if it asks for one
+ * and has proven who it is (RFC 5923 8.2). */
+void sip_flow_alias(struct sip_stack *stack, const struct sip_path *path,
+                    const struct sip_via *via);
+sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
+                      struct sip_flow **flow);
+void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event);
+void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event);
+void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event);
+void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow);
+/* Something goes out by it: it is not idle. */
+void sip_flow_touch(struct sip_stack *stack, const struct sip_path *path);
+/* It has failed, though it may not know: who waits for it is told, and it is closed. */
+void sip_flow_fail(struct sip_stack *stack, struct sip_flow *flow, const char *why);
+/* From here on its peer is expected to send something as often as this; 0: it is not.
+ */
+void sip_flow_expect(struct sip_stack *stack, struct sip_flow *flow, uint32_t ms);
+void sip_flow_advance(struct sip_stack *stack);
+void sip_flow_free_all(struct sip_stack *stack);
+
+/* Keeps `bytes`, to be put on `path` when the connection cannot be opened. */
+void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
+                   const struct sip_path *path, struct sip_buf *bytes);
+
+/* The open connection that a target is bound to; NULL: it is gone. */
+struct sip_flow *sip_flow_bound(struct sip_stack *stack,
+                                const struct sip_target *target);

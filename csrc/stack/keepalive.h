@@ -19,3 +19,19 @@ struct sip_keep_spec {
 sip_err sip_stack_keep(struct sip_stack *stack, const struct sip_keep_spec *spec,
                        uint64_t *id, const char **why);
 void sip_stack_keep_end(struct sip_stack *stack, uint64_t id); /* may be over */
+
+/* ---- for this folder ---- */
+
+struct sip_flow;
+
+void sip_keep_advance(struct sip_stack *stack);
+/* One CRLF has come.  False: nobody has asked for it. */
+bool sip_keep_pong(struct sip_stack *stack, struct sip_flow *flow);
+void sip_keep_closed(struct sip_stack *stack, struct sip_flow *flow, const char *why);
+/* The kernel says that nobody is there. */
+void sip_keep_unreachable(struct sip_stack *stack, const struct sip_path *path,
+                          const char *why);
+void sip_keep_free_all(struct sip_stack *stack);
+/* A datagram that is STUN: answered, or an answer to a keep-alive. */
+void sip_stack_stun(struct sip_stack *stack, const struct sip_path *path,
+                    sip_str datagram);

@@ -4,6 +4,7 @@
  * routers, no names, nothing that has to be refused.  The rest goes up and is done
  * there in the same way. */
 #include "stack/state.h"
+#include "stack/token.h"
 
 static void make_mark(struct sip_stack *stack, sip_str call_id, sip_str tag,
                       char mark[SIP_SEAL_LEN])

@@ -3,6 +3,7 @@
 #include "msg/frame.h"
 #include "stack/forward.h"
 #include "stack/flow.h"
+#include "stack/keepalive.h"
 #include "stack/source.h"
 
 enum {
@@ -104,53 +105,8 @@ void sip_stack_watch(struct sip_stack *stack, bool sent, const struct sip_path *
 sip_err sip_stack_put(struct sip_stack *stack, const struct sip_path *path,
                       sip_str bytes, uint64_t token);
 
-/* flow.c */
-struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id);
-/* The connection that a new request goes by, when there is one: ours, or one that its
- * peer has opened and may be used so (RFC 3261 18.1.1, RFC 5923 8). */
-struct sip_flow *sip_flow_towards(struct sip_stack *stack,
-                                  const struct sip_target *target);
-/* Any connection to there, for a response (18.2.2). */
-struct sip_flow *sip_flow_back(struct sip_stack *stack,
-                               const struct sip_target *target);
-/* A request with this Via has come by a connection: an alias of it, if it asks for one
- * and has proven who it is (RFC 5923 8.2). */
-void sip_flow_alias(struct sip_stack *stack, const struct sip_path *path,
-                    const struct sip_via *via);
-sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
-                      struct sip_flow **flow);
-void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event);
-void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event);
-void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event);
-void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow);
-/* Something goes out by it: it is not idle. */
-void sip_flow_touch(struct sip_stack *stack, const struct sip_path *path);
-/* It has failed, though it may not know: who waits for it is told, and it is closed. */
-void sip_flow_fail(struct sip_stack *stack, struct sip_flow *flow, const char *why);
-/* From here on its peer is expected to send something as often as this; 0: it is not.
- */
-void sip_flow_expect(struct sip_stack *stack, struct sip_flow *flow, uint32_t ms);
-void sip_flow_advance(struct sip_stack *stack);
-void sip_flow_free_all(struct sip_stack *stack);
-
 /* Is it a WebSocket, by which responses go back and by no other connection? */
 bool sip_flow_is_web(enum sip_transport transport);
-/* Keeps `bytes`, to be put on `path` when the connection cannot be opened. */
-void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
-                   const struct sip_path *path, struct sip_buf *bytes);
-
-/* keepalive.c */
-void sip_keep_advance(struct sip_stack *stack);
-/* One CRLF has come.  False: nobody has asked for it. */
-bool sip_keep_pong(struct sip_stack *stack, struct sip_flow *flow);
-void sip_keep_closed(struct sip_stack *stack, struct sip_flow *flow, const char *why);
-/* The kernel says that nobody is there. */
-void sip_keep_unreachable(struct sip_stack *stack, const struct sip_path *path,
-                          const char *why);
-void sip_keep_free_all(struct sip_stack *stack);
-/* A datagram that is STUN: answered, or an answer to a keep-alive. */
-void sip_stack_stun(struct sip_stack *stack, const struct sip_path *path,
-                    sip_str datagram);
 
 /* receive.c */
 void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
@@ -158,10 +114,6 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 /* A stream lost its framing at this head: count it, and answer if it can be. */
 void sip_stack_refuse_head(struct sip_stack *stack, const struct sip_path *path,
                            sip_str head, const struct sip_refusal *refusal);
-
-/* The open connection that a target is bound to; NULL: it is gone. */
-struct sip_flow *sip_flow_bound(struct sip_stack *stack,
-                                const struct sip_target *target);
 
 /* send.c: the path to a target, its connection opened if need be. */
 sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *wanted,

@@ -2,6 +2,8 @@
  * They are sealed, and unreadable: where a peer is behind its NAT is nobody's business.
  * Key, call and end are in the seal, so that one that was made up or is another call's
  * opens nothing. */
+#include "stack/token.h"
+
 #include "stack/state.h"
 
 enum {

@@ -148,14 +148,14 @@ end
 
 -- Where a Contact is. A host that nobody can look up leaves no choice.
 local function place_of(addr, host, message, policy)
-  if policy.nat or host and address.is_invalid(host) then
+  if policy.nat or address.is_invalid(host or "") then
     return flow.registered(addr.uri, message, is_outbound(addr.params, message))
   end
 end
 
 local function read_contact(value, message, paths, policy)
   local addr = address.parse(value)
-  local scheme, _, host = address.parts(addr and addr.uri)
+  local scheme, _, host = address.parts(addr and addr.uri or "")
   if not scheme then
     return bad "A Contact Is Malformed"
   elseif scheme == "sips" and not secure(message, paths) then
