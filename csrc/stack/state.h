@@ -1,8 +1,8 @@
 #pragma once
 /* What a stack is made of: shared by the files of this folder and nobody else. */
 #include "msg/frame.h"
-#include "stack/forward.h"
 #include "stack/flow.h"
+#include "stack/forward.h"
 #include "stack/keepalive.h"
 #include "stack/source.h"
 
@@ -104,9 +104,6 @@ void sip_stack_watch(struct sip_stack *stack, bool sent, const struct sip_path *
 /* Put bytes on the wire, seen by whoever watches. */
 sip_err sip_stack_put(struct sip_stack *stack, const struct sip_path *path,
                       sip_str bytes, uint64_t token);
-
-/* Is it a WebSocket, by which responses go back and by no other connection? */
-bool sip_flow_is_web(enum sip_transport transport);
 
 /* receive.c */
 void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,

@@ -4,7 +4,6 @@
  * that fails once.  No order of these may crash it; and when the script is over,
  * everything that it started is over 200 virtual seconds later, and nothing is left; or
  * all of it ends in the middle, and nothing is left either. */
-#include "stack/forward.h"
 #include "sim/world.h"
 #include "stack/forward.h"
 

@@ -22,7 +22,7 @@ simulated(describe, "WebSocket")("a stack with WebSockets", function()
   local rig, id, tx
 
   before_each(function()
-    rig = rig_of.new { stream = "ws" }
+    rig = rig_of.new { stream = "ws", limits = { stream_first_ms = 0 } }
     rig.on.request = function(object)
       tx = object
     end
