@@ -185,6 +185,19 @@ static int l_source(lua_State *L)
 	return 4;
 }
 
+static int l_own(lua_State *L)
+{
+	const struct sip_msg *msg = l_peek_msg(L, 1);
+	char text[SIP_ADDR_TEXT_MAX];
+
+	if (!msg)
+		return l_msg_gone(L);
+	if (msg->path.transport == SIP_TRANSPORT_NONE)
+		return 0;
+	lua_pushlstring(L, text, sip_addr_write_host(&msg->path.local, text, false));
+	return 1;
+}
+
 static int l_check(lua_State *L)
 {
 	struct sip_msg *msg = l_peek_msg(L, 1);
@@ -325,6 +338,7 @@ static const luaL_Reg methods[] = {
 	{ "body", l_body },
 	{ "bytes", l_bytes },
 	{ "source", l_source },
+	{ "own", l_own },
 	{ "check", l_check },
 	{ "keep", l_keep },
 	{ "kept", l_kept },

@@ -40,6 +40,8 @@ struct sip_target l_check_target(lua_State *L, int index)
 		                     .remote = l_check_address(L, index) };
 	struct sip_addr addr;
 
+	if (!sip_addr_parse(l_opt_field(L, index, "own"), &target.local))
+		target.local.family = 0;
 	lua_getfield(L, index, "flow");
 	target.flow = (uint32_t)luaL_optinteger(L, -1, 0);
 	lua_pop(L, 1);

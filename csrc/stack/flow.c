@@ -341,8 +341,8 @@ sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
 	if (stack->flows.count >= stack->limits.connections)
 		return SIP_ELIMIT;
 	if (sip_local_towards(stack, target, &by, &listener) == SIP_OK && listener &&
-	    !sip_addr_is_any(&listener->addr)) {
-		path.local = listener->addr;
+	    (!sip_addr_is_any(&listener->addr) || target->local.family != 0)) {
+		path.local = by.local;
 		path.local.port = 0;
 	}
 	err = stack->wire->ops->open(stack->wire, transport, &path.local, remote,

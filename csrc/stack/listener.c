@@ -104,6 +104,27 @@ static sip_err bound_path(struct sip_stack *stack, const struct sip_target *targ
 	return SIP_OK;
 }
 
+/* By the address that is asked for, if one listens there. */
+static bool leaves_as_asked(const struct sip_stack *stack,
+                            const struct sip_target *target, struct sip_path *path,
+                            const struct sip_listener **out)
+{
+	const struct sip_addr *asked = &target->local;
+	const struct sip_listener *listener;
+
+	if (asked->family == 0 || asked->family != target->remote.family)
+		return false;
+	listener = fittest(stack, target->transport, asked);
+	if (!listener || (!sip_addr_is_any(&listener->addr) &&
+	                  !sip_addr_same_host(&listener->addr, asked)))
+		return false;
+	path->local = *asked;
+	path->local.port = listener->addr.port;
+	path->id = target->transport == SIP_UDP ? listener->id : 0;
+	*out = listener;
+	return true;
+}
+
 /* Of several, the one at the address that the kernel would go there from: what leaves
  * by another interface than its answer would come in by is dropped on the way. */
 sip_err sip_local_towards(struct sip_stack *stack, const struct sip_target *target,
@@ -114,13 +135,15 @@ sip_err sip_local_towards(struct sip_stack *stack, const struct sip_target *targ
 
 	if (target->flow && target->transport != SIP_UDP)
 		return bound_path(stack, target, path, out);
+	path->transport = target->transport;
+	path->remote = target->remote;
+	if (!listener && leaves_as_asked(stack, target, path, out))
+		return SIP_OK;
 	if (!listener) {
 		listener = sip_stack_listener(stack, target->transport,
 		                              target->remote.family);
 		several = listener && are_several(stack, listener);
 	}
-	path->transport = target->transport;
-	path->remote = target->remote;
 	*out = NULL;
 	if (!listener && target->transport == SIP_UDP)
 		return SIP_EINVAL;

@@ -95,6 +95,8 @@ sip_err sip_stack_listen(struct sip_stack *stack, enum sip_transport transport,
 struct sip_target {
 	enum sip_transport transport;
 	struct sip_addr remote;
+	struct sip_addr local; /* ours that it leaves by, if we listen there; family 0:
+	                          the one that leads there */
 	uint32_t flow; /* the connection that it must be, and no other: it is SIP_EGONE
 	                  when it is gone, or is to somebody else; for UDP the socket to
 	                  send from, if it is there.  0: whichever leads there */

@@ -146,6 +146,33 @@ describe("an endpoint with several addresses", function()
     assert.equal(before, proxy.stack:stats().passed) -- in a transaction
   end)
 
+  -- @rfc 3261 18.1.1 MUST C-22
+  for _, listen in ipairs { "udp:0.0.0.0:5060",
+    { "udp:" .. B .. ":5060", "udp:" .. B2 .. ":5060" } } do
+    it("is the same for its peer to the end of a call, at "
+      .. (type(listen) == "string" and "a wildcard" or "two listeners"), function()
+      local ua = two { listen = listen }
+      local got
+      stranger.on.request = function(tx, req)
+        got = { req:method(), (req:source()), req:via(1).host }
+        tx:respond(200, { headers = { "Contact", "<sip:" .. A .. ">" } })
+      end
+      ua:on_call(function(call)
+        assert(call:answer { sdp = SDP })
+        sip_b.sleep(1)
+      end)
+      for i, to in ipairs { B, B2 } do
+        stranger.request(to, { method = "INVITE", call_id = "c" .. i, body = OFFER })
+        local res = last()
+        assert.equal("<sip:" .. to .. ":5060>", res:header "Contact")
+        stranger.request(to, { method = "ACK", call_id = "c" .. i, send = true,
+          to = res:header "To" })
+        net:run(net.world:now() + 2)
+        assert.same({ "BYE", to, to }, got)
+      end
+    end)
+  end
+
   it("says what is wrong with what is to be advertised", function()
     for _, case in ipairs {
       { { { "udp:" .. B, advertise = "a b" } }, 'advertise: "a b" is no host' },

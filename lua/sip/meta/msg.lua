@@ -149,6 +149,10 @@ function Message:bytes() end
 ---@return integer? flow  the connection, or for UDP our socket
 function Message:source() end
 
+--- The address of ours that a message came to that a stack received; nil for any other.
+---@return string? ip
+function Message:own() end
+
 --- Is everything there that an element needs, and well formed?
 ---@return true?
 ---@return sip.Refusal?

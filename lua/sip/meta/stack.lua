@@ -35,6 +35,7 @@
 ---@field server_name? string for TLS: whom its certificate must name
 ---@field port? integer       the transport's own when left out
 ---@field keep? boolean       its Via offers keep-alives (RFC 6223 4.3)
+---@field own? string         the address of ours that it leaves by, if we listen there
 ---@field flow? integer       the connection that it must be, "gone" when it is not
 ---   there; for UDP the socket to send from
 

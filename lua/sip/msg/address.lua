@@ -15,6 +15,7 @@ local find, match = string.find, string.match
 ---@field open? boolean   the URI names no transport (RFC 3263 4.1 finds one)
 ---@field lr boolean     the URI is a loose router's (RFC 3261 19.1.1)
 ---@field secure? boolean it is on the way of a sips URI: TLS and nothing else
+---@field own? string     the address of ours that it leaves by, if we listen there
 ---@field at? sip.Place   where that is, whatever the URI says
 
 local transports = { udp = true, tcp = true, tls = true, ws = true, wss = true }

@@ -26,6 +26,8 @@ local concat = table.concat
 ---@field hop sip.Hop           the URI that is routed by, taken apart
 ---@field at? sip.Place         where the remote target is, when its URI does not lead
 ---   there
+---@field own? string          the address of ours that its peer knows, and that its
+---   requests leave by
 ---@field local_seq integer     0: no request has been sent yet
 ---@field remote_seq integer    -1: none has been received yet
 ---@field invite_seq? integer   of the INVITE it was made by, for its ACK
@@ -73,6 +75,7 @@ local function route(self)
   elseif #set == 0 then
     hop.at = self.at
   end
+  hop.own = self.own
   self.request_uri, self.hop = uri, hop
   self.head = concat { "From: ", self.local_address, "\r\nTo: ",
     self.remote_address, "\r\nCall-ID: ", self.call_id, "\r\n", lines }
@@ -122,7 +125,7 @@ function Dialog:ready()
   self.remote_address = req:header "From"
   self.remote_target = req:contact_uri() or req:from_uri()
   self.route_set = values(req, "Record-Route")
-  self.at = flow.of_request(req)
+  self.at, self.own = flow.of_request(req), req:own()
   return route(self)
 end
 
@@ -165,7 +168,7 @@ function M.uac(res, hop)
     remote_seq = -1,
     invite_seq = number,
   }, dialog_mt)
-  self.at = place_of(self, res, self.remote_target, hop)
+  self.at, self.own = place_of(self, res, self.remote_target, hop), res:own()
   local ok, why = route(self)
   if not ok then
     return nil, why

@@ -141,6 +141,7 @@ local function attempt(self)
     server_name = place.name,
     flow = place.flow,
     keep = self.keep,
+    own = place.own,
   }
   if not tx then
     return false, why ~= "" and why or name

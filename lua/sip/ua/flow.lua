@@ -52,7 +52,7 @@ local function place_of(message, hop, sole, outbound)
     return nil
   end
   return { transport = transport, host = host, port = port, name = host, flow = flow,
-    sole = sole, outbound = outbound }
+    own = message:own(), sole = sole, outbound = outbound }
 end
 
 local function has_ob(uri)

@@ -143,6 +143,7 @@ function M.acknowledge(line, dialog, credentials, number, body)
         port = place.port,
         server_name = place.name,
         flow = place.flow,
+        own = place.own,
       }
     end
   end)

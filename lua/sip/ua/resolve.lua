@@ -30,6 +30,7 @@ local default_port = address.default_port
 ---@field port integer
 ---@field name string    the host that was asked for: what a certificate has to name
 ---@field flow? integer  the connection that it must be, or for UDP our socket
+---@field own? string    the address of ours that it leaves by, if we listen there
 ---@field sole? boolean  there is no other way to whom it leads
 ---@field outbound? boolean  who is there wants it so (RFC 5626)
 
@@ -127,6 +128,7 @@ local function add_places(self, places, server, addresses)
         host = ip,
         port = server.port,
         name = self.hop.host,
+        own = self.hop.own,
       }
     end
   end
@@ -295,6 +297,7 @@ local function numeric(line, hop)
     host = host,
     port = hop.port or default_port[transport],
     name = host,
+    own = hop.own,
   }
 end
 
