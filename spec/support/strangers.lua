@@ -141,6 +141,7 @@ end
 ---@class spec.BaresipOptions
 ---@field port integer     its own, for UDP and TCP, and that of TLS after it
 ---@field tcp? boolean     its Contact says so
+---@field tls? { pair: { cert: string, key: string }, ca: string }  likewise
 ---@field account? spec.Account  whom it is; nobody who registers
 ---@field media integer    the first of its RTP ports
 ---@field source string    the WAV that it plays
@@ -157,7 +158,8 @@ end
 
 -- Its line in the file of accounts.
 local function account_line(options)
-  local transport = options.tcp and ";transport=tcp" or ""
+  local transport = options.tls and ";transport=tls"
+    or options.tcp and ";transport=tcp" or ""
   local mode = ";answermode=" .. (options.answer or "auto")
   local account = options.account
   if not account then
@@ -169,14 +171,25 @@ local function account_line(options)
     account.password, account.proxy, transport, account.seconds or 60, mode)
 end
 
+-- It reads certificate and key from one file.
+local function tls_config(folder, tls)
+  if not tls then
+    return ""
+  end
+  local both = process.write(folder .. "/own.pem", process.read(tls.pair.cert)
+    .. process.read(tls.pair.key))
+  return ("sip_certificate %s\nsip_cafile %s\n"):format(both, tls.ca)
+end
+
 --- baresip without a face: it answers by itself, or dials.
 ---@param options spec.BaresipOptions
 ---@return spec.Process
 function M.baresip(options)
   local folder = process.folder "baresip"
   local port = options.port
-  process.write(folder .. "/config", baresip_config:format(port, options.media,
-    options.media + 99, options.source, folder, module_path(), port + CONTROL))
+  local config = baresip_config:format(port, options.media, options.media + 99,
+    options.source, folder, module_path(), port + CONTROL)
+  process.write(folder .. "/config", config .. tls_config(folder, options.tls))
   process.write(folder .. "/accounts", account_line(options))
   process.write(folder .. "/contacts", "")
   local argv = { "baresip", "-f", folder, "-t", options.seconds or 20 }
