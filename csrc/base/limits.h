@@ -1,6 +1,7 @@
 #pragma once
 /* Every bound of luasip, and the SIP answer to exceeding it.  A stack has its own
- * copy, so that a script may set them per endpoint. */
+ * copy, so that a script may set them per endpoint.  doc/limits.md has the same rows,
+ * spec/sim/limits_spec.lua and spec/wire/limits_spec.lua a case for each. */
 #include <stdint.h>
 
 /* clang-format off */
@@ -9,17 +10,17 @@
 	X(header_count,       256)    /* 400 */                                               \
 	X(header_bytes,       32768)  /* 400: start line and headers together */              \
 	X(uri_bytes,          8192)   /* 414 */                                               \
-	X(sdp_lines,          2048)   /* 400 */                                               \
-	X(sdp_media,          64)     /* 400 */                                               \
+	X(sdp_lines,          2048)   /* 488 with a Warning */                                \
+	X(sdp_media,          64)     /* 488 with a Warning */                                \
 	X(body_parts,         64)     /* 413: of multipart bodies, those in parts too */      \
 	X(body_depth,         4)      /* 413: parts in parts */                               \
 	X(transactions,       2000000)/* 503 with Retry-After */                              \
 	X(events,             65536)  /* 503: queued for scripts that do not keep up */       \
 	X(nonces,             262144) /* 401, 407, stale=true: the oldest one goes */         \
-	X(connections,        16384)  /* refused: the oldest idle one is closed first */      \
+	X(connections,        16384)  /* closed at once; 503 to whoever wants one */          \
 	X(stream_queue_bytes, 1048576)/* per connection, 503 to whoever sends more */         \
 	X(datagram_queue_bytes, 8388608) /* per socket, 503: the kernel takes no more */      \
-	X(stream_idle_ms,     600000) /* closed; never before 64*T1 (RFC 3261 18) */          \
+	X(stream_idle_ms,     600000) /* closed; 64*T1 at the least, please (RFC 3261 18) */  \
 	X(stream_head_ms,     10000)  /* closed: half a message and silence */                \
 	X(stream_keep_ms,     120000) /* the keep-alives that peers are asked for, if they   \
 	                                 can; closed when they stop */                        \
@@ -61,4 +62,6 @@ struct sip_limits {
 	((struct sip_limits){ .message_bytes = 131072,                                 \
 	                      .header_count = 384,                                     \
 	                      .header_bytes = 131072,                                  \
+	                      .body_parts = 1024,                                      \
+	                      .body_depth = SIP_BODY_DEPTH_MAX,                        \
 	                      .uri_bytes = 131072 })

@@ -44,6 +44,11 @@ local limit_schema = {
 local own_limits = {
   cleanup = true, slice = true, drain = true, names = true, loopback = true,
 }
+
+-- Places in the core's own memory: what is more cannot be had.
+local most = { header_count = 384, body_depth = 16 }
+local MOST = math.maxinteger >> 32 -- as many as the core counts
+
 local advertise_schema = { sip = "line", media = "line" }
 local listener_schema = { advertise = "string|table" }
 local auth_schema = { user = "string", password = "string", realm = "string" }
@@ -134,6 +139,15 @@ local function domains(given)
     list[i] = name:lower()
   end
   return list
+end
+
+local function check_limits(given)
+  local limits = option.check(given, limit_schema, "sip.new: limits")
+  for name, value in pairs(limits) do
+    misuse.unless(type(value) == "boolean" or value <= (most[name] or MOST),
+      "sip.new: limits: %s is at most %d", name, most[name] or MOST)
+  end
+  return limits
 end
 
 local function own_part(limits, own)
@@ -277,7 +291,7 @@ function M.read(options)
   if options.from and not address.target(options.from) then
     misuse.raise("sip.new: from: %q is no URI", options.from)
   end
-  local limits = option.check(options.limits, limit_schema, "sip.new: limits")
+  local limits = check_limits(options.limits)
   local settings = {
     listen = listeners(options.listen),
     domains = domains(options.domain),
