@@ -4,6 +4,7 @@
 
 local core = require "sip.core"
 local messages = require "spec.support.messages"
+local tree = require "spec.support.tree"
 
 local M = {}
 
@@ -17,6 +18,30 @@ function M.load(folder, name)
     both.exact = assert(messages.read(("%s/%s/%s.dat"):format(exact, folder, name)))
   end
   return both
+end
+
+--- Every message that there is: the torture, the bench, what the fuzzers begin with and
+--- what they have found.
+---@return { name: string, bytes: string }[]
+function M.every()
+  local paths = tree.files({ "spec/data/torture", "spec/bench/messages" }, { ".sip" })
+  for _, folder in ipairs { "spec/fuzz/corpus/message", "spec/fuzz/corpus/frame",
+    "spec/fuzz/corpus/forward", "spec/data/fuzz" } do
+    table.move(tree.files { folder }, 1, 1000, #paths + 1, paths)
+  end
+  local exact = os.getenv "SIP_TORTURE_DIR"
+  if exact and exact ~= "" then
+    table.move(tree.files({ exact }, { ".dat" }), 1, 1000, #paths + 1, paths)
+  end
+  local list = {}
+  for i, path in ipairs(paths) do
+    local bytes = assert(messages.read(path))
+    if path:find "corpus/forward/" then -- the edits are in front
+      bytes = bytes:match "[%u]+ sips?:.*$" or bytes:match "SIP/2%.0 %d.*$" or bytes
+    end
+    list[i] = { name = path, bytes = bytes }
+  end
+  return list
 end
 
 --- Parse and judge as an element does.
