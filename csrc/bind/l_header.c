@@ -184,13 +184,21 @@ static int l_contact_uri(lua_State *L)
 	return PART(sip_msg_contact, uri);
 }
 
-static int push_display(lua_State *L, address_getter *get)
+/* The blanks of a fold are one SP in a display name, too. */
+static int push_display(lua_State *L, address_getter *get, enum sip_header_id id)
 {
 	struct sip_msg *msg = l_peek_msg(L, 1);
 	const struct sip_name_addr *addr = msg ? get(msg) : NULL;
+	struct sip_name_addr unfolded;
 
 	if (!msg)
 		return l_msg_gone(L);
+	if (addr && msg->headers[msg->first[id] - 1].folded) {
+		unfolded = *addr;
+		push_value(L, addr->display, true);
+		unfolded.display = l_check_str(L, -1);
+		addr = &unfolded;
+	}
 	if (addr)
 		l_push_display(L, addr);
 	else
@@ -200,12 +208,12 @@ static int push_display(lua_State *L, address_getter *get)
 
 static int l_from_display(lua_State *L)
 {
-	return push_display(L, sip_msg_from);
+	return push_display(L, sip_msg_from, SIP_H_FROM);
 }
 
 static int l_to_display(lua_State *L)
 {
-	return push_display(L, sip_msg_to);
+	return push_display(L, sip_msg_to, SIP_H_TO);
 }
 
 static int l_branch(lua_State *L)
@@ -241,16 +249,21 @@ static int l_expires(lua_State *L)
 	return msg ? push_number(L, sip_msg_expires(msg)) : l_msg_gone(L);
 }
 
-/* The `want`-th value of a header over all its lines. */
-static bool find_value(const struct sip_msg *msg, sip_str name, lua_Integer want,
-                       sip_str *value)
+/* The `want`-th value of a header over all its lines; that of a folded one is Lua's. */
+static bool find_value(lua_State *L, const struct sip_msg *msg, sip_str name,
+                       lua_Integer want, sip_str *value)
 {
 	struct sip_values values;
 
 	sip_values_init_named(&values, msg, name);
 	while (sip_values_next(&values, value)) {
-		if (--want == 0)
-			return true;
+		if (--want != 0)
+			continue;
+		if (msg->headers[values.at - 1].folded) {
+			push_value(L, *value, true);
+			*value = l_check_str(L, -1);
+		}
+		return true;
 	}
 	return false;
 }
@@ -265,7 +278,7 @@ static int l_via(lua_State *L)
 
 	if (!msg)
 		return l_msg_gone(L);
-	if (!find_value(msg, SIP_STR("Via"), want, &value))
+	if (!find_value(L, msg, SIP_STR("Via"), want, &value))
 		return 0;
 	if (sip_via_parse(value, &via, &fault) == SIP_OK) {
 		l_push_via(L, &via);
@@ -287,7 +300,7 @@ static int l_name_addr(lua_State *L)
 
 	if (!msg)
 		return l_msg_gone(L);
-	if (!find_value(msg, name, want, &value))
+	if (!find_value(L, msg, name, want, &value))
 		return 0;
 	if (sip_name_addr_parse(value, &addr, &fault) == SIP_OK) {
 		l_push_name_addr(L, &addr);
