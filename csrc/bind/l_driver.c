@@ -271,26 +271,39 @@ static int l_driver_unix(lua_State *L)
 	return 1;
 }
 
+static struct l_timer *new_timer(struct l_driver *driver, uint64_t delay_ms)
+{
+	struct l_timer *timer = sip_alloc0(driver->alloc, sizeof *timer);
+
+	if (!timer)
+		return NULL;
+	timer->id = ++driver->last_id;
+	if (sip_map_insert(&driver->timer_ids, &timer->node, id_hash(timer->id)) !=
+	    SIP_OK) {
+		sip_free(driver->alloc, timer, sizeof *timer);
+		return NULL;
+	}
+	if (sip_timer_arm(&driver->timers, &timer->timer, driver->ops->now_ms(driver),
+	                  delay_ms) != SIP_OK) {
+		free_timer(driver, timer);
+		return NULL;
+	}
+	return timer;
+}
+
 /* driver:arm(seconds) -> id; "timer" with this id is dispatched then */
 static int l_driver_arm(lua_State *L)
 {
 	struct l_driver *driver = check_driver(L);
 	const uint64_t delay = l_check_delay_ms(L, 2);
-	struct l_timer *timer = sip_alloc0(driver->alloc, sizeof *timer);
+	const struct l_timer *timer = new_timer(driver, delay);
 
+	if (!timer) { /* the collector may hold what is wanted here */
+		lua_gc(L, LUA_GCCOLLECT);
+		timer = new_timer(driver, delay);
+	}
 	if (!timer)
 		return luaL_error(L, "out of memory");
-	timer->id = ++driver->last_id;
-	if (sip_map_insert(&driver->timer_ids, &timer->node, id_hash(timer->id)) !=
-	    SIP_OK) {
-		sip_free(driver->alloc, timer, sizeof *timer);
-		return luaL_error(L, "out of memory");
-	}
-	if (sip_timer_arm(&driver->timers, &timer->timer, driver->ops->now_ms(driver),
-	                  delay) != SIP_OK) {
-		free_timer(driver, timer);
-		return luaL_error(L, "out of memory");
-	}
 	lua_pushinteger(L, timer->id);
 	return 1;
 }
