@@ -1,12 +1,28 @@
 -- The allocator of the stack fails, at the first, the second, the third ... call, until
--- a whole call passes: OPTIONS, INVITE, 180, 200, ACK, BYE between two endpoints. After
--- each failure the next OPTIONS is answered, and nothing is left.
+-- a whole call passes: OPTIONS, INVITE, 180, 200, ACK, INFO, BYE between two endpoints,
+-- and by a proxy that stays in their way. After each failure the next OPTIONS is
+-- answered, and nothing is left.
 
 local heap = require("sip.test").heap
 local net_of = require "spec.support.net"
 
 local SDP = net_of.SDP
-local A, B = "192.0.2.1", "192.0.2.2"
+local A, B, P = "192.0.2.1", "192.0.2.2", "192.0.2.3"
+local TLS = { cert = "cert.pem", key = "key.pem" } -- the simulator reads neither
+
+local function options_of(ip, way)
+  return way:find "tls" and {
+    tls = TLS, listen = { "udp:" .. ip, "tls:" .. ip },
+  } or nil
+end
+
+-- What comes inside of dialogs it relays below Lua, by its mark (RFC 3261 16.12).
+local function add_proxy(net)
+  net:endpoint(P):on("*", function(req)
+    req:record_route()
+    req:forward("sip:bob@" .. B)
+  end)
+end
 
 -- One run, that fails at the n-th allocation; true when it came to that.
 local function run(n, way)
@@ -14,8 +30,9 @@ local function run(n, way)
   net.world:dns { name = "_sip._udp.bob.example", type = "SRV", port = 5060,
     target = "host.example" }
   net.world:dns { name = "host.example", type = "A", host = B }
-  local alice, sip_a = net:endpoint(A)
-  local bob, sip_b = net:endpoint(B)
+  local alice, sip_a = net:endpoint(A, options_of(A, way))
+  local bob, sip_b = net:endpoint(B, options_of(B, way))
+  add_proxy(net)
   local uri = "sip:bob@" .. way
   local answered
   bob:on_call(function(call)
@@ -28,6 +45,7 @@ local function run(n, way)
     alice:request { method = "OPTIONS", uri = uri }
     local peer = alice:dial(uri, { sdp = SDP, timeout = 60 })
     if peer then
+      peer:send { method = "INFO" }
       sip_a.sleep(1)
       peer:hangup()
     end
@@ -53,7 +71,8 @@ end
 
 describe("a call in short memory", function()
   for name, way in pairs { UDP = B, TCP = B .. ";transport=tcp",
-    ["UDP by SRV"] = "bob.example" } do
+    TLS = B .. ";transport=tls", ["UDP by SRV"] = "bob.example",
+    ["a proxy"] = P, ["TCP and a proxy"] = P .. ";transport=tcp" } do
     it("leaves nothing behind, whichever allocation fails, over " .. name, function()
       local n, before = 0, used()
       repeat
