@@ -132,7 +132,7 @@ local idle = number("IDLE", quick and 2000 or 10000)
 local hands = number("HANDSHAKES", quick and 1000 or 10000)
 out:write(("\nOPTIONS on 1000 connections at %d/s; %d connections idle\n"):format(
   stream_rate, idle))
-for _, transport in ipairs { "tcp", "tls" } do
+for _, transport in ipairs { "tcp", "tls", "ws" } do
   local cost, bytes = {}, {}
   for _, name in ipairs(PEERS) do
     cost[name] = streams.messages(name, transport, 1000, stream_rate, quick and 3 or 10)
