@@ -76,6 +76,22 @@ static struct sip_node **slot_of(const struct sip_map *map, uint64_t hash)
 	return &map->slots[hash & (map->slot_count - 1)];
 }
 
+static void put(struct sip_map *map, struct sip_node *node)
+{
+	const size_t at = node->hash & (map->slot_count - 1);
+
+	node->next = map->slots[at];
+	map->slots[at] = node;
+	map->first = at < map->first ? at : map->first;
+}
+
+static void drop_old(struct sip_map *map)
+{
+	sip_free(map->alloc, map->old, map->old_count * sizeof *map->old);
+	map->old = NULL;
+	map->old_count = map->old_at = 0;
+}
+
 static void move_some(struct sip_map *map)
 {
 	for (int n = 0; map->old && n < MOVE_PER_INSERT; n++) {
@@ -84,18 +100,12 @@ static void move_some(struct sip_map *map)
 		map->old[map->old_at++] = NULL;
 		while (node) {
 			struct sip_node *next = node->next;
-			struct sip_node **slot =
-				&map->slots[node->hash & (map->slot_count - 1)];
-			node->next = *slot;
-			*slot = node;
+
+			put(map, node);
 			node = next;
 		}
-		if (map->old_at == map->old_count) {
-			sip_free(map->alloc, map->old,
-			         map->old_count * sizeof *map->old);
-			map->old = NULL;
-			map->old_count = map->old_at = 0;
-		}
+		if (map->old_at == map->old_count)
+			drop_old(map);
 	}
 }
 
@@ -114,6 +124,7 @@ static sip_err grow(struct sip_map *map)
 	}
 	map->slots = slots;
 	map->slot_count = count;
+	map->first = count;
 	return SIP_OK;
 }
 
@@ -124,10 +135,14 @@ sip_err sip_map_insert(struct sip_map *map, struct sip_node *node, uint64_t hash
 	if (map->count >= map->slot_count && !map->old && grow(map) != SIP_OK)
 		return SIP_ENOMEM;
 	move_some(map);
-	slot = slot_of(map, hash);
 	node->hash = hash;
-	node->next = *slot;
-	*slot = node;
+	slot = slot_of(map, hash);
+	if (slot == &map->slots[hash & (map->slot_count - 1)]) {
+		put(map, node);
+	} else {
+		node->next = *slot;
+		*slot = node;
+	}
 	map->count++;
 	return SIP_OK;
 }
@@ -162,15 +177,19 @@ struct sip_node *sip_map_next(const struct sip_node *node)
 	return with_hash(node->next, node->hash);
 }
 
-struct sip_node *sip_map_any(const struct sip_map *map)
+/* Whoever empties a map asks for one after the other: what has been seen empty is not
+ * looked at again. */
+struct sip_node *sip_map_any(struct sip_map *map)
 {
-	for (size_t i = map->old_at; i < map->old_count; i++) {
-		if (map->old[i])
-			return map->old[i];
+	for (; map->old_at < map->old_count; map->old_at++) {
+		if (map->old[map->old_at])
+			return map->old[map->old_at];
 	}
-	for (size_t i = 0; map->count > 0 && i < map->slot_count; i++) {
-		if (map->slots[i])
-			return map->slots[i];
+	if (map->old)
+		drop_old(map);
+	for (; map->count > 0 && map->first < map->slot_count; map->first++) {
+		if (map->slots[map->first])
+			return map->slots[map->first];
 	}
 	return NULL;
 }

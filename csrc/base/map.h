@@ -28,6 +28,7 @@ struct sip_map {
 	struct sip_node **slots; /* power of two */
 	struct sip_node **old;   /* being emptied into `slots`, or NULL */
 	size_t slot_count, old_count, old_at;
+	size_t first; /* no slot before it holds anything */
 	size_t count;
 };
 
@@ -44,4 +45,4 @@ struct sip_node *sip_map_first(const struct sip_map *map, uint64_t hash);
 struct sip_node *sip_map_next(const struct sip_node *node);
 
 /* Any node, for emptying; NULL when the map is empty. */
-struct sip_node *sip_map_any(const struct sip_map *map);
+struct sip_node *sip_map_any(struct sip_map *map);
