@@ -7,6 +7,8 @@
  */
 #include "stack/admission.h"
 
+#include "msg/scan.h"
+
 #include <assert.h>
 
 enum { TOLD_MS = 60000, TOLD_MAX = 10, NOTED_MAX = 20 };
@@ -197,18 +199,25 @@ static bool is_listed(const struct sip_stack *stack, sip_str text)
 	return false;
 }
 
+/* Letters are told apart by their lower five bits here, so capital ones are small. */
+static unsigned pair_of(char c)
+{
+	return (uint8_t)c & 31;
+}
+
 static bool is_scanner(const struct sip_stack *stack, const struct sip_msg *request)
 {
-	sip_str agent;
+	const sip_str agent = sip_msg_header(request, SIP_H_USER_AGENT);
+	const char *const end = agent.p + agent.len;
+	const char *at = agent.p;
+	unsigned one, two;
 
-	if (!stack->scanners)
+	if (!stack->scanners || agent.len == 0)
 		return false;
-	agent = sip_msg_header(request, SIP_H_USER_AGENT);
-	for (; agent.len > 0; agent.p++, agent.len--) {
-		const uint8_t c = (uint8_t)small(*agent.p);
-
-		if (stack->scanner_begins[c / 8] >> c % 8 & 1 &&
-		    is_listed(stack, agent))
+	for (one = pair_of(*at); at < end; at++, one = two) {
+		two = at + 1 < end ? pair_of(at[1]) : 0;
+		if (stack->scanner_begins[one] >> two & 1 &&
+		    is_listed(stack, sip_span(at, end)))
 			return true;
 	}
 	return false;
@@ -397,7 +406,7 @@ sip_err sip_stack_admission_init(struct sip_stack *stack,
 	const struct sip_hash_key key = { { stack->tag_key.k[1],
 		                            ~stack->tag_key.k[0] } };
 	const sip_str list = opts->scanners;
-	bool begins = true;
+	size_t at = 0; /* in a pattern */
 
 	if (list.len > 0) {
 		stack->scanners = sip_buf_new(stack->alloc, list.p, list.len);
@@ -405,11 +414,13 @@ sip_err sip_stack_admission_init(struct sip_stack *stack,
 			return SIP_ENOMEM;
 	}
 	for (size_t i = 0; i < list.len; i++) {
-		const uint8_t c = (uint8_t)list.p[i];
+		uint32_t *const pairs = &stack->scanner_begins[pair_of(list.p[i])];
 
-		if (begins)
-			stack->scanner_begins[c / 8] |= (uint8_t)(1 << c % 8);
-		begins = c == '\n';
+		if (at == 0 && list.p[i + 1] == '\n')
+			*pairs = UINT32_MAX; /* a pattern of one letter */
+		else if (at == 0)
+			*pairs |= UINT32_C(1) << pair_of(list.p[i + 1]);
+		at = list.p[i] == '\n' ? 0 : at + 1;
 	}
 	return sip_sources_init(&stack->sources, stack->alloc, &stack->limits, &key,
 	                        opts->exempt, opts->exempt_count);

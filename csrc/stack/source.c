@@ -146,25 +146,6 @@ sip_err sip_sources_init(struct sip_sources *sources, struct sip_alloc *alloc,
 	return SIP_OK;
 }
 
-void sip_sources_fini(struct sip_sources *sources)
-{
-	struct sip_node *node;
-
-	while ((node = sip_map_any(&sources->map))) {
-		struct sip_source *source =
-			SIP_CONTAINER(node, struct sip_source, node);
-
-		sip_map_remove(&sources->map, node);
-		sip_free(sources->alloc, source, sizeof *source);
-	}
-	sip_map_fini(&sources->map);
-	sip_free(sources->alloc, sources->exempt,
-	         sources->exempt_count * sizeof *sources->exempt);
-	sources->exempt = NULL;
-	sources->exempt_count = 0;
-	sources->last = NULL;
-}
-
 static void leave_list(struct sip_sources *sources, struct sip_source *source)
 {
 	if (!sip_link_in_list(&source->link))
@@ -233,6 +214,20 @@ static void forget(struct sip_sources *sources, struct sip_source *source)
 {
 	take_out(sources, source);
 	sip_free(sources->alloc, source, sizeof *source);
+}
+
+void sip_sources_fini(struct sip_sources *sources)
+{
+	struct sip_node *node;
+
+	while ((node = sip_map_any(&sources->map)))
+		forget(sources, SIP_CONTAINER(node, struct sip_source, node));
+	sip_map_fini(&sources->map);
+	sip_free(sources->alloc, sources->exempt,
+	         sources->exempt_count * sizeof *sources->exempt);
+	sources->exempt = NULL;
+	sources->exempt_count = 0;
+	sources->last = NULL;
 }
 
 static struct sip_source *make(struct sip_sources *sources, uint64_t now_ms)

@@ -90,7 +90,7 @@ struct sip_stack {
 	struct sip_source *source;    /* of what is being received, or NULL */
 	uint32_t unread_bytes;        /* of all connections */
 	struct sip_buf *scanners;     /* each in small letters, ended by a line feed */
-	uint8_t scanner_begins[32];   /* with which letters, a bit for each */
+	uint32_t scanner_begins[32];  /* with which two letters, a bit for each pair */
 	struct sip_quota told, noted; /* lines for the log, notes for the trace */
 	char scratch[SIP_STACK_SCRATCH];
 };
