@@ -16,7 +16,8 @@ set_packages()
 	debian:demo) set_packages debian build ;;
 	debian:wire) set_packages debian test; echo openssl ;;
 	debian:interop) set_packages debian test; echo sip-tester baresip-core \
-		kamailio kamailio-tls-modules libnet-sip-perl sox openssl dnsmasq-base ;;
+		kamailio kamailio-tls-modules libnet-sip-perl sox openssl \
+		dnsmasq-base ;;
 	debian:valgrind) set_packages debian test; echo valgrind ;;
 	debian:fuzz) set_packages debian build; echo clang llvm libclang-rt-dev ;;
 	debian:bench) set_packages debian test; echo valgrind libosip2-dev kamailio \

@@ -22,13 +22,11 @@
 	X(datagram_queue_bytes, 8388608) /* per socket, 503: the kernel takes no more */      \
 	X(stream_idle_ms,     600000) /* closed; 64*T1 at the least, please (RFC 3261 18) */  \
 	X(stream_head_ms,     10000)  /* closed: half a message and silence */                \
-	X(stream_keep_ms,     120000) /* the keep-alives that peers are asked for, if they   \
-	                                 can; closed when they stop */                        \
+	X(stream_keep_ms,     120000) /* closed: the keep-alives that it was asked for stop */ \
 	X(keep_alives,        65536)  /* of ours; what is more has none */                    \
-	X(tls_handshakes,     1024)   /* begun by peers, of TLS and WebSocket: the oldest */  \
-	                              /* one is closed */                                     \
+	X(tls_handshakes,     1024)   /* begun by peers, WebSocket's too: the oldest closes */ \
 	X(tls_handshake_ms,   10000)  /* closed: the handshake is not over */                 \
-	X(tls_ticket_ms,      86400000)/* a session is not resumed, but begun anew */        \
+	X(tls_ticket_ms,      86400000)/* a session is not resumed, but begun anew */         \
 	X(stream_first_ms,    32000)  /* closed: accepted, and no message yet */              \
 	X(unread_bytes,       67108864) /* closed: of messages that are not complete */       \
 	/* Of one source, an IPv4 address or an IPv6 /64.  Each of these is off with 0. */    \
@@ -37,7 +35,7 @@
 	X(source_invites,     50)     /* a second, outside of dialogs: 503 */                 \
 	X(source_registers,   50)     /* a second: 503 */                                     \
 	X(source_others,      50)     /* a second, outside of dialogs: 503 */                 \
-	X(source_refusals,    5)      /* a second, of these 503 over UDP: no answer */        \
+	X(source_refusals,    5)      /* a second, of these over UDP: no answer */            \
 	X(source_repeats,     20)     /* a second, of responses over UDP: not repeated */     \
 	X(source_malformed,   10)     /* a second: no answer; a stream is closed */           \
 	X(source_failures,    20)     /* a minute, of wrong passwords: 503 to credentials */  \

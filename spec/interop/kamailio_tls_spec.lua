@@ -57,7 +57,8 @@ describe("kamailio over TLS", function()
         { seen, transport, names })
       callee:says "call ended\n"
       local passed = between:output()
-      for _, word in ipairs { "forwarded INVITE\n", "relayed ACK\n", "relayed BYE\n" } do
+      for _, word in ipairs { "forwarded INVITE\n", "relayed ACK\n",
+        "relayed BYE\n" } do
         assert.matches(word, passed, 1, true)
       end
     end)

@@ -274,7 +274,7 @@ describe("the limit", function()
   end)
 
   it("stream_idle_ms is closed", function()
-    open { stream_idle_ms = 40000 }
+    open { stream_idle_ms = 40000, stream_first_ms = 0 }
     local one, id = connect(6001)
     sim:advance(39.999)
     assert.is_nil(closed(one))
