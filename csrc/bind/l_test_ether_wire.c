@@ -63,8 +63,10 @@ static const char *rename_why(const char *why, const struct sip_addr *real,
 	char text[SIP_ADDR_TEXT_MAX];
 	const char *at;
 
+	if (!why)
+		return NULL;
 	text[sip_addr_write(real, text)] = '\0';
-	at = why ? strstr(why, text) : NULL;
+	at = strstr(why, text);
 	if (!at || (size_t)(at - why) + SIP_ADDR_TEXT_MAX >= size)
 		return why;
 	memcpy(out, why, (size_t)(at - why));
