@@ -111,7 +111,8 @@ describe("the Lua of", function()
   after_each(unhush)
 
   for _, block in ipairs(blocks()) do
-    local where = block.page == "doc/tls.md" and simulated(it, "certificates")
+    local where = (block.page == "doc/tls.md" or block.page == "doc/addresses.md")
+        and simulated(it, "certificates")
       or block.page == "doc/websocket.md" and simulated(it, "WebSocket") or it
     where(block.name .. " runs", function()
       run_block(block)
