@@ -122,7 +122,7 @@ end
 
 --- A scenario: the caller, so many proxies of which the last one forks, and callees.
 ---@param spec table  proxies; caller = { acts }; callees = { statuses, or false: rings
----   on }; firings; quiet
+---   on }; firings; messages; quiet
 ---@return spec.Scenario
 function M.new(spec)
   local hosts = { caller(spec.caller) }
@@ -136,7 +136,7 @@ function M.new(spec)
       i == spec.proxies and targets or { "sip:bob@" .. PROXIES[i + 1] })
   end
   return { hosts = hosts, quiet = spec.quiet ~= false, firings = spec.firings,
-    agree = function(outcomes)
+    messages = spec.messages, agree = function(outcomes)
       return agree(outcomes, #spec.callees)
     end }
 end
@@ -147,8 +147,8 @@ end
 ---@param spec table
 function M.check(name, spec)
   local result = search.new(M.new(spec)):run(spec.bound)
-  name = ("%s, %d %s, %d timers"):format(name, spec.proxies,
-    spec.proxies == 1 and "proxy" or "proxies", spec.firings)
+  name = ("%s, %d %s, %d timers, %s messages"):format(name, spec.proxies,
+    spec.proxies == 1 and "proxy" or "proxies", spec.firings, spec.messages or "any")
   print(search.line(name, result))
   if result.why then
     error(name .. ": " .. result.why .. "\n" .. result.way, 2)

@@ -3,8 +3,9 @@
 --
 -- Whatever is sent may be late, lost or repeated without bound; two timers may fire
 -- before all that is under way is lost and the rest runs its course. Where a second
--- callee makes too many states of it there are fewer, as the printed line says. Each
--- search visits every state there is within that, or fails.
+-- callee makes too many states of it there are two searches: with one timer, and with
+-- two but a bound on the messages under way; the printed line says which. Each search
+-- visits every state there is within that, or fails.
 
 local crossings = require "spec.search.crossings"
 
@@ -26,6 +27,8 @@ describe("one proxy:", function()
     caller = { "hangs up" }, firings = 2 })
   search("CANCEL crosses the first 1xx of two", { callees = { false, false },
     quiet = false, caller = { "hangs up" }, firings = 1 })
+  search("CANCEL crosses the first 1xx of two", { callees = { false, false },
+    quiet = false, caller = { "hangs up" }, firings = 2, messages = 12 })
   search("the ACK to a 200 is lost", { callees = { 200 }, firings = 2 })
   search("the ACK to a 603 is lost", { callees = { 603 }, firings = 2 })
 end)

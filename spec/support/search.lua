@@ -12,6 +12,8 @@
 --- a message comes that was sent later; so a timer here and one there fire in either
 --- order, unless a message between them says which was first. No clock is more than T2
 --- behind another. What is sent again while it is under way is as old as the first.
+--- Where a scenario says how many messages may be under way at once, those that were
+--- delivered and may come again among them, what makes more of them is not followed.
 ---
 --- A state is a tuple of states of hosts (spec/support/apart.lua) with their clocks,
 --- the set of messages, and how many timers may still fire.
@@ -43,6 +45,7 @@ local SPREAD = 65536
 ---@field hosts spec.SearchHost[]
 ---@field quiet? boolean  begin when what setup started has come to rest, without faults
 ---@field firings integer  how many timers may fire before the end
+---@field messages? integer  how many may be under way at once; any number
 ---@field agree? fun(outcomes: string[]): string?  what is wrong with them
 
 ---@class spec.Search
@@ -359,6 +362,7 @@ function Search:run(bound)
   first.depth = 0
   local seen, queue, head, states = { [key_of(self, first)] = true }, { first }, 1, 1
   local result = { steps = 0, depth = 0, flying = 0 }
+  local most = self.scenario.messages or math.huge
   self.rested, self.ends = {}, 0
   while queue[head] and states <= (bound or math.huge) and not result.why do
     local state = queue[head]
@@ -372,8 +376,8 @@ function Search:run(bound)
     end
     for _, next_state in ipairs(choices(self, state)) do
       result.steps = result.steps + 1
-      local key = key_of(self, next_state)
-      if not seen[key] then
+      local key = #next_state.flying <= most and key_of(self, next_state)
+      if key and not seen[key] then
         seen[key] = true
         states = states + 1
         next_state.depth = state.depth + 1
