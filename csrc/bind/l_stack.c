@@ -594,6 +594,21 @@ static int l_stack_origins(lua_State *L)
 	return l_outcome(L, err, "no memory");
 }
 
+/* stack:origin(msg) -> origin of the page that it came from | nil */
+static int l_stack_origin(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	const struct sip_msg *msg = l_check_msg(L, 2);
+	const sip_str origin =
+		box && msg ? sip_stack_origin(box->stack, &msg->path) : SIP_STR("");
+
+	if (origin.len > 0)
+		lua_pushlstring(L, origin.p, origin.len);
+	else
+		lua_pushnil(L);
+	return 1;
+}
+
 /* stack:peer_names(msg) -> array of names that the peer of this connection has proven
  */
 static int l_stack_peer_names(lua_State *L)
@@ -656,6 +671,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "tls", l_stack_tls },
 	{ "origins", l_stack_origins },
 	{ "peer_names", l_stack_peer_names },
+	{ "origin", l_stack_origin },
 	{ "stats", l_stack_stats },
 	{ "offenders", l_stack_offenders },
 	{ "failed_login", l_stack_failed_login },

@@ -253,6 +253,7 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 	sip_free(stack->alloc, flow->unread, flow->unread_cap);
 	sip_buf_unref(flow->server_name);
 	sip_buf_unref(flow->names);
+	sip_buf_unref(flow->origin);
 	sip_free(stack->alloc, flow, sizeof *flow);
 }
 
@@ -377,6 +378,7 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event
 	let_go_held(stack, flow, false);
 	flow->path.local = path->local;
 	flow->names = keep_str(stack, event->names);
+	flow->origin = keep_str(stack, event->origin);
 	flow->last_ms = flow->heard_ms = stack->now_ms;
 	if (accepted && !sip_flow_admit(stack, flow))
 		sip_flow_close(stack, flow);
@@ -426,6 +428,15 @@ void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event
 		up->err = event->err;
 	}
 	free_flow(stack, flow);
+}
+
+sip_str sip_stack_origin(struct sip_stack *stack, const struct sip_path *path)
+{
+	const struct sip_flow *flow = sip_flow_is_web(path->transport)
+	                                      ? sip_flow_find(stack, path->id)
+	                                      : NULL;
+
+	return flow && flow->origin ? sip_buf_str(flow->origin) : SIP_STR("");
 }
 
 sip_str sip_stack_peer_names(struct sip_stack *stack, const struct sip_path *path)

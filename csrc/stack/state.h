@@ -29,6 +29,7 @@ struct sip_flow {
 	struct sip_path path;
 	struct sip_buf *server_name; /* whom we wanted to reach, or NULL */
 	struct sip_buf *names;       /* whom the peer has proven to be, or NULL */
+	struct sip_buf *origin;      /* of the page at the other end, or NULL */
 	bool ours;                   /* opened by us, not by the peer */
 	bool open;                   /* else still connecting */
 	bool closing;

@@ -40,6 +40,15 @@ simulated(describe, "WebSocket")("a stack with WebSockets", function()
     rig:run(rig.world:now())
   end
 
+  -- Who has said nothing yet is not waited for long (limits.stream_first_ms).
+  local function introduce()
+    say(browser { method = "OPTIONS", branch = "z9hG4bKhello" })
+    tx:respond(200)
+    rig:run(rig.world:now())
+    rig.stream:take()
+    rig:told()
+  end
+
   -- @rfc 7118 5 MUST C-41
   it("takes one message for one message, without a Content-Length", function()
     say(browser { method = "MESSAGE", body = "hello" })
@@ -107,6 +116,7 @@ simulated(describe, "WebSocket")("a stack with WebSockets", function()
 
   -- @rfc 7118 5 MUST C-41
   it("sends nothing twice, and has the timers of reliable transports", function()
+    introduce()
     rig:request { transport = "ws", method = "OPTIONS" }
     rig:run(40)
     local list = rig.stream:take()
@@ -138,6 +148,7 @@ simulated(describe, "WebSocket")("a stack with WebSockets", function()
 
   -- @rfc 3261 18 SHOULD C-37
   it("is closed when it is idle, not while the peer says that it is there", function()
+    introduce()
     rig:run(599)
     say ""
     rig:run(1100)

@@ -348,6 +348,12 @@ function Request:peer_names()
   return self.ua.stack:peer_names(self.message)
 end
 
+--- The page that it comes from, by what its browser says: "https://www.example.com".
+---@return string? origin  nil when it came by no WebSocket, or from no browser
+function Request:origin()
+  return self.ua.stack:origin(self.message)
+end
+
 --- Whether its sender says to be of a domain of ours. Anybody may say so: see
 --- `trusted`.
 ---@return boolean

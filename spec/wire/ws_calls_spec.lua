@@ -1,0 +1,191 @@
+-- Endpoints over WebSockets on the loop of production, with strangers who speak bytes.
+-- C-41.
+
+local certificates = require "spec.support.certificates"
+local core = require "sip.core"
+local facade = require "sip"
+local websocket = require "spec.support.websocket"
+local wire = require "spec.support.wire"
+
+local assert = require "luassert"
+
+local SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+  .. "m=audio 4000 RTP/AVP 0\r\n"
+
+describe("an endpoint over WebSocket", function()
+  local made, pair, loop, sip, errors, warned
+
+  setup(function()
+    made = certificates.new()
+    pair = made:issue { san = "IP:127.0.0.1" }
+  end)
+
+  teardown(function()
+    made:remove()
+  end)
+
+  before_each(function()
+    errors, warned = {}, {}
+    loop = core.loop()
+    sip = facade.with {
+      driver = loop,
+      log = function(level, text, fields)
+        if level == "error" then
+          errors[#errors + 1] = text .. ": " .. tostring(fields.traceback)
+        elseif level == "warn" then
+          warned[#warned + 1] = text
+        end
+      end,
+    }
+  end)
+
+  after_each(function()
+    loop:close()
+    assert.same({}, errors)
+  end)
+
+  local function port_of(ua)
+    return tonumber(ua.listening[1]:match ":(%d+)$")
+  end
+
+  local function wait_for(ready)
+    local ends = loop:now() + 5
+    while not ready() and loop:now() < ends do
+      sip.sleep(0.005)
+    end
+  end
+
+  -- A stranger who has asked for a WebSocket, and its connection.
+  local function stranger(ua, changes)
+    local w = wire.new()
+    local id = assert(w.net:open("TCP", "127.0.0.1", port_of(ua)))
+    w:expect { kind = "opened", id = id }
+    assert(w.net:send(id, websocket.request(changes), 1))
+    return w, id
+  end
+
+  -- What the stranger hears, while our loop goes on.
+  local function hear(w, ready)
+    local text, ends = "", loop:now() + 5
+    repeat
+      sip.sleep(0.005)
+      w:poll(0)
+      for _, event in ipairs(w.events) do
+        text = text .. (event.bytes or "")
+      end
+      w.events = {}
+    until text:find(ready, 1, true) or loop:now() > ends
+    return text
+  end
+
+  for _, kind in ipairs { "ws", "wss" } do
+    -- @rfc 7118 5 MUST C-41
+    it("is called by another over " .. kind .. ", and both ask inside", function()
+      local bob = sip.new { listen = kind .. ":127.0.0.1:0",
+        tls = { cert = pair.cert, key = pair.key } }
+      local alice = sip.new { listen = "udp:127.0.0.1:0", tls = { ca = made.ca } }
+      local info, transport
+      bob:on_call(function(call)
+        assert(call:answer { sdp = call.request:body() })
+        info = assert(call:send { method = "INFO" })
+        call:wait()
+      end)
+      bob:on("OPTIONS", function(req)
+        transport = req.source.transport
+        assert.is_nil(req:origin())
+        req:reply(200)
+      end)
+      local peer
+      sip.run(function()
+        local scheme = kind == "wss" and "sips" or "sip"
+        local to = ("%s:bob@127.0.0.1:%d;transport=ws"):format(scheme, port_of(bob))
+        assert(alice:request { method = "OPTIONS", uri = to })
+        peer = assert(alice:dial(to, { sdp = SDP }))
+        assert(peer:send { method = "INFO" })
+        wait_for(function()
+          return info
+        end)
+        assert.equal(1, alice.stack:stats().connections)
+        peer:hangup()
+        bob:close()
+        alice:close()
+      end)
+      assert.equal(kind, transport)
+      assert.equal(200, info:status())
+      assert.equal("ended", peer.state)
+      assert.same({}, warned)
+    end)
+  end
+
+  -- @rfc 7118 5 MUST C-41
+  it("understands a page that says no Content-Length, and knows its origin", function()
+    local bob = sip.new { listen = "ws:127.0.0.1:0" }
+    local origin, text
+    bob:on("MESSAGE", function(req)
+      origin = req:origin()
+      text = req.message:body()
+      req:reply(200)
+    end)
+    local answer
+    sip.run(function()
+      local w, id = stranger(bob, { Host = "127.0.0.1", Origin = "https://127.0.0.1" })
+      hear(w, "\r\n\r\n")
+      assert(w.net:send(id, websocket.client(1, table.concat({
+        "MESSAGE sip:bob@127.0.0.1 SIP/2.0",
+        "Via: SIP/2.0/WS x7.invalid;branch=z9hG4bK1", "Max-Forwards: 70",
+        "From: <sip:a@x>;tag=1", "To: <sip:bob@127.0.0.1>", "Call-ID: 1",
+        "CSeq: 1 MESSAGE", "Content-Type: text/plain", "", "hello" }, "\r\n")), 1))
+      answer = hear(w, "\r\n\r\n")
+      w:close()
+      bob:close()
+    end)
+    assert.same({ "https://127.0.0.1", "hello" }, { origin, text })
+    local got = websocket.read(answer)
+    assert.same({ 1, true }, { got.opcode, got.final })
+    assert.matches("^SIP/2.0 200 OK\r\nVia: SIP/2.0/WS x7.invalid;branch=z9hG4bK1;",
+      got.bytes)
+  end)
+
+  -- @rfc 6455 4.2.2 MUST C-41
+  it("lets in the pages that are named, and the log says who else came", function()
+    local bob = sip.new { listen = "ws:127.0.0.1:0",
+      ws = { origins = { "https://a.example" } } }
+    local heard = {}
+    sip.run(function()
+      for i, origin in ipairs { "https://a.example", "https://b.example" } do
+        local w = stranger(bob, { Origin = origin })
+        heard[i] = hear(w, "\r\n\r\n"):match "^HTTP/1.1 (%d+)"
+        w:close()
+      end
+      local w = wire.new()
+      local id = assert(w.net:open("TCP", "127.0.0.1", port_of(bob)))
+      assert(w.net:send(id, "OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\n", 1))
+      heard[3] = hear(w, "\r\n\r\n"):match "^HTTP/1.1 (%d+)"
+      w:close()
+      wait_for(function()
+        return warned[2]
+      end)
+      bob:close()
+    end)
+    assert.same({ "101", "403", "400" }, heard)
+    assert.equal(2, #warned)
+    assert.matches("^no WebSocket with 127.0.0.1:%d+: its page is of "
+      .. "https://b.example, which is not among ws.origins %(403%)$", warned[1])
+    assert.matches("^no WebSocket with 127.0.0.1:%d+: it speaks SIP without a "
+      .. "WebSocket %(400%)$", warned[2])
+  end)
+
+  it("says in a sentence why nobody was reached", function()
+    local bob = sip.new { listen = "tcp:127.0.0.1:0" }
+    local alice = sip.new { listen = "udp:127.0.0.1:0", t1 = 0.01 }
+    local e
+    sip.run(function()
+      e = select(2, alice:request { method = "OPTIONS",
+        uri = ("sip:bob@127.0.0.1:%d;transport=ws"):format(port_of(bob)) })
+      bob:close()
+      alice:close()
+    end)
+    assert.equal("unreachable", e.name)
+    assert.matches("127.0.0.1:" .. port_of(bob), tostring(e), 1, true)
+  end)
+end)
