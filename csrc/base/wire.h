@@ -110,6 +110,9 @@ struct sip_wire_sink {
 	 * this address; 0: any number.  May be NULL, for no bound. */
 	uint32_t (*half_open_max)(struct sip_wire_sink *sink,
 	                          const struct sip_addr *remote);
+	/* The wire holds so many bytes of a message of this connection that is not
+	 * complete; false: they are too many.  May be NULL, for no bound. */
+	bool (*holds)(struct sip_wire_sink *sink, uint32_t id, uint32_t bytes);
 };
 
 struct sip_wire;

@@ -68,6 +68,13 @@ static uint32_t half_open_max(struct sip_wire_sink *sink, const struct sip_addr 
 	return box->stack ? sip_stack_half_open_max(box->stack, remote) : 0;
 }
 
+static bool holds(struct sip_wire_sink *sink, uint32_t id, uint32_t bytes)
+{
+	struct l_stack *box = SIP_CONTAINER(sink, struct l_stack, sink);
+
+	return box->stack && sip_stack_wire_holds(box->stack, id, bytes);
+}
+
 struct stack_entry {
 	struct l_entry entry;
 	struct l_stack *box;
@@ -383,6 +390,7 @@ int l_stack_new(lua_State *L, struct l_driver *driver)
 	box->driver = driver;
 	box->sink.event = on_wire_event;
 	box->sink.half_open_max = half_open_max;
+	box->sink.holds = holds;
 	box->id = ++driver->last_id;
 	luaL_setmetatable(L, L_STACK);
 	lua_createtable(L, 2, 0); /* 4 */

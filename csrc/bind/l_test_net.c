@@ -40,7 +40,7 @@ struct file_call {
 
 struct l_test_net {
 	struct sip_wire_sink sink;
-	uint32_t half_open_max;
+	uint32_t half_open_max, holds_max;
 	struct sip_failing_alloc alloc;
 	struct sip_alloc heap;
 	struct net_loop *loop;
@@ -54,6 +54,12 @@ static uint32_t half_open_max(struct sip_wire_sink *sink, const struct sip_addr 
 {
 	(void)remote; /* of all sources alike */
 	return ((struct l_test_net *)(void *)sink)->half_open_max;
+}
+
+static bool holds(struct sip_wire_sink *sink, uint32_t id, uint32_t bytes)
+{
+	(void)id; /* of all connections alike */
+	return bytes <= ((struct l_test_net *)(void *)sink)->holds_max;
 }
 
 static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *event)
@@ -613,6 +619,8 @@ static int l_new(lua_State *L)
 	net->sink.event = on_event;
 	net->sink.half_open_max = half_open_max;
 	net->half_open_max = limits.source_half_open;
+	net->sink.holds = holds;
+	net->holds_max = limits.source_unread_bytes;
 	net->last = &net->first;
 	net->file_last = &net->file_first;
 	sip_alloc_init(&net->heap);

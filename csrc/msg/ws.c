@@ -91,6 +91,11 @@ bool sip_ws_is_within(const struct sip_ws *ws)
 	return ws->message || ws->head_len > 0;
 }
 
+uint32_t sip_ws_held(const struct sip_ws *ws)
+{
+	return ws->delivered ? 0 : ws->joined_cap;
+}
+
 /* ---- heads of frames ---- */
 
 static sip_err refuse(struct sip_refusal *refusal, uint16_t code, const char *why)

@@ -19,7 +19,8 @@
 	X(SIP_WS_NO_CODE,      1005) /* a Close without one: never sent */ \
 	X(SIP_WS_NOT_UTF8,     1007)                                   \
 	X(SIP_WS_TOO_LARGE,    1009)                                   \
-	X(SIP_WS_OUT_OF_ORDER, 1011) /* no memory */
+	X(SIP_WS_OUT_OF_ORDER, 1011) /* no memory */                   \
+	X(SIP_WS_LATER,        1013)
 /* clang-format on */
 
 #define SIP_WS_CODE_ENUM(name, code) name = (code),
@@ -71,6 +72,9 @@ void sip_ws_init(struct sip_ws *ws, struct sip_alloc *alloc, bool masked);
 void sip_ws_fini(struct sip_ws *ws);
 /* Has a message or a frame begun that is not complete? */
 bool sip_ws_is_within(const struct sip_ws *ws);
+
+/* Bytes of memory for a message that is not complete. */
+uint32_t sip_ws_held(const struct sip_ws *ws);
 
 struct sip_ws_item {
 	enum sip_ws_opcode opcode; /* text and binary: a whole message */

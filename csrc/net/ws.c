@@ -19,7 +19,8 @@ enum { HEAD_MIN = 1024, KEY_BYTES = 16, SHA1_BYTES = 20, LABEL_MAX = 200 };
 struct net_ws {
 	struct sip_ws reader;
 	bool server, heard;
-	struct sip_buf *name;   /* whom a client wants to reach, or NULL */
+	uint32_t held;        /* of a message that is not complete, as its user knows */
+	struct sip_buf *name; /* whom a client wants to reach, or NULL */
 	struct sip_buf *origin; /* of a client, or NULL */
 	char key[SIP_UPGRADE_KEY_LEN + 1];
 	char *head; /* of the peer, until it is complete */
@@ -534,6 +535,23 @@ static void take_item(struct net_conn *conn, const struct sip_ws_item *item)
 	}
 }
 
+/* The user bounds what all connections hold, and those of one source. */
+static void tell_held(struct net_conn *conn)
+{
+	const struct sip_refusal refusal = { .why = "too many messages that are not "
+		                                    "complete",
+		                             .status = SIP_WS_LATER };
+	struct sip_wire_sink *sink = conn->item.wire->sink;
+	const uint32_t held = sip_ws_held(&conn->ws->reader);
+
+	if (held == conn->ws->held || !sink->holds)
+		return;
+	if (sink->holds(sink, conn->path.id, held))
+		conn->ws->held = held;
+	else
+		fail_frames(conn, &refusal);
+}
+
 static void take_frames(struct net_conn *conn, sip_str bytes)
 {
 	struct net_ws *ws = conn->ws;
@@ -549,6 +567,8 @@ static void take_frames(struct net_conn *conn, sip_str bytes)
 		else if (err != SIP_EMORE)
 			fail_frames(conn, &refusal);
 	}
+	if (conn->state == CONN_OPEN)
+		tell_held(conn);
 	if (conn->state != CONN_OPEN)
 		return;
 	if (!sip_ws_is_within(&ws->reader))

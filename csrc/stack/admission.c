@@ -358,6 +358,16 @@ uint32_t sip_stack_half_open_max(struct sip_stack *stack, const struct sip_addr 
 	               : stack->limits.source_half_open;
 }
 
+bool sip_stack_wire_holds(struct sip_stack *stack, uint32_t id, uint32_t bytes)
+{
+	struct sip_flow *flow = sip_flow_find(stack, id);
+
+	if (!flow || !sip_flow_admit_unread(stack, flow, flow->wire_holds, bytes))
+		return false;
+	flow->wire_holds = bytes;
+	return true;
+}
+
 void sip_flow_heard(struct sip_flow *flow)
 {
 	if (flow->fresh && flow->source)
@@ -367,7 +377,7 @@ void sip_flow_heard(struct sip_flow *flow)
 
 void sip_flow_dismiss(struct sip_stack *stack, struct sip_flow *flow)
 {
-	(void)sip_flow_admit_unread(stack, flow, flow->unread_cap,
+	(void)sip_flow_admit_unread(stack, flow, flow->unread_cap + flow->wire_holds,
 	                            0); /* less: always */
 	sip_flow_heard(flow);
 	if (flow->source)

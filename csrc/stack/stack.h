@@ -158,6 +158,7 @@ sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite);
 /* For the wire, see base/wire.h. */
 uint32_t sip_stack_half_open_max(struct sip_stack *stack,
                                  const struct sip_addr *remote);
+bool sip_stack_wire_holds(struct sip_stack *stack, uint32_t id, uint32_t bytes);
 /* Somebody at this address has not known a password; false: once too often. */
 bool sip_stack_failed_login(struct sip_stack *stack, const struct sip_addr *addr);
 

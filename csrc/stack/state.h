@@ -37,8 +37,9 @@ struct sip_flow {
 	struct sip_frame frame;
 	char *unread; /* bytes of a message that is not complete */
 	uint32_t unread_len, unread_cap;
-	uint64_t last_ms;  /* of the last traffic */
-	uint64_t heard_ms; /* of the last that came */
+	uint32_t wire_holds; /* the same below the wire */
+	uint64_t last_ms;    /* of the last traffic */
+	uint64_t heard_ms;   /* of the last that came */
 	struct sip_timer timer;
 	struct sip_link waiting; /* client transactions that go by it */
 	struct sip_link held;    /* what goes by UDP if it cannot be opened */

@@ -146,6 +146,38 @@ describe("an endpoint over WebSocket", function()
       got.bytes)
   end)
 
+  for _, limit in ipairs { "unread_bytes", "source_unread_bytes" } do
+    it("bounds what half messages take, by limits." .. limit, function()
+      local bob = sip.new { listen = "ws:127.0.0.1:0",
+        limits = { [limit] = 9000, loopback = true } }
+      local half = websocket.client(2, ("x"):rep(4000), { says = 60000 })
+      local heard = {}
+      sip.run(function()
+        local list = {}
+        for i = 1, 3 do
+          local w, id = stranger(bob)
+          hear(w, "\r\n\r\n")
+          assert(w.net:send(id, half, 1))
+          list[i] = w
+        end
+        heard[3] = websocket.read(hear(list[3], "\x03\xf5"))
+        list[1]:close() -- and what it has said is nothing any more
+        list[2]:close()
+        sip.sleep(0.02)
+        local w, id = stranger(bob)
+        hear(w, "\r\n\r\n")
+        assert(w.net:send(id, half, 1))
+        sip.sleep(0.02)
+        w:poll(0)
+        assert.same({}, w.events)
+        list[3]:close()
+        w:close()
+        bob:close()
+      end)
+      assert.equal(1013, heard[3].code)
+    end)
+  end
+
   -- @rfc 6455 4.2.2 MUST C-41
   it("lets in the pages that are named, and the log says who else came", function()
     local bob = sip.new { listen = "ws:127.0.0.1:0",

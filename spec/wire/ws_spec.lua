@@ -238,6 +238,19 @@ describe("a WebSocket", function()
       assert.is_true(w.net:now() - begun >= 0.19)
     end)
 
+    it("when half messages take more than they may", function()
+      with { source_unread_bytes = 4000 }
+      local id, theirs = joined()
+      send(id, client(BINARY, ("x"):rep(1000), { says = 5000 }))
+      w:poll(0.02)
+      assert.same({}, w.events)
+      send(id, ("x"):rep(3900))
+      local close = hear_frame(id)
+      assert.same({ 1013, "too many messages that are not complete" },
+        { close.code, close.bytes:sub(3) })
+      w:expect { kind = "closed", id = theirs }
+    end)
+
     it("when the peer reads none of our pongs", function()
       with { stream_queue_bytes = 20000 }
       local other = wire.new() -- a loop that nobody turns reads nothing
