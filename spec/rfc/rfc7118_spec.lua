@@ -92,6 +92,29 @@ simulated(describe, "WebSocket")("a stack with WebSockets", function()
     assert.equal(0, rig.stack:stats().malformed)
   end)
 
+  -- @rfc 5626 4.4.1 MUST C-32
+  -- @rfc 7118 6 - C-41
+  it("pings its peer so, too, and goes on for as long as that answers", function()
+    rig:request { transport = "ws", method = "OPTIONS" }
+    rig:run(0)
+    local list = rig.stream:take()
+    rig.stream:write(list[2].id, response(list[2].bytes, 200))
+    rig:run(0)
+    local host, port, transport, flow = select(2, rig:last "response"):source()
+    local keep = assert(rig.stack:keep { transport = transport, host = host,
+      port = port, flow = flow, low = 20, high = 20, answered = true })
+    for at = 20, 60, 20 do
+      rig:run(at)
+      local got = rig.stream:take()
+      assert.same({ "\r\n\r\n", at }, { got[#got].bytes, got[#got].at })
+      rig.stream:write(got[#got].id, "\r\n")
+      rig:run(at)
+    end
+    rig:run(79)
+    assert.same({}, rig.stream:take())
+    rig.stack:keep_end(keep)
+  end)
+
   it("counts what is no SIP, and goes on", function()
     say "hello"
     say "\0\1\2"
