@@ -2,8 +2,12 @@
  *
  * What their user is told and sends is whole messages.  Pings are answered here, and
  * told as a message without bytes: the peer is there.  A message has to be complete in
- * the time that a message on a stream has.  After our Close comes our end of the stream
- * at once; what the peer still says is thrown away.
+ * the time that a message on a stream has.
+ *
+ * After our Close comes our end of the stream at once, and what the peer still says is
+ * thrown away: its own Close is not waited for (against RFC 6455 5.5.1, 7.1.1), for no
+ * message of SIP is lost with it.  Cookies are not read, and HTTP asks nobody for a
+ * password, nor is asked (against RFC 7118 7): digest in SIP does.
  */
 #include "net/conn.h"
 
