@@ -269,6 +269,10 @@ simulated(describe, "WebSocket")("an endpoint with WebSockets", function()
     net.world:name("b.example", B)
     assert.equal("ws", way("sip:b.example;transport=ws")[1])
     assert.equal("wss", way("sips:b.example;transport=ws")[1])
+    net.world:dns { name = "_sip._ws.e.example", type = "SRV", priority = 1, weight = 1,
+      port = 80, target = "b.example" }
+    assert.equal("ws", way("sip:e.example;transport=ws")[1])
+    assert.is_nil((way "sip:e.example")) -- nobody looks there for what may be anything
     net.world:dns { name = "c.example", type = "NAPTR", order = 1, preference = 1,
       flags = "s", service = "SIP+D2W", target = "_sip._ws.c.example" }
     net.world:dns { name = "_sip._ws.c.example", type = "SRV", priority = 1, weight = 1,

@@ -208,15 +208,30 @@ local function add_servers(self, servers, transport, records)
   return servers
 end
 
+-- Those that SRV is asked for: WebSockets only where the URI wants one. Who listens for
+-- browsers does not look for other servers so.
+local function looked_up(self)
+  local list = {}
+  for _, transport in ipairs(self.transports) do
+    if not self.hop.open or transport ~= "ws" and transport ~= "wss" then
+      list[#list + 1] = transport
+    end
+  end
+  return list
+end
+
 -- 4.1, 4.2: SRV for each transport that may be used.
 local function by_srv(self)
-  local questions = {}
-  for i, transport in ipairs(self.transports) do
+  local questions, transports = {}, looked_up(self)
+  for i, transport in ipairs(transports) do
     questions[i] = { prefix[transport] .. self.hop.host, "SRV" }
+  end
+  if not questions[1] then
+    return by_host(self)
   end
   ask(self, questions, function(answers)
     local servers
-    for i, transport in ipairs(self.transports) do
+    for i, transport in ipairs(transports) do
       servers = add_servers(self, servers, transport, answers[i])
     end
     if servers then
