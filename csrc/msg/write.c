@@ -165,11 +165,15 @@ static void copy_all(struct sip_out *out, const struct sip_msg *msg,
 bool sip_via_mark_init(struct sip_via_mark *mark, const struct sip_via *via,
                        const struct sip_addr *source)
 {
+	/* By a WebSocket nobody is found at his own port, asked or not (RFC 7118 5.3).
+	 */
+	const bool web = via->transport_id == SIP_WS || via->transport_id == SIP_WSS;
+	const bool rport = via->has_rport || web;
 	struct sip_addr host;
 
-	*mark = (struct sip_via_mark){ .rport = via->has_rport ? source->port : 0 };
-	if (!via->has_rport && via->received.len == 0 &&
-	    sip_addr_parse(via->host, &host) && sip_addr_same_host(&host, source))
+	*mark = (struct sip_via_mark){ .rport = rport ? source->port : 0 };
+	if (!rport && via->received.len == 0 && sip_addr_parse(via->host, &host) &&
+	    sip_addr_same_host(&host, source))
 		return false;
 	mark->received =
 		sip_str_of(mark->text, sip_addr_write_host(source, mark->text, false));

@@ -371,7 +371,7 @@ simulated(describe, "WebSocket")("who is only at the end of a WebSocket", functi
       before_each(function()
         page = natted.new(net, { ip = A, transport = transport, to = B,
           contact = "sip:bob@df7jal23ls0d.invalid;transport=ws",
-          sent_by = "df7jal23ls0d.invalid" })
+          sent_by = "df7jal23ls0d.invalid", rport = false })
         assert.equal(200, page:register())
       end)
 
@@ -449,6 +449,29 @@ simulated(describe, "WebSocket")("who is only at the end of a WebSocket", functi
         page:wait(1)
         assert.equal(480, second[2].status)
         assert.equal(0, net.world:lookups())
+      end)
+
+      -- @rfc 7118 5.3 - C-41
+      it("is answered without a transaction, too, by its connection alone", function()
+        local bob = net:stranger(CALLER)
+        local door = page.host:raw { transport = transport, host = A,
+          port = transport == "ws" and 80 or 443 }
+        proxy:on("MESSAGE", function(req)
+          req:forward("sip:bob@" .. CALLER, { stateless = true })
+        end)
+        for i = 1, 2 do
+          page:request("MESSAGE", { uri = "sip:bob@" .. CALLER })
+          local message, tx = bob.last "request"
+          assert.equal("MESSAGE", message:method())
+          if i == 2 then
+            page:shut()
+          end
+          tx:respond(202)
+          page:wait(40)
+          page.got = i == 1 and assert(page:last(202)) and {} or page.got
+        end
+        assert.same({}, page.got)
+        assert.same({}, door:take())
       end)
 
       it("fails the INVITE that it has not answered when it goes", function()

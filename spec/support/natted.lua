@@ -22,7 +22,8 @@ local natted_mt = { __index = Natted }
 
 ---@param net spec.Net
 ---@param options { ip: string, transport: string, to: string, to_port?: integer,
----  contact?: string, sent_by?: string, port?: integer, host?: sip.SimHost }
+---  contact?: string, sent_by?: string, port?: integer, host?: sip.SimHost,
+---  rport?: boolean }
 ---@return spec.Natted
 function M.new(net, options)
   local transport = options.transport
@@ -32,7 +33,7 @@ function M.new(net, options)
     contact = options.contact or ("sip:bob@%s%s"):format(M.INSIDE,
       transport == "udp" and "" or ";transport=" .. transport),
     sent_by = options.sent_by or M.INSIDE,
-    got = {}, rest = "", number = 0,
+    got = {}, rest = "", number = 0, rport = options.rport ~= false,
   }, natted_mt)
   self.host = options.host or net.world:host(options.ip)
   self.raw = self.host:raw { transport = transport, host = options.ip,
@@ -118,8 +119,8 @@ function Natted:request(method, fields)
   end
   local lines = {
     ("%s %s SIP/2.0"):format(method, fields.uri or "sip:example.org"),
-    ("Via: SIP/2.0/%s %s;branch=z9hG4bKn%d;rport"):format(VIA[self.transport],
-      self.sent_by, self.number),
+    ("Via: SIP/2.0/%s %s;branch=z9hG4bKn%d%s"):format(VIA[self.transport],
+      self.sent_by, self.number, self.rport and ";rport" or ""),
     "Max-Forwards: 70",
     "From: " .. (fields.from or "<sip:bob@example.org>;tag=n1"),
     "To: " .. (fields.to or "<sip:bob@example.org>"),
