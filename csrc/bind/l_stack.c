@@ -12,6 +12,7 @@
 #include "bind/l_write.h"
 #include "stack/flow.h"
 #include "stack/keepalive.h"
+#include "stack/reply.h"
 
 /* The Lua table of a stack, its uservalue 1: the dispatch function and the weak table
  * of transaction boxes. */
@@ -159,6 +160,9 @@ static int push_more(lua_State *L, const struct sip_event *event)
 		return push_passed(L, event);
 	case SIP_EVENT_KEPT:
 		return push_kept(L, event);
+	case SIP_EVENT_ASTRAY:
+		lua_pushinteger(L, (lua_Integer)event->token);
+		return 1;
 	case SIP_EVENT_REQUEST:
 	case SIP_EVENT_CANCEL:
 	case SIP_EVENT_ACK:
@@ -179,6 +183,7 @@ static const char *const event_names[] = {
 	[SIP_EVENT_RECORDS] = "records", [SIP_EVENT_CLOSED] = "closed",
 	[SIP_EVENT_MESSAGE] = "message", [SIP_EVENT_NOTICE] = "notice",
 	[SIP_EVENT_DROPPED] = "dropped", [SIP_EVENT_KEPT] = "kept",
+	[SIP_EVENT_ASTRAY] = "astray",
 };
 
 /* dispatch(kind, object, message, ...): the object is the transaction, or the stack
@@ -554,6 +559,30 @@ static int l_stack_keep(lua_State *L)
 	return 1;
 }
 
+/* stack:give_back{ message, attempt, transport, host, port, server_name }
+ * -> true | nil, name, why */
+static int l_stack_give_back(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_target target;
+	const struct sip_msg *msg;
+	const char *why = NULL;
+	lua_Integer attempt;
+	sip_err err;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	lua_getfield(L, 2, "message");
+	msg = l_check_msg(L, -1);
+	lua_getfield(L, 2, "attempt");
+	attempt = luaL_checkinteger(L, -1);
+	target = l_check_target(L, 2);
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	err = sip_stack_return(box->stack, msg, &target, (unsigned)attempt, &why);
+	return l_outcome(L, err, why);
+}
+
 /* stack:keep_end(id) */
 static int l_stack_keep_end(lua_State *L)
 {
@@ -676,6 +705,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "resolve", l_stack_resolve },
 	{ "keep", l_stack_keep },
 	{ "keep_end", l_stack_keep_end },
+	{ "give_back", l_stack_give_back },
 	{ "tls", l_stack_tls },
 	{ "origins", l_stack_origins },
 	{ "peer_names", l_stack_peer_names },

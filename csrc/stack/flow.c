@@ -208,23 +208,48 @@ static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path 
 
 struct held {
 	struct sip_link link;
+	bool answer;      /* a response, else what goes by this path */
+	unsigned attempt; /* of the answer */
 	struct sip_path path;
 	struct sip_buf *bytes;
 };
 
-void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
-                   const struct sip_path *path, struct sip_buf *bytes)
+/* What there is no room for is lost with the connection. */
+static struct held *hold(struct sip_stack *stack, struct sip_flow *flow,
+                         struct sip_buf *bytes)
 {
-	struct held *held = flow->held_count < HELD_MAX
+	struct held *held = bytes && flow->held_count < HELD_MAX
 	                            ? sip_alloc0(stack->alloc, sizeof *held)
 	                            : NULL;
 
 	if (!held)
-		return; /* then it is lost with the connection */
-	held->path = *path;
+		return NULL;
 	held->bytes = sip_buf_ref(bytes);
 	sip_list_insert(&flow->held, &held->link);
 	flow->held_count++;
+	return held;
+}
+
+void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
+                   const struct sip_path *path, struct sip_buf *bytes)
+{
+	struct held *held = hold(stack, flow, bytes);
+
+	if (held)
+		held->path = *path;
+}
+
+void sip_flow_hold_answer(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes,
+                          unsigned attempt)
+{
+	struct sip_buf *copy = sip_buf_new(stack->alloc, bytes.p, bytes.len);
+	struct held *held = hold(stack, flow, copy);
+
+	sip_buf_unref(copy);
+	if (!held)
+		return;
+	held->answer = true;
+	held->attempt = attempt;
 }
 
 static void let_go_held(struct sip_stack *stack, struct sip_flow *flow, bool put)
@@ -233,7 +258,10 @@ static void let_go_held(struct sip_stack *stack, struct sip_flow *flow, bool put
 		struct held *held = SIP_CONTAINER(flow->held.next, struct held, link);
 
 		sip_list_remove(&held->link);
-		if (put) /* as good as any datagram */
+		if (put && held->answer)
+			sip_stack_astray(stack, sip_buf_str(held->bytes),
+			                 held->attempt);
+		else if (put) /* as good as any datagram */
 			(void)sip_stack_put(stack, &held->path,
 			                    sip_buf_str(held->bytes), 0);
 		sip_buf_unref(held->bytes);

@@ -43,6 +43,9 @@ void sip_flow_free_all(struct sip_stack *stack);
 /* Is it a WebSocket, by which responses go back and by no other connection? */
 bool sip_flow_is_web(enum sip_transport transport);
 /* Keeps `bytes`, to be put on `path` when the connection cannot be opened. */
+/* The same for a response: it is astray when the connection cannot be opened. */
+void sip_flow_hold_answer(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes,
+                          unsigned attempt);
 void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
                    const struct sip_path *path, struct sip_buf *bytes);
 

@@ -124,6 +124,16 @@ static bool is_full(const struct sip_stack *stack)
 	return stack->queue.count >= stack->limits.events;
 }
 
+/* Does the Via of a request name another place than it came from (RFC 3263 5)? */
+static bool is_elsewhere(struct sip_msg *request, const struct sip_path *path)
+{
+	const struct sip_via *via = sip_msg_via(request);
+	struct sip_addr host;
+
+	return via && !(sip_addr_parse(via->host, &host) &&
+	                sip_addr_same_host(&host, &path->remote));
+}
+
 static void receive_new(struct sip_stack *stack, const struct sip_path *path,
                         struct sip_msg *request)
 {
@@ -180,6 +190,7 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 		refuse(stack, request, path, err == SIP_EINVAL ? 400 : 500, NULL);
 		return;
 	}
+	tx->elsewhere = is_elsewhere(request, path);
 	sip_tx_start(tx);
 	sip_tx_unref(tx);
 }

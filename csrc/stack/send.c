@@ -440,33 +440,6 @@ sip_err sip_stack_cancel(struct sip_stack *stack, struct sip_tx *invite)
 
 /* ---- responses ---- */
 
-/* A response goes by the request's connection, and by a new one to where the request
- * came from when that is gone (18.2.2), unless that was a WebSocket (RFC 7118 5.3).  A
- * name in its Via is not looked up (RFC 3263 5). */
-sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str bytes)
-{
-	const struct sip_target target = { .transport = tx->path.transport,
-		                           .remote = tx->reply };
-	struct sip_path path = tx->path;
-	struct sip_flow *flow = sip_flow_find(stack, path.id);
-
-	if (path.transport == SIP_UDP) {
-		path.remote = tx->reply;
-	} else if ((!flow || flow->closing) && sip_flow_is_web(path.transport)) {
-		return SIP_EGONE;
-	} else if (!flow || flow->closing) {
-		flow = sip_flow_back(stack, &target);
-		if (!flow && sip_flow_open(stack, &target, &flow) != SIP_OK)
-			return SIP_EWIRE;
-		/* Told when it cannot be opened (RFC 6026 8.8). */
-		sip_list_remove(&tx->on_flow);
-		sip_list_insert(&flow->waiting, &tx->on_flow);
-		tx->path.id = path.id = flow->path.id;
-		path.remote = tx->reply;
-	}
-	return sip_stack_put(stack, &path, bytes, tx->serial);
-}
-
 /* Who offers keep-alives for a registration or a dialog (RFC 6223 4.4) is asked for
  * them: over UDP as often as RFC 5626 4.4.2 has it. */
 static uint32_t keep_wanted(struct sip_stack *stack, struct sip_tx *tx, uint16_t status)

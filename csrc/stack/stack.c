@@ -285,6 +285,8 @@ static void input_failed(struct sip_stack *stack, const struct sip_wire_event *e
 		return;
 	}
 	sip_keep_unreachable(stack, &event->path, event->why);
+	if (event->path.transport == SIP_UDP)
+		sip_stack_unanswered(stack, &event->path.remote);
 	for (link = head->next; link != head; link = next) {
 		next = link->next;
 		tx = SIP_CONTAINER(link, struct sip_tx, active);

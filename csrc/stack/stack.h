@@ -33,6 +33,7 @@ enum sip_event_kind {
 	SIP_EVENT_DROPPED, /* path, bytes: why the last message is not answered, when it
 	                      is watched */
 	SIP_EVENT_KEPT,    /* token, err, bytes: see keepalive.h */
+	SIP_EVENT_ASTRAY,  /* msg, token: see reply.h */
 };
 
 struct sip_event {

@@ -4,10 +4,13 @@
 #include "stack/flow.h"
 #include "stack/forward.h"
 #include "stack/keepalive.h"
+#include "stack/reply.h"
 #include "stack/source.h"
 
 enum {
 	SIP_STACK_LISTENERS = 32,
+	SIP_STACK_ANSWERED =
+		32, /* the last ones; an older one is not found elsewhere */
 	SIP_STACK_SCRATCH = 65536 + 2048, /* one message, with the Via that is added */
 	SIP_UDP_BYTES_MAX = 1300,         /* RFC 3261 18.1.1: more goes by a stream */
 };
@@ -58,6 +61,12 @@ struct sip_quota {
 	unsigned count;
 };
 
+/* A response that has gone out by UDP to who might be found elsewhere. */
+struct sip_answered {
+	struct sip_addr to;
+	uint64_t serial; /* of its transaction; 0: none */
+};
+
 struct sip_event_queue {
 	struct sip_event *ring; /* power of two */
 	uint32_t cap, head, count;
@@ -79,6 +88,8 @@ struct sip_stack {
 	struct sip_map keeps;
 	struct sip_link keep_list;
 	uint64_t last_keep;
+	struct sip_answered answered[SIP_STACK_ANSWERED]; /* reply.c */
+	unsigned answered_at;
 	struct sip_event_queue queue;
 	unsigned lookups; /* under way */
 	struct sip_listener listeners[SIP_STACK_LISTENERS];

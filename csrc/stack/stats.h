@@ -12,6 +12,7 @@ struct sip_stack;
 	X(passed)                /* requests and responses, without a transaction */ \
 	X(refused)               /* by a limit */                                 \
 	X(stun)                  /* requests that were answered */                \
+	X(astray)                /* responses, to where their requests came from */ \
 	X(unkept)                /* connections whose keep-alives have stopped */ \
 	X(unsent)                                                                 \
 	X(repeats_sent) X(repeats_received)                                       \

@@ -41,9 +41,12 @@ struct sip_tx {
 	bool until_ack; /* a 2xx is repeated until acknowledged */
 	bool cancelled; /* CANCEL received, or asked for */
 	bool cancel_sent;
-	bool merged;          /* another request of the same is under way (8.2.2.2) */
-	bool ended;           /* out of its layer */
-	bool send_failed;     /* in the layer's list of failures to step */
+	bool merged;      /* another request of the same is under way (8.2.2.2) */
+	bool ended;       /* out of its layer */
+	bool elsewhere;   /* server: its Via names another place than it came from; the
+	                     stack's */
+	bool astray;      /* a response of it could not be delivered; the stack's */
+	bool send_failed; /* in the layer's list of failures to step */
 	uint32_t interval_ms; /* of the next retransmission */
 	uint16_t last_status;
 	uint16_t via_count; /* of the request: a response to it has as many */

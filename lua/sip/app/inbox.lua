@@ -2,9 +2,11 @@
 --- transaction's exchange, a call by its dialog, a handler of requests, or a new call
 --- (RFC 3261 8.2, 12.2.2).
 
+local address = require "sip.msg.address"
 local intake = require "sip.app.intake"
 local invite_of = require "sip.ua.invite"
 local proxy = require "sip.app.proxy"
+local resolve = require "sip.ua.resolve"
 
 local M = {}
 
@@ -148,6 +150,26 @@ function events.kept(ua, _, _, id, name, why)
   if registration then
     registration:kept(name, why)
   end
+end
+
+-- A response that nobody took where its request came from goes where its Via leads
+-- (RFC 3263 5): to one place after the other.
+---@private
+function events.astray(ua, _, res, attempt)
+  local via = res:via(1)
+  local transport, host = via.transport:lower(), address.bare(via.host)
+  local hop = { transport = transport, host = host, port = via.port,
+    numeric = address.is_numeric(host), secure = transport == "tls" }
+  res:keep()
+  resolve.start(ua, hop, function(places)
+    local place = places[attempt + 1]
+    if place and ua.state ~= "closed" then
+      ua.stack:give_back {
+        message = res, attempt = attempt + 1, transport = place.transport,
+        host = place.host, port = place.port, server_name = place.name,
+      }
+    end
+  end, via.branch or "")
 end
 
 ---@private

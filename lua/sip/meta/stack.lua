@@ -15,6 +15,8 @@
 --               addresses, or sip.SrvRecord, sip.NaptrRecord; ttl 0 without any: unsaid
 --   "kept"      Stack, nil, id [, name, why]   keep-alives were answered for the first
 --               time; with a name they are over: "timeout", or "wire"
+--   "astray"    Stack, Message, attempt   a response that could not be delivered, and
+--               how many places by its Via have been tried (RFC 3263 5)
 --   "closed"    Stack, nil, transport, remote
 --   "message"   Stack, nil, sent, transport, from, to, bytes   when it is watched
 --   "dropped"   Stack, nil, why, to   the last one is not answered; when it is watched
@@ -189,6 +191,15 @@ function Stack:is_own(ip, port) end
 ---@return string? name  "gone" with the connection, "limit"
 ---@return string? why
 function Stack:keep(spec) end
+
+--- Send a response that was astray to a place. When no connection to there can be had,
+--- it is astray again, with this attempt.
+---@param spec { message: sip.Message, attempt: integer, transport: sip.Transport,
+---  host: string, port: integer, server_name?: string }
+---@return true? ok
+---@return string? name
+---@return string? why
+function Stack:give_back(spec) end
 
 --- Send them no more, and tell nothing.
 ---@param id integer
