@@ -52,4 +52,13 @@ function M.jssip(options)
   return process.start("jssip", argv)
 end
 
+--- The client of spec/interop/node/stun.js, which asks at this port.
+---@param port integer
+---@return spec.Process
+function M.stun(port)
+  install()
+  return process.start("stun", { "env", "NODE_PATH=" .. folder .. "/node_modules",
+    "node", source .. "/stun.js", tostring(port) })
+end
+
 return M
