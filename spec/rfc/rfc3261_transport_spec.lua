@@ -70,6 +70,43 @@ describe("a large request", function()
     rig:run(40)
   end)
 
+  -- @rfc 3261 18.1.1 SHOULD C-21
+  it("is acknowledged and cancelled by what it has gone by", function()
+    for _, refused in ipairs { false, true } do
+      rig = rig_of.new { stream = true }
+      if refused then
+        rig.stream:close()
+      end
+      local socket = not refused and rig.stream or rig.peer
+      local function answer(event, status)
+        local bytes = response(event.message, status)
+        if refused then
+          return rig:say(bytes)
+        end
+        rig.stream:write(event.id, bytes)
+        rig:run(rig.world:now())
+      end
+      local tx = rig:request { method = "INVITE", body = ("x"):rep(1300) }
+      rig:run(0)
+      local invite = rig:take(socket)[1]
+      answer(invite, 180)
+      tx:cancel()
+      rig:run(0)
+      local cancel = rig:take(socket)[1]
+      answer(cancel, 200)
+      answer(invite, 487)
+      local ack = rig:take(socket)[1]
+      assert.same({ "CANCEL", "ACK" }, { cancel.message:method(), ack.message:method() })
+      for _, event in ipairs { cancel, ack } do
+        assert.equal(invite.message:header "Via", event.message:header "Via")
+        assert.equal(invite.id, event.id)
+      end
+      if not refused then
+        rig:clean()
+      end
+    end
+  end)
+
   -- @rfc 3261 17.1.2.2 MUST C-54
   simulated(it, "a host that is down")("has its 64*T1 once, whatever it goes by",
     function()
@@ -280,6 +317,43 @@ describe("a stream", function()
     assert.is_nil(closed())
     rig:run(1200)
     assert.equal(1199, closed())
+  end)
+
+  -- @rfc 3261 18 SHOULD C-37
+  it("is kept for an answer, however long it has been silent", function()
+    write(request { transport = "TCP" })
+    rig:take(rig.stream)
+    rig:run(599)
+    local _, message = rig:last "request"
+    local host, port, transport, flow = message:source()
+    local tx = assert(rig.stack:request { method = "OPTIONS", uri = "sip:a@192.0.2.1",
+      host = host, port = port, transport = transport, flow = flow, headers = { "From",
+        "<sip:b@192.0.2.2>;tag=1", "To", "<sip:a@192.0.2.1>", "Call-ID", "late", "CSeq",
+        "1 OPTIONS" } })
+    rig:run(630) -- 31 s of its 32
+    assert.is_nil(closed())
+    rig:take(rig.stream)
+    rig:run(1198)
+    assert.is_nil(closed())
+    rig:run(1200)
+    assert.equal(1199, closed())
+    assert.truthy(tx)
+  end)
+
+  -- @rfc 3261 18 SHOULD C-37
+  it("is kept for 64*T1, whatever the limit is", function()
+    rig:clean()
+    rig = rig_of.new { stream = true, limits = { stream_idle_ms = 1000 } }
+    rig.on.request = function(tx)
+      tx:respond(200)
+    end
+    id = rig.stream:connect(rig_of.OURS, 5060)
+    rig:run(0)
+    write(request { transport = "TCP" })
+    rig:run(31.9)
+    assert.is_nil(closed())
+    rig:run(33)
+    assert.equal(32, closed())
   end)
 
   it("is closed when half a message is all that comes in 10 s (C-31)", function()
