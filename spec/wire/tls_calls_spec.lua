@@ -81,6 +81,36 @@ describe("an endpoint over TLS", function()
     assert.equal("sips:127.0.0.1:" .. port_of(bob), peer.dialog.remote_target)
   end)
 
+  -- @rfc 5923 8.2 MUST C-35
+  it("uses the connection of a peer that has proven its name, and of no other (C-35)",
+    function()
+      local named = made:issue { san = "DNS:localhost,IP:127.0.0.1" }
+      for clients, wanted in pairs { required = 1, none = 2 } do
+        local bob = endpoint(server, { clients = clients })
+        local alice = endpoint(named)
+        local vias, connections = {}, nil
+        for _, ua in ipairs { alice, bob } do
+          ua:on("OPTIONS", function(req)
+            vias[#vias + 1] = req:header "Via"
+            req:reply(200)
+          end)
+        end
+        sip.run(function()
+          assert(alice:request { method = "OPTIONS",
+            uri = "sips:bob@127.0.0.1:" .. port_of(bob) })
+          assert(bob:request { method = "OPTIONS",
+            uri = "sips:alice@localhost:" .. port_of(alice) })
+          connections = bob.stack:stats().connections
+          bob:close()
+          alice:close()
+        end)
+        assert.equal(wanted, connections, clients)
+        assert.truthy(vias[1]:find(";alias", 1, true), vias[1])
+        -- bob asks for one on a connection of its own
+        assert.equal(wanted == 2, vias[2]:find(";alias", 1, true) ~= nil, vias[2])
+      end
+    end)
+
   it("is told in a sentence why nobody was reached, and both logs say it", function()
     local foreign = certificates.new()
     local wrong = foreign:issue { san = "IP:127.0.0.1" }
