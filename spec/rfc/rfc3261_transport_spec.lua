@@ -96,7 +96,8 @@ describe("a large request", function()
       answer(cancel, 200)
       answer(invite, 487)
       local ack = rig:take(socket)[1]
-      assert.same({ "CANCEL", "ACK" }, { cancel.message:method(), ack.message:method() })
+      assert.same({ "CANCEL", "ACK" },
+        { cancel.message:method(), ack.message:method() })
       for _, event in ipairs { cancel, ack } do
         assert.equal(invite.message:header "Via", event.message:header "Via")
         assert.equal(invite.id, event.id)

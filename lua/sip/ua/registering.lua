@@ -265,7 +265,7 @@ local function out_of_order()
 end
 
 -- sip and sips are one Contact here, and the later counts (RFC 5630 5.1.1.1).
-local function find(list, uri)
+local function binding_of(list, uri)
   local plain = sips.of_scheme(uri, false)
   for i, b in ipairs(list) do
     if b.uri == uri or address.equal(sips.of_scheme(b.uri, false), plain) then
@@ -284,7 +284,7 @@ local function fresh_id(list, now)
 end
 
 local function put(list, change, reading, now)
-  local i, old = find(list, change.uri)
+  local i, old = binding_of(list, change.uri)
   if old and not reading.mine[old] and stale(old, reading) then
     return false
   elseif change.seconds == 0 then
