@@ -140,8 +140,8 @@ end
 -- Where the Contact of an answer is, or of a request inside the dialog: when it is that
 -- of before, or what our request went to, where that is.
 local function place_of(self, message, uri, hop)
-  local found = address.hop(uri)
-  if hop and hop.at and found and found.host == hop.host then
+  local found = hop and hop.at and address.hop(uri)
+  if found and found.host == hop.host then
     return hop.at
   end
   return self.route_set[1] == nil and flow.behind(uri, message) or nil

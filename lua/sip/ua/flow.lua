@@ -66,12 +66,15 @@ end
 ---@return sip.Place?
 function M.behind(uri, message, own)
   local source, port, transport = message:source()
-  local hop = source and address.hop(uri)
+  local _, _, named = address.parts(uri)
+  local outbound = has_ob(uri)
+  if not source or named == source and not (outbound or SECURE[transport]) then
+    return nil -- as nearly always
+  end
+  local hop = address.hop(uri)
   if not hop then
     return nil
-  end
-  local outbound = has_ob(uri)
-  if outbound or address.is_invalid(hop.host) then
+  elseif outbound or address.is_invalid(hop.host) then
     return place_of(message, hop, true, outbound)
   elseif hop.numeric and not same_host(hop.host, source) then
     own = own or message:is_request() and message:via(1).host or nil
