@@ -1,5 +1,5 @@
-/* Connections: found by id and by far end, framed, timed, and closed with whoever
- * was waiting for them told (RFC 3261 18.3, 18.4). */
+/* Connections: found by id, framed, timed, and closed with whoever was waiting for them
+ * told (RFC 3261 18.3, 18.4). */
 #include "stack/flow.h"
 
 #include "stack/admission.h"
@@ -19,16 +19,6 @@ static uint64_t id_hash(uint32_t id)
 	return (uint64_t)id * 0x9e3779b97f4a7c15u; /* the wire's: nobody chooses it */
 }
 
-static uint64_t remote_hash(const struct sip_stack *stack, enum sip_transport transport,
-                            const struct sip_addr *remote)
-{
-	char text[SIP_ADDR_TEXT_MAX + 1];
-	size_t len = sip_addr_write(remote, text);
-
-	text[len++] = (char)transport;
-	return sip_hash(&stack->tag_key, text, len);
-}
-
 struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id)
 {
 	struct sip_node *node = sip_map_first(&stack->flows, id_hash(id));
@@ -39,144 +29,6 @@ struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id)
 			return flow;
 	}
 	return NULL;
-}
-
-static bool has_name(sip_str names, sip_str name)
-{
-	const char *at = names.p, *end = names.p + names.len;
-
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-		if (sip_str_ieq(sip_str_of(at, (size_t)(stop - at)), name))
-			return true;
-		at = stop + 1;
-	}
-	return false;
-}
-
-/* What was meant for one domain does not go to another that has the same address: by
- * its certificate the peer is who is wanted, or it was reached as such (RFC 5923 8.1).
- * An address wants whoever has it. */
-static bool is_for(const struct sip_flow *flow, const struct sip_target *target)
-{
-	if (!sip_transport_info(target->transport)->secure ||
-	    target->server_name.len == 0)
-		return true;
-	return (flow->server_name &&
-	        sip_str_ieq(sip_buf_str(flow->server_name), target->server_name)) ||
-	       (flow->names && has_name(sip_buf_str(flow->names), target->server_name));
-}
-
-/* Whether it leads there, whoever has opened it. */
-static bool is_to(const struct sip_flow *flow, const struct sip_target *target)
-{
-	return !flow->closing && flow->path.transport == target->transport &&
-	       sip_addr_eq(&flow->path.remote, &target->remote);
-}
-
-/* A peer that has opened a secure connection may be somebody with an address that will
- * be another's: it is used backwards for what it has proven to be, or not at all. */
-static bool may_carry(const struct sip_flow *flow)
-{
-	return flow->ours || !sip_transport_info(flow->path.transport)->secure;
-}
-
-static struct sip_flow *find_alias(struct sip_stack *stack,
-                                   const struct sip_target *target)
-{
-	struct sip_node *node =
-		sip_map_first(&stack->aliases,
-	                      remote_hash(stack, target->transport, &target->remote));
-
-	for (; node; node = sip_map_next(node)) {
-		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_alias);
-
-		if (!flow->closing && flow->path.transport == target->transport &&
-		    flow->alias_port == target->remote.port &&
-		    sip_addr_same_host(&flow->path.remote, &target->remote) &&
-		    target->server_name.len > 0 &&
-		    has_name(sip_buf_str(flow->names), target->server_name))
-			return flow;
-	}
-	return NULL;
-}
-
-struct sip_flow *sip_flow_towards(struct sip_stack *stack,
-                                  const struct sip_target *target)
-{
-	struct sip_node *node =
-		sip_map_first(&stack->remotes,
-	                      remote_hash(stack, target->transport, &target->remote));
-
-	for (; node; node = sip_map_next(node)) {
-		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_remote);
-
-		if (is_to(flow, target) && may_carry(flow) && is_for(flow, target))
-			return flow;
-	}
-	return find_alias(stack, target);
-}
-
-struct sip_flow *sip_flow_back(struct sip_stack *stack, const struct sip_target *target)
-{
-	struct sip_node *node =
-		sip_map_first(&stack->remotes,
-	                      remote_hash(stack, target->transport, &target->remote));
-
-	for (; node; node = sip_map_next(node)) {
-		struct sip_flow *flow = SIP_CONTAINER(node, struct sip_flow, by_remote);
-
-		if (is_to(flow, target) && is_for(flow, target))
-			return flow;
-	}
-	return NULL;
-}
-
-static void drop_alias(struct sip_stack *stack, struct sip_flow *flow)
-{
-	if (flow->alias_port)
-		sip_map_remove(&stack->aliases, &flow->by_alias);
-	flow->alias_port = 0;
-}
-
-void sip_stack_ask_aliases(struct sip_stack *stack, bool on)
-{
-	stack->aliases_asked = on;
-}
-
-void sip_flow_alias(struct sip_stack *stack, const struct sip_path *path,
-                    const struct sip_via *via)
-{
-	const struct sip_transport_info *info = sip_transport_info(path->transport);
-	const uint16_t port = via->port ? via->port : info->port;
-	struct sip_addr advertised = path->remote;
-	struct sip_flow *flow;
-	sip_str value;
-
-	if (path->transport != SIP_TLS || via->transport_id != SIP_TLS ||
-	    !sip_uri_param_find(via->params, SIP_STR("alias"), &value))
-		return;
-	flow = sip_flow_find(stack, path->id);
-	if (!flow || flow->ours || flow->alias_port == port || !flow->names)
-		return;
-	drop_alias(stack, flow);
-	advertised.port = port;
-	if (sip_map_insert(&stack->aliases, &flow->by_alias,
-	                   remote_hash(stack, SIP_TLS, &advertised)) == SIP_OK)
-		flow->alias_port = port; /* else it is as if it had not asked */
-}
-
-struct sip_flow *sip_flow_bound(struct sip_stack *stack,
-                                const struct sip_target *target)
-{
-	struct sip_flow *flow = sip_flow_find(stack, target->flow);
-
-	/* An id that was kept for long may be another's by now. */
-	return flow && !flow->closing && flow->path.transport == target->transport &&
-	                       sip_addr_eq(&flow->path.remote, &target->remote)
-	               ? flow
-	               : NULL;
 }
 
 static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path *path)
@@ -194,9 +46,7 @@ static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path 
 		sip_free(stack->alloc, flow, sizeof *flow);
 		return NULL;
 	}
-	if (sip_map_insert(&stack->remotes, &flow->by_remote,
-	                   remote_hash(stack, path->transport, &path->remote)) !=
-	    SIP_OK) {
+	if (sip_flow_list(stack, flow) != SIP_OK) {
 		sip_map_remove(&stack->flows, &flow->by_id);
 		sip_free(stack->alloc, flow, sizeof *flow);
 		return NULL;
@@ -275,9 +125,8 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 	let_go_held(stack, flow, false);
 	sip_flow_dismiss(stack, flow);
 	sip_timer_stop(&stack->timers, &flow->timer);
-	drop_alias(stack, flow);
+	sip_flow_unlist(stack, flow);
 	sip_map_remove(&stack->flows, &flow->by_id);
-	sip_map_remove(&stack->remotes, &flow->by_remote);
 	sip_free(stack->alloc, flow->unread, flow->unread_cap);
 	sip_buf_unref(flow->server_name);
 	sip_buf_unref(flow->names);

@@ -13,17 +13,6 @@ void sip_stack_ask_aliases(struct sip_stack *stack, bool on);
 /* ---- for this folder ---- */
 
 struct sip_flow *sip_flow_find(struct sip_stack *stack, uint32_t id);
-/* The connection that a new request goes by, when there is one: ours, or one that its
- * peer has opened and may be used so (RFC 3261 18.1.1, RFC 5923 8). */
-struct sip_flow *sip_flow_towards(struct sip_stack *stack,
-                                  const struct sip_target *target);
-/* Any connection to there, for a response (18.2.2). */
-struct sip_flow *sip_flow_back(struct sip_stack *stack,
-                               const struct sip_target *target);
-/* A request with this Via has come by a connection: an alias of it, if it asks for one
- * and has proven who it is (RFC 5923 8.2). */
-void sip_flow_alias(struct sip_stack *stack, const struct sip_path *path,
-                    const struct sip_via *via);
 sip_err sip_flow_open(struct sip_stack *stack, const struct sip_target *target,
                       struct sip_flow **flow);
 void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event);
@@ -43,12 +32,27 @@ void sip_flow_free_all(struct sip_stack *stack);
 /* Is it a WebSocket, by which responses go back and by no other connection? */
 bool sip_flow_is_web(enum sip_transport transport);
 /* Keeps `bytes`, to be put on `path` when the connection cannot be opened. */
-/* The same for a response: it is astray when the connection cannot be opened. */
-void sip_flow_hold_answer(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes,
-                          unsigned attempt);
 void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
                    const struct sip_path *path, struct sip_buf *bytes);
+/* The same for a response, which is astray then. */
+void sip_flow_hold_answer(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes,
+                          unsigned attempt);
 
+/* reuse.c */
+/* The connection that a new request goes by, when there is one: ours, or one that its
+ * peer has opened and may be used so (RFC 3261 18.1.1, RFC 5923 8). */
+struct sip_flow *sip_flow_towards(struct sip_stack *stack,
+                                  const struct sip_target *target);
+/* Any connection to there, for a response (18.2.2). */
+struct sip_flow *sip_flow_back(struct sip_stack *stack,
+                               const struct sip_target *target);
+/* A request with this Via has come by a connection: an alias of it, if it asks for one
+ * and has proven who it is (RFC 5923 8.2). */
+void sip_flow_alias(struct sip_stack *stack, const struct sip_path *path,
+                    const struct sip_via *via);
 /* The open connection that a target is bound to; NULL: it is gone. */
 struct sip_flow *sip_flow_bound(struct sip_stack *stack,
                                 const struct sip_target *target);
+/* Have it found by its far end, or not any more. */
+sip_err sip_flow_list(struct sip_stack *stack, struct sip_flow *flow);
+void sip_flow_unlist(struct sip_stack *stack, struct sip_flow *flow);
