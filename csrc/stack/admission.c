@@ -208,12 +208,12 @@ static unsigned pair_of(char c)
 static bool is_scanner(const struct sip_stack *stack, const struct sip_msg *request)
 {
 	const sip_str agent = sip_msg_header(request, SIP_H_USER_AGENT);
-	const char *const end = agent.p + agent.len;
-	const char *at = agent.p;
+	const char *at = agent.p, *end;
 	unsigned one, two;
 
 	if (!stack->scanners || agent.len == 0)
 		return false;
+	end = at + agent.len;
 	for (one = pair_of(*at); at < end; at++, one = two) {
 		two = at + 1 < end ? pair_of(at[1]) : 0;
 		if (stack->scanner_begins[one] >> two & 1 &&
