@@ -6,6 +6,8 @@
  * all of it ends in the middle, and nothing is left either. */
 #include "sim/world.h"
 #include "stack/forward.h"
+#include "stack/keepalive.h"
+#include "stack/reply.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +158,19 @@ static struct sip_target target_of(const struct fuzz *f, unsigned how)
 	return target;
 }
 
+/* A response that was astray has three places, one of each kind. */
+static void give_back(struct fuzz *f, const struct sip_event *event)
+{
+	const struct sip_target target = target_of(f, (unsigned)event->token * 64 + 64);
+	const char *why = NULL;
+
+	must(event->msg && !sip_msg_is_request(event->msg));
+	if (event->token < 3 &&
+	    sip_stack_return(f->stack, event->msg, &target, (unsigned)event->token + 1,
+	                     &why) != SIP_OK)
+		must(why != NULL);
+}
+
 static void forward(struct fuzz *f, struct sip_tx *tx, unsigned how)
 {
 	const struct sip_target target = target_of(f, how);
@@ -218,8 +233,12 @@ static void drain(struct fuzz *f)
 	struct sip_event event;
 
 	while (sip_stack_next_event(f->stack, &event)) {
-		must((event.kind == SIP_EVENT_RECORDS) == (event.token != 0));
-		f->lookups -= event.token != 0;
+		must(event.kind == SIP_EVENT_ASTRAY ||
+		     (event.kind == SIP_EVENT_RECORDS ||
+		      event.kind == SIP_EVENT_KEPT) == (event.token != 0));
+		if (event.kind == SIP_EVENT_ASTRAY)
+			give_back(f, &event);
+		f->lookups -= event.kind == SIP_EVENT_RECORDS;
 		if (event.kind == SIP_EVENT_REQUEST)
 			on_request(f, event.tx);
 		if (event.kind == SIP_EVENT_CANCEL)
@@ -476,12 +495,17 @@ static void look(struct fuzz *f)
 {
 	const struct sip_target target = target_of(f, 0);
 	struct sip_path path = { .transport = SIP_TLS };
-	char host[SIP_STACK_HOST_MAX];
-	size_t len;
-	uint16_t port;
+	const struct sip_keep_spec keep_spec = {
+		.target = target, .low_ms = 1000, .high_ms = 2000, .answered = true
+	};
+	struct sip_local local;
+	const char *why;
+	uint64_t id;
 
-	must(sip_stack_local(f->stack, &target, host, &len, &port) == SIP_OK);
-	must(len > 0 && port == f->near_at.port);
+	must(sip_stack_local(f->stack, &target, &local) == SIP_OK);
+	must(local.host_len > 0 && local.port == f->near_at.port);
+	if (sip_stack_keep(f->stack, &keep_spec, &id, &why) == SIP_OK)
+		must(id != 0);
 	must(sip_stack_is_own(f->stack, &f->near_at));
 	must(!sip_stack_is_own(f->stack, &f->far_at));
 	for (path.id = 1; path.id < 100; path.id++) {
