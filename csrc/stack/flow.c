@@ -446,18 +446,16 @@ bool sip_flow_is_web(enum sip_transport transport)
 }
 
 /* A message of a WebSocket is one of SIP, whose end is its own (RFC 7118 5), or two
- * CRLFs, which want one, or that one (RFC 5626 4.4.1), or says nothing. */
+ * CRLFs, which want one (RFC 5626 4.4.1), or that one, or says nothing. */
 static void take_whole(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
 {
 	if (!sip_stack_admit(stack, flow->source, &flow->path, bytes))
 		return;
 	flow->whole = true;
 	if (sip_str_eq(bytes, SIP_STR("\r\n\r\n"))) {
-		/* A lost pong is the peer's to notice. */
-		(void)stack->wire->ops->send(stack->wire, &flow->path, SIP_STR("\r\n"),
-		                             0);
+		answer_ping(stack, flow);
 	} else if (sip_str_eq(bytes, SIP_STR("\r\n"))) {
-		(void)sip_keep_pong(stack, flow); /* or nobody has asked for it */
+		(void)sip_keep_pong(stack, flow);
 	} else if (sip_str_trim(bytes).len > 0) {
 		sip_flow_heard(flow);
 		sip_stack_receive(stack, &flow->path, bytes, true);

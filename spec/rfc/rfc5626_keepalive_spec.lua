@@ -3,6 +3,7 @@
 
 local provider = require "spec.support.provider"
 local rig_of = require "spec.support.rig"
+local simulated = require "spec.support.simulated"
 
 local COOKIE = "\x21\x12\xa4\x42"
 
@@ -25,8 +26,8 @@ describe("keep-alives of ours", function()
 
   -- Our stack sends a request by TCP, and has its answer; its connection here, and
   -- keep-alives on it.
-  local function connected(fields)
-    local tx = rig:request { transport = "tcp", call_id = "k" .. #rig.held }
+  local function connected(fields, by)
+    local tx = rig:request { transport = by or "tcp", call_id = "k" .. #rig.held }
     rig:run(rig.world:now())
     local event = rig:take(rig.stream)[1]
     assert(rig.stream:write(event.id, rig_of.response(event.message, 200)))
@@ -112,6 +113,23 @@ describe("keep-alives of ours", function()
       assert.equal(0, rig.stack:stats().connections)
       assert.is_nil((rig.stack:keep_end(keep)))
     end)
+
+  -- @rfc 7118 6 MAY C-32
+  simulated(it, "WebSocket")("C-32 are messages of their own on a WebSocket", function()
+    rig:clean()
+    rig = rig_of.new { stream = "ws" }
+    local id, keep = connected({ low = 5, high = 5 }, "ws")
+    for i = 1, 3 do
+      rig:run(i * 5)
+      assert.same({ i * 5 }, pings())
+      rig.stream:write(id, "\r\n")
+      rig:run(i * 5)
+    end
+    assert.equal(1, #rig:told())
+    rig:run(30)
+    assert.equal(0, rig.stack:stats().connections)
+    assert.equal(keep, rig.events[1][1])
+  end)
 
   it("C-32 end with their connection, and say so", function()
     local id, keep = connected()
