@@ -68,7 +68,7 @@ static bool is_noted(struct sip_stack *stack)
 void sip_stack_note(struct sip_stack *stack, const struct sip_path *path,
                     const char *why)
 {
-	if (is_noted(stack))
+	if (why && is_noted(stack)) /* for want of memory there is no reason */
 		push_text(stack, SIP_EVENT_DROPPED, path, sip_str_of(why, strlen(why)));
 }
 
