@@ -258,7 +258,7 @@ static void refuse_malformed(struct sip_stack *stack, struct sip_msg *msg,
 	if (msg && sip_msg_is_request(msg) && refusal->status >= 400)
 		refuse(stack, msg, path, refusal->status, refusal->why);
 	else
-		sip_stack_note(stack, path, refusal->why);
+		sip_stack_note(stack, path, refusal->why ? refusal->why : "no memory");
 }
 
 void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
