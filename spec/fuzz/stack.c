@@ -296,7 +296,7 @@ static const char *own_route(struct fuzz *f, unsigned c, char route[ROUTE_MAX])
 	return route;
 }
 
-static size_t make_request(struct fuzz *f, char *out, bool stream)
+static size_t make_request(struct fuzz *f, char *out, bool stream, bool scanner)
 {
 	static const char *const hosts[] = {
 		"192.0.2.1",     "192.0.2.1:5061",  "10.0.0.1",
@@ -310,15 +310,17 @@ static size_t make_request(struct fuzz *f, char *out, bool stream)
 		out, BYTES_MAX,
 		"%s sip:x@%s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s%u\r\n"
 		"From: <sip:y@192.0.2.1>;tag=%u\r\nTo: <sip:x@192.0.2.2>%s\r\n"
-		"Call-ID: c%u\r\nCSeq: %u %s\r\n%s%sMax-Forwards: 70\r\nX-Pad: %*s\r\n"
+		"Call-ID: c%u\r\nCSeq: %u %s\r\n%s%s%sMax-Forwards: 70\r\nX-Pad: "
+		"%*s\r\n"
 		"Content-Length: %u\r\n\r\n%.*s",
 		method, b & 128 ? "192.0.2.1;transport=udp" : "192.0.2.2",
 		stream ? "TCP" : "UDP", hosts[b % 6], cookies[(b >> 3) & 3],
 		(b >> 5) & 3, (c >> 2) & 1, c & 2 ? ";tag=z" : "", (c >> 3) & 1,
 		(c >> 4) & 3, c & 128 ? methods[(a >> 4) & 7] : method,
 		c & 64 ? "Timestamp: 4.2\r\nRecord-Route: <sip:p;lr>\r\n" : "",
-		b & 128 ? own_route(f, c, route) : "", a >= 0xe0 ? 2500 : 1, "x",
-		(a >> 3) & 1 ? 4 : 0, (int)((a >> 3) & 1 ? 4 : 0), "body");
+		b & 128 ? own_route(f, c, route) : "",
+		scanner ? "User-Agent: a SIPvicious\r\n" : "", a >= 0xe0 ? 2500 : 1,
+		"x", (a >> 3) & 1 ? 4 : 0, (int)((a >> 3) & 1 ? 4 : 0), "body");
 
 	return (size_t)len;
 }
@@ -376,7 +378,7 @@ static void op_packet(struct fuzz *f, unsigned op)
 	const unsigned how = take(f), conn = how % CONNS;
 	const bool stream = how & 4;
 	struct sip_path path = { SIP_UDP, f->far_socket, f->far_at, f->near_at };
-	size_t len = op == 0   ? make_request(f, bytes, stream)
+	size_t len = op == 0   ? make_request(f, bytes, stream, how & 64)
 	             : op == 1 ? make_response(f, bytes)
 	                       : make_raw(f, bytes);
 
@@ -583,6 +585,20 @@ static void listen_all(struct fuzz *f, bool anywhere)
 	must(sip_stack_listen(f->stack, SIP_TLS, &at, NULL, &why) == SIP_OK);
 }
 
+/* So few that each rule is reached. */
+static void limit_sources(struct sip_limits *limits)
+{
+	limits->sources = 1;
+	limits->source_messages = 4;
+	limits->source_invites = limits->source_registers = limits->source_others = 1;
+	limits->source_refusals = limits->source_repeats = limits->source_malformed = 1;
+	limits->source_failures = 1;
+	limits->source_connections = 3;
+	limits->source_half_open = 2;
+	limits->source_unread_bytes = 4096;
+	limits->unread_bytes = 6144;
+}
+
 static bool start(struct fuzz *f)
 {
 	struct sip_stack_opts opts = { .timing = SIP_TIMING_DEFAULT,
@@ -597,6 +613,9 @@ static bool start(struct fuzz *f)
 	opts.limits.stream_idle_ms = 60000;
 	opts.limits.transactions = first & 1 ? 6 : 1000;
 	opts.limits.connections = 4;
+	if (first & 1)
+		limit_sources(&opts.limits);
+	opts.scanners = SIP_STR("sipvicious\nx\n");
 	opts.watched = first & 2;
 	opts.relay = f->relays = first & 8;
 	opts.advertise = first & 32 ? SIP_STR("gate.example") : SIP_STR("");
