@@ -76,32 +76,42 @@ static bool decode(sip_str text, unsigned char raw[RAW_BYTES])
 	return true;
 }
 
-static void put_time(unsigned char raw[RAW_BYTES], uint64_t ms)
+/* The time goes out under a mask that the salt makes with a key: how long we have run
+ * is nobody's business.  The MAC is what keeps it from being changed. */
+static uint64_t mask_of(const struct sip_nonces *nonces,
+                        const unsigned char raw[RAW_BYTES])
 {
+	return sip_hash(&nonces->time_key, raw + TIME_BYTES, SIP_NONCE_SALT);
+}
+
+static void put_time(const struct sip_nonces *nonces, unsigned char raw[RAW_BYTES],
+                     uint64_t ms)
+{
+	ms ^= mask_of(nonces, raw);
 	for (int i = TIME_BYTES - 1; i >= 0; i--, ms >>= 8)
 		raw[i] = (unsigned char)ms;
 }
 
-static uint64_t time_of(const unsigned char raw[RAW_BYTES])
+static uint64_t time_of(const struct sip_nonces *nonces,
+                        const unsigned char raw[RAW_BYTES])
 {
+	const uint64_t whole = (UINT64_C(1) << 8 * TIME_BYTES) - 1;
 	uint64_t ms = 0;
 
 	for (int i = 0; i < TIME_BYTES; i++)
 		ms = ms << 8 | raw[i];
-	return ms;
+	return ms ^ (mask_of(nonces, raw) & whole);
 }
 
 /* --- MAC -------------------------------------------------------------------------- */
 
 /* A key made of the secret, which may have other uses. */
-static bool derive_key(sip_str secret, unsigned char key[EVP_MAX_MD_SIZE],
-                       unsigned int *len)
+static bool derive_key(sip_str secret, const char *purpose,
+                       unsigned char key[EVP_MAX_MD_SIZE], unsigned int *len)
 {
-	static const unsigned char purpose[] = "luasip nonces";
-
 	return secret.len <= INT32_MAX &&
-	       HMAC(EVP_sha256(), secret.p, (int)secret.len, purpose,
-	            sizeof purpose - 1, key, len) != NULL;
+	       HMAC(EVP_sha256(), secret.p, (int)secret.len,
+	            (const unsigned char *)purpose, strlen(purpose), key, len) != NULL;
 }
 
 /* HMAC-SHA-256, keyed once: to begin again with the same key costs a seventh of HMAC(),
@@ -174,7 +184,7 @@ static void forget(struct sip_nonces *nonces, struct used *used)
 static bool is_old(const struct sip_nonces *nonces, const unsigned char raw[RAW_BYTES],
                    uint64_t now_ms)
 {
-	const uint64_t issued_ms = time_of(raw);
+	const uint64_t issued_ms = time_of(nonces, raw);
 
 	return issued_ms > now_ms || now_ms - issued_ms >= nonces->lifetime_ms;
 }
@@ -183,7 +193,7 @@ static bool is_old(const struct sip_nonces *nonces, const unsigned char raw[RAW_
  * used, and nobody knows how. */
 static bool is_lost(const struct sip_nonces *nonces, const unsigned char raw[RAW_BYTES])
 {
-	return time_of(raw) < nonces->horizon_ms && !find(nonces, raw);
+	return time_of(nonces, raw) < nonces->horizon_ms && !find(nonces, raw);
 }
 
 /* Drop those that are too old to be used again, then as many as the limit asks for. */
@@ -192,7 +202,7 @@ static void make_room(struct sip_nonces *nonces, uint64_t now_ms)
 	while (!sip_list_empty(&nonces->in_use)) {
 		struct used *oldest =
 			SIP_CONTAINER(nonces->in_use.next, struct used, link);
-		const uint64_t after_ms = time_of(oldest->raw) + 1;
+		const uint64_t after_ms = time_of(nonces, oldest->raw) + 1;
 
 		if (!is_old(nonces, oldest->raw, now_ms)) {
 			if (nonces->map.count < nonces->limit)
@@ -261,7 +271,10 @@ sip_err sip_nonces_init(struct sip_nonces *nonces, struct sip_alloc *alloc,
 	memset(nonces, 0, sizeof *nonces);
 	sip_list_init(&nonces->in_use);
 	sip_map_init(&nonces->map, alloc);
-	if (derive_key(secret, key, &key_len))
+	if (derive_key(secret, "luasip nonce times", key, &key_len) &&
+	    key_len >= sizeof nonces->time_key)
+		memcpy(&nonces->time_key, key, sizeof nonces->time_key);
+	if (derive_key(secret, "luasip nonces", key, &key_len))
 		nonces->mac = mac_new(key, key_len);
 	OPENSSL_cleanse(key, sizeof key);
 	if (!nonces->mac)
@@ -289,8 +302,8 @@ sip_err sip_nonces_issue(const struct sip_nonces *nonces, sip_str realm,
 	unsigned char raw[RAW_BYTES], mac[EVP_MAX_MD_SIZE];
 	sip_err err;
 
-	put_time(raw, now_ms);
 	memcpy(raw + TIME_BYTES, salt, SIP_NONCE_SALT);
+	put_time(nonces, raw, now_ms);
 	err = seal(nonces, raw, realm, mac);
 	if (err != SIP_OK)
 		return err;

@@ -1,11 +1,11 @@
 #pragma once
 /* The nonces of a server: issued without being remembered, and impossible to forge.
  *
- * A nonce is the instant it was issued, a salt, and a MAC over both and the realm, in
- * 40 characters of base64url.  Remembered are only those with which somebody has
- * authenticated, each with a window of the counts it was used with.  What is forgotten
- * too early, because the table is full, moves a horizon: unknown nonces from before it
- * are stale, so forgetting never lets anything be replayed.
+ * A nonce is the instant it was issued, masked, a salt, and a MAC over both and the
+ * realm, in 40 characters of base64url.  Remembered are only those with which somebody
+ * has authenticated, each with a window of the counts it was used with.  What is
+ * forgotten too early, because the table is full, moves a horizon: unknown nonces from
+ * before it are stale, so forgetting never lets anything be replayed.
  *
  * Time and chance come in as arguments.
  *
@@ -33,6 +33,7 @@ struct sip_nonces {
 	struct sip_map map;
 	struct sip_link in_use;     /* by their first use, the oldest first */
 	struct evp_mac_ctx_st *mac; /* holds the key */
+	struct sip_hash_key time_key;
 	uint64_t lifetime_ms;
 	uint64_t horizon_ms; /* those issued before it are known, or stale */
 	uint32_t limit;
