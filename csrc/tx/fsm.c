@@ -37,8 +37,9 @@ static uint32_t until_t2(const struct sip_timing *t)
 }
 
 /* Whoever is only asked who it is gets that once, so that nobody can have it sent
- * often to somebody else (26.3.2.4); a lost one comes again with the request.  A client
- * that has had a provisional repeats nothing, and would wait in vain. */
+ * often to somebody else (26.3.2.4, against 17.2.1); a lost one comes again with the
+ * request.  A client that has had a provisional repeats nothing, and would wait in
+ * vain. */
 static bool is_challenge(const struct sip_tx *tx)
 {
 	return (tx->last_status == 401 || tx->last_status == 407) && !tx->sent;

@@ -416,6 +416,22 @@ describe("a response in another's name", function()
     assert.same({ "0.000 response 200" }, rig:told())
   end)
 
+  -- What is acknowledged and ended goes where its Contact says (RFC 6026 7.2).
+  -- @rfc 3261 18.1.2 MUST C-23
+  it("is no answer to what is over, unless that was ours", function()
+    local invite = ask()
+    local via = invite:header "Via"
+    rig:run(40)
+    rig:told()
+    for from, to in pairs { ["192%.0%.2%.2"] = "192.0.2.3", ["5060"] = "5070",
+      ["z9hG4bK%w+"] = "z9hG4bKmadeup", ["(z9hG4bK%w+)%w"] = "%1!" } do
+      rig:say(response(invite, 200, { via = { (via:gsub(from, to)) } }))
+    end
+    assert.same({}, rig:told())
+    rig:say(response(invite, 200))
+    assert.same({ "40.000 stray 200" }, rig:told())
+  end)
+
   it("is sent on by nobody, when nothing was passed on", function()
     for i = 1, 20 do
       rig:say(response(request { branch = ("z9hG4bK%013d"):format(i) }, 200, { via = {
