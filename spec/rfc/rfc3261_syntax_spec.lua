@@ -206,6 +206,26 @@ describe("an endpoint", function()
     assert.equal(400, status { To = "<sip:a@b>, <sip:c@d>" })
   end)
 
+  -- @rfc 3261 19.1.2 MUST C-12
+  it("ends no name at an escaped NUL, and undoes no escape twice", function()
+    local location = sip.location.memory()
+    ua:on("REGISTER", sip.registrar { location = location })
+    local function register(user, contacts)
+      return (ask(request { "REGISTER sip:a.example SIP/2.0", CSeq = "1 REGISTER",
+        To = ("<sip:%s@a.example>"):format(user),
+        extra = contacts and { "Contact: " .. contacts } }))
+    end
+    local res = register("n%00ll", "<sip:%00@" .. B .. ">, <sip:%00%00@" .. B .. ">")
+    assert.equal(200, res:status())
+    assert.equal("sip:%00@" .. B, res:name_addr("Contact", 1).uri)
+    assert.equal("sip:%00%00@" .. B, res:name_addr("Contact", 2).uri)
+    assert.equal(2, #register("n%00ll"):values "Contact")
+    assert.equal(2, #register("%6e%00%6C%6c"):values "Contact")
+    for _, other in ipairs { "n", "n%2500ll", "n%00lL", "n%00" } do
+      assert.equal(0, #register(other):values "Contact", other)
+    end
+  end)
+
   -- @rfc 3261 25.1 MUST C-14
   it("gives names and texts back byte for byte", function()
     local name = "\"Zo\xc3\xab \\\"\\\\ \xd0\x96, <x>;\" <sip:a@b>;tag=1"

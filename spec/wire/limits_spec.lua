@@ -84,6 +84,32 @@ describe("the limit", function()
     end)
   end
 
+  -- @rfc 3261 18.1.1 MUST C-19
+  it("message_bytes lets the largest datagram through", function()
+    local ua = sip.new { listen = "udp:127.0.0.1:0" }
+    local port = tonumber(ua.listening[1]:match ":(%d+)$")
+    local body
+    ua:on("MESSAGE", function(req)
+      body = req.message:body()
+      req:reply(200)
+    end)
+    local at, own = assert(far.net:listen("UDP", "127.0.0.1", 0))
+    local head = table.concat({ "MESSAGE sip:b@127.0.0.1 SIP/2.0",
+      ("Via: SIP/2.0/UDP 127.0.0.1:%d;rport;branch=z9hG4bKlarge"):format(own),
+      "Max-Forwards: 70", "From: <sip:a@a.example>;tag=1", "To: <sip:b@b.example>",
+      "Call-ID: large", "CSeq: 1 MESSAGE", "Content-Type: text/plain", "", "" }, "\r\n")
+    local text = head .. ("x"):rep(65507 - #head) -- what IPv4 can carry
+    assert(far.net:send(at, text, 1, "127.0.0.1", port))
+    local answer = until_there(function()
+      return far.events[1]
+    end)
+    assert.matches("^SIP/2.0 200 ", answer.bytes)
+    assert.equal(65507 - #head, #body)
+    sip.run(function()
+      ua:close()
+    end)
+  end)
+
   local function secure(limits)
     local pair = made:issue { san = "IP:127.0.0.1" }
     local ua = sip.new { listen = "tls:127.0.0.1:0", limits = limits,

@@ -28,6 +28,7 @@
 ---@field headers? string[]   name, value, name, value ...
 ---@field body? string        wants a Content-Type
 
+---@class sip.core
 local core = {}
 
 --- A body of several parts. Raises on CR, LF or NUL in a header, and when the boundary
