@@ -99,7 +99,37 @@ describe("RFC 5621", function()
   end)
 
   -- @rfc 5621 4.2 MUST
-  it("4.2: in a re-INVITE, in a 2xx and in an ACK as well", function()
+  it("4.2: in an ACK and in a re-INVITE as well", function()
+    local call
+    bob:on_call(function(one)
+      call = one
+      one:answer()
+      one:wait()
+    end)
+    stranger.request(B, { method = "INVITE" })
+    net:run(0.1)
+    local to = (stranger.last "response"):header "To"
+    local bytes, kind = body_of.multipart { xml, sdp }
+    stranger.request(B, { method = "ACK", send = true, to = to, body = bytes,
+      content_type = kind })
+    net:run(0.2)
+    assert.equal("answered", call.state)
+    assert.is_truthy(call:stats())
+    bytes, kind = body_of.multipart { optional(xml), sdp }
+    stranger.request(B, { method = "INVITE", cseq = 2, to = to, body = bytes,
+      content_type = kind })
+    net:run(0.3)
+    local res = stranger.last "response"
+    assert.same({ 200, "application/sdp" }, { res:status(), res:header "Content-Type" })
+    assert.matches("m=audio %d+ RTP/AVP 0", res:body())
+    stranger.request(B, { method = "ACK", cseq = 2, send = true, to = to })
+    stranger.request(B, { method = "BYE", cseq = 3, to = to })
+    net:run(0.4)
+    assert.equal("ended", call.state)
+  end)
+
+  -- @rfc 5621 4.2 MUST
+  it("4.2: in a 2xx as well, whatever else is in it", function()
     answering()
     stranger.on.request = function(tx, req)
       if req:method() == "INVITE" then
@@ -135,6 +165,11 @@ describe("RFC 5621", function()
       "Content-Type: application/x", "Content-Disposition: session;handling=required",
       "", "x", "--b--" }, "\r\n")
     assert.equal(SDP, takes(nil, { body = bytes, call_id = "2",
+      content_type = "multipart/alternative;boundary=b" }))
+    bytes = table.concat({ "--b", "Content-Type: application/sdp", "", "not this",
+      "--b", "Content-Type: multipart/mixed;boundary=i", "", "--i",
+      "Content-Type: application/sdp", "", SDP, "--i--", "--b--" }, "\r\n")
+    assert.equal(SDP, takes(nil, { body = bytes, call_id = "5",
       content_type = "multipart/alternative;boundary=b" }))
     refuses(415, { subtype = "alternative", { type = "text/x", body = "x" } },
       { call_id = "3" })
