@@ -172,6 +172,12 @@ $(OUT)/lua: spec/support/lua.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $< $(shell $(PKG_CONFIG) --libs $(LUA_PKG))
 
+# The one whose OpenSSL runs out of memory: spec/oom/tls_spec.lua makes and starts it.
+$(OUT)/oom_lua: spec/oom/openssl.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -Wl,-E -o $@ $< \
+	  $(shell $(PKG_CONFIG) --libs $(LUA_PKG) openssl)
+
 run-san: command
 	@$(SAN_ENV) $(OUT)/lua "$$(command -v $(BUSTED))" --ignore-lua $(ARGS)
 

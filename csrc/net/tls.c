@@ -83,6 +83,16 @@ static const struct {
 	{ SSL_R_HTTP_REQUEST, "%s speaks HTTP to a TLS port" },
 };
 
+bool net_tls_was_short(void)
+{
+	unsigned long error;
+	bool found = false;
+
+	while ((error = ERR_get_error()) != 0)
+		found = found || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+	return found;
+}
+
 static enum net_tls_state fail(struct net_tls *tls)
 {
 	const unsigned long error = ERR_peek_last_error();
@@ -100,7 +110,8 @@ static enum net_tls_state fail(struct net_tls *tls)
 	(void)snprintf(format, sizeof format, "TLS with %%s: %s",
 	               text ? text : "broken"); /* it fits */
 	net_tls_blame(tls, format);
-	ERR_clear_error();
+	if (net_tls_was_short())
+		net_tls_context_doubt(tls->context);
 	return NET_TLS_FAILED;
 }
 
@@ -311,11 +322,9 @@ struct net_tls *net_tls_new(struct sip_alloc *alloc, struct net_tls_context *con
 		return NULL;
 	}
 	SSL_set_bio(tls->ssl, tls->in, tls->out);
-	/* Cannot fail: the slot is there from the start. */
-	(void)SSL_set_app_data(tls->ssl, tls);
-	if (server) {
+	if (server)
 		SSL_set_accept_state(tls->ssl);
-	} else if (!set_up_client(tls)) {
+	if (SSL_set_app_data(tls->ssl, tls) != 1 || (!server && !set_up_client(tls))) {
 		net_tls_free(tls);
 		return NULL;
 	}

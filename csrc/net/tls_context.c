@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -42,7 +43,7 @@ struct net_tls_context {
 	unsigned refs;
 	char *ca;
 	struct stamp ca_stamp;
-	bool unverified;
+	bool unverified, doubted;
 	enum sip_tls_clients clients;
 	struct pair pairs[SIP_TLS_PAIRS];
 	size_t pair_count;
@@ -243,6 +244,24 @@ static sip_err use_ca(const struct net_tls_context *context, SSL_CTX *ctx, bool 
 	return SIP_OK;
 }
 
+/* What OpenSSL finds out about a certificate when it first needs it is found out here:
+ * for want of memory in a handshake it would take it for broken, and for ever. */
+static bool look_at_all(SSL_CTX *ctx)
+{
+	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+	bool whole = true;
+
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509 *x509 = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+
+		if (x509 &&
+		    (X509_check_purpose(x509, -1, 0) != 1 || !X509_get0_pubkey(x509)))
+			whole = false;
+	}
+	return whole;
+}
+
 static int on_server_name(SSL *ssl, int *alert, void *data)
 {
 	const struct net_tls_context *context = data;
@@ -340,6 +359,12 @@ static sip_err make_ctx(struct net_tls_context *context, const struct pair *pair
 	if (err == SIP_OK &&
 	    (server ? context->clients != SIP_TLS_NOT_ASKED : !context->unverified))
 		err = use_ca(context, ctx, server, why);
+	/* Of the system's there may be odd ones. */
+	if (err == SIP_OK && !look_at_all(ctx) && context->ca)
+		err = refuse(why, "ca", context->ca,
+		             "a certificate in it is broken, or memory is short");
+	if (err == SIP_OK && net_tls_was_short())
+		err = no_memory(why);
 	if (err != SIP_OK) {
 		SSL_CTX_free(ctx);
 		return err;
@@ -500,9 +525,23 @@ void net_tls_context_age(struct net_tls_context *context, uint64_t now_ms,
 	renew_tickets(context);
 }
 
+void net_tls_context_doubt(struct net_tls_context *context)
+{
+	context->doubted = true;
+}
+
 bool net_tls_context_refresh(struct net_tls_context *context, char why[NET_TLS_WHY_MAX])
 {
-	return !renew_stamps(context) || read_files(context, why) == SIP_OK;
+	const bool changed = renew_stamps(context);
+	sip_err err;
+
+	if (!changed && !context->doubted)
+		return true;
+	err = read_files(context, why);
+	/* What was doubted stays so until it could be read; what has changed and cannot
+	 * be used is told once. */
+	context->doubted = err != SIP_OK && !changed;
+	return err == SIP_OK || !changed;
 }
 
 SSL *net_tls_context_ssl(const struct net_tls_context *context, bool server)

@@ -30,6 +30,9 @@ const char *net_tls_context_cert(const struct net_tls_context *context);
 /* Read what has changed.  False: it cannot be used, and `why` says so, once. */
 bool net_tls_context_refresh(struct net_tls_context *context,
                              char why[NET_TLS_WHY_MAX]);
+/* Memory was short during a handshake: OpenSSL may have taken a certificate of ours for
+ * broken, and would for ever.  It is read again before the next one. */
+void net_tls_context_doubt(struct net_tls_context *context);
 /* Tickets for resumption are sealed with other keys from here on, when those are so
  * old. */
 void net_tls_context_age(struct net_tls_context *context, uint64_t now_ms,
