@@ -13,11 +13,12 @@ package.cpath = ("./%s/?.so;"):format(build) .. package.cpath
 local core = require "sip.core"
 local sim_of = require "sip.sim"
 
-local SERVER, CALLER, CALLEE = "192.0.2.10", "192.0.2.1", "192.0.2.2"
+-- On loopback, as the other benches: no source has to share there (doc/internet.md).
+local SERVER, CALLER, CALLEE = "127.0.0.10", "127.0.0.1", "127.0.0.2"
 local GAP = 0.001   -- seconds between two calls
 local SETTLED = 64  -- seconds after which nothing is left of any
 
-local SDP = "v=0\r\no=bench 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\n"
+local SDP = "v=0\r\no=bench 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\n"
   .. "t=0 0\r\nm=audio 6000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"
 
 local function fill(text, fields)
@@ -25,25 +26,25 @@ local function fill(text, fields)
 end
 
 local REGISTER = [[REGISTER sip:bench.example SIP/2.0
-  Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-count-[n]-[cseq]
+  Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK-count-[n]-[cseq]
   From: <sip:bench[n]@bench.example>;tag=17reg[n]
   To: <sip:bench[n]@bench.example>
-  Call-ID: [n]-17@192.0.2.1
+  Call-ID: [n]-17@127.0.0.1
   CSeq: [cseq] REGISTER
-  Contact: <sip:bench[n]@192.0.2.1:5060>
+  Contact: <sip:bench[n]@127.0.0.1:5060>
   Max-Forwards: 70
   Expires: 3600
   [credentials]Content-Length: 0
 
 ]]
 
-local INVITE = [[INVITE sip:bench@192.0.2.10:5060 SIP/2.0
-  Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-count-[n]-1
-  From: <sip:caller@192.0.2.1:5060>;tag=17call[n]
-  To: <sip:bench@192.0.2.10:5060>
-  Call-ID: [n]-17@192.0.2.1
+local INVITE = [[INVITE sip:bench@127.0.0.10:5060 SIP/2.0
+  Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK-count-[n]-1
+  From: <sip:caller@127.0.0.1:5060>;tag=17call[n]
+  To: <sip:bench@127.0.0.10:5060>
+  Call-ID: [n]-17@127.0.0.1
   CSeq: 1 INVITE
-  Contact: <sip:caller@192.0.2.1:5060>
+  Contact: <sip:caller@127.0.0.1:5060>
   Max-Forwards: 70
   Content-Type: application/sdp
   Content-Length: [len]
@@ -51,10 +52,10 @@ local INVITE = [[INVITE sip:bench@192.0.2.10:5060 SIP/2.0
 ]]
 
 local WITHIN = [[[method] [target] SIP/2.0
-  Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-count-[n]-[branch]
-  [routes]From: <sip:caller@192.0.2.1:5060>;tag=17call[n]
+  Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK-count-[n]-[branch]
+  [routes]From: <sip:caller@127.0.0.1:5060>;tag=17call[n]
   To: [to]
-  Call-ID: [n]-17@192.0.2.1
+  Call-ID: [n]-17@127.0.0.1
   CSeq: [cseq] [method]
   Max-Forwards: 70
   Content-Length: 0
@@ -85,7 +86,7 @@ local function answer(request, status, contact)
     .. lines(request, "From") .. "To: " .. value(request, "To")
     .. (value(request, "To"):find ";tag=" and "" or ";tag=18") .. "\r\n"
     .. lines(request, "Call-ID") .. lines(request, "CSeq")
-    .. (contact and "Contact: <sip:192.0.2.2:5060>\r\n" or "")
+    .. (contact and "Contact: <sip:127.0.0.2:5060>\r\n" or "")
     .. (body ~= "" and "Content-Type: application/sdp\r\n" or "")
     .. "Content-Length: " .. #body .. "\r\n\r\n" .. body
 end
@@ -136,7 +137,7 @@ local function registering(count, digest)
       } .. "\r\n"
     end
     return {
-      script = { "spec/bench/registrar.lua", "udp:192.0.2.10:5060", digest },
+      script = { "spec/bench/registrar.lua", "udp:127.0.0.10:5060", digest },
       first = function(n)
         return fill(REGISTER, { n = n, cseq = 1, credentials = "" })
       end,
@@ -191,12 +192,12 @@ function kinds.register_digest(count)
 end
 
 function kinds.proxy_call(count)
-  return calling(count, "spec/bench/proxy.lua", "udp:192.0.2.10:5060",
-    "sip:192.0.2.2:5060")
+  return calling(count, "spec/bench/proxy.lua", "udp:127.0.0.10:5060",
+    "sip:127.0.0.2:5060")
 end
 
 function kinds.uas_call(count)
-  return calling(count, "spec/bench/uas.lua", "udp:192.0.2.10:5060")
+  return calling(count, "spec/bench/uas.lua", "udp:127.0.0.10:5060")
 end
 
 -- What the callee does, behind a proxy.
