@@ -367,6 +367,25 @@ static int l_uri_parts(lua_State *L)
 	return 4;
 }
 
+/* core.uri_plain(text) -> host, port | nothing: it is more than a user at an IPv4
+ * address, and perhaps a port */
+static int l_uri_plain(lua_State *L)
+{
+	struct sip_uri uri;
+	struct sip_addr addr;
+
+	lua_settop(L, 1);
+	if (sip_uri_parse(l_check_str(L, 1), &uri, NULL, NULL) != SIP_OK ||
+	    uri.scheme != SIP_URI_SIP || uri.has_password || uri.params.len > 0 ||
+	    uri.headers.len > 0 || !sip_addr_parse(uri.host, &addr) || addr.family != 4)
+		return 0;
+	l_push_str(L, uri.host);
+	if (uri.port == 0)
+		return 1;
+	lua_pushinteger(L, uri.port);
+	return 2;
+}
+
 /* Escape what is not of the class, and push the string. */
 static void push_escaped(lua_State *L, sip_str text, unsigned class_bits)
 {
@@ -607,6 +626,7 @@ static int l_address_bytes(lua_State *L)
 static const luaL_Reg functions[] = {
 	{ "uri", l_uri_parse },
 	{ "uri_parts", l_uri_parts },
+	{ "uri_plain", l_uri_plain },
 	{ "uri_write", l_uri_write },
 	{ "uri_equal", l_uri_equal },
 	{ "uri_unescape", l_uri_unescape },

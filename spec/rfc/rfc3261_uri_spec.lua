@@ -215,3 +215,14 @@ describe("the parts of a URI without a table (19.1.1)", function()
     assert.same({}, parts "no uri")
   end)
 end)
+
+describe("a URI that is a user at an IPv4 address (19.1.1)", function()
+  it("is told from one that is more than that", function()
+    assert.same({ "192.0.2.1", 5070 }, { core.uri_plain "sip:%61;c@192.0.2.1:5070" })
+    assert.same({ "192.0.2.1" }, { core.uri_plain "sip:192.0.2.1" })
+    for _, other in ipairs { "sips:a@192.0.2.1", "sip:a@192.0.2.1;lr", "sip:a@host",
+      "sip:a@[2001:db8::1]", "sip:a@192.0.2.1?b=c", "sip:a@192.0.2.1:0", "no uri" } do
+      assert.is_nil((core.uri_plain(other)), other)
+    end
+  end)
+end)

@@ -231,6 +231,13 @@ function core.uri(text) end
 ---@return integer? port
 function core.uri_parts(text) end
 
+--- The address of a URI that is nothing more than a user at an IPv4 address, and
+--- perhaps a port, as most Contacts are; nil of any other.
+---@param text string
+---@return string? host
+---@return integer? port
+function core.uri_plain(text) end
+
 --- Raises when the parts make no URI.
 ---@param uri sip.Uri
 ---@return string

@@ -94,35 +94,16 @@ function M.host_port(text)
   end
 end
 
----@param uri string
----@return string? host
----@return integer? port
-local function plain(uri)
-  local host, port = match(uri, "^sip:(%d+%.%d+%.%d+%.%d+):?(%d*)$")
-  if not host then
-    host, port = match(uri, "^sip:[%w%-_.+]+@(%d+%.%d+%.%d+%.%d+):?(%d*)$")
-  end
-  if not host or not core.sdp_address(host) then
-    return nil
-  elseif port == "" then
-    return host
-  end
-  port = tonumber(port)
-  if port > 0 and port < 65536 then
-    return host, port
-  end
-end
-
 --- Whether this is "sip:user@192.0.2.1:5060", as most remote targets are.
 ---@param uri string
 ---@return boolean
 function M.is_plain(uri)
-  return plain(uri) ~= nil
+  return core.uri_plain(uri) ~= nil
 end
 
 -- The hop of such a URI needs no table of its parts.
 local function plain_hop(uri)
-  local host, port = plain(uri)
+  local host, port = core.uri_plain(uri)
   if host then
     return {
       transport = "udp",
