@@ -134,7 +134,7 @@ local function run(self, handler)
     local held <close> = self
     handler(held)
   end
-  self.scope:cancel "answered"
+  self.scope:finish "answered"
 end
 
 --- Run a handler for it (called by the endpoint). Nobody waits for the answer to
@@ -151,7 +151,7 @@ function Request:start(handler, rest)
   ua.servers[self.tx] = self
   ua.pending = ua.pending + 1
   if self.method ~= "INVITE" then
-    scope:deadline(ua.patience, "timeout")
+    scope:deadline_of_waits(ua.patience)
   end
   scope:spawn(run, self, handler)
 end

@@ -260,6 +260,8 @@ local function resume(self, task)
     elseif task.traceback and not task.reported and not task.group then
       self:report(task) -- its closers may still take a while
     end
+  elseif task.scope.within then
+    task.scope:waits()
   end
 end
 

@@ -213,6 +213,33 @@ function Scope:cancel(reason)
   return true
 end
 
+--- End the scope with the running task, which is about to return: what else lives in it
+--- is cancelled.
+---@param reason any
+function Scope:finish(reason)
+  if self.live > 1 then
+    self:cancel(reason)
+  else
+    self.sealed = true
+  end
+end
+
+--- The same as `deadline`, from the first wait of its task on: who never waits needs no
+--- timer.
+---@param seconds number
+function Scope:deadline_of_waits(seconds)
+  self.within = seconds
+end
+
+--- A task of it waits (called by the scheduler).
+function Scope:waits()
+  local seconds = self.within
+  self.within = nil
+  if not self.cancelled and not self.timer then
+    self:deadline(seconds)
+  end
+end
+
 --- Cancel the scope after this many seconds.
 ---@param seconds number
 ---@param reason? any  without one: "timeout"
