@@ -15,16 +15,30 @@
 
 #define L_MSG "sip.Message"
 
+static const char key = 'm'; /* its address stands in each box */
+
 struct l_msg {
+	const char *key;
 	struct sip_msg *msg; /* owned reference; NULL once released */
 	bool kept;
 };
+
+/* As luaL_checkudata, which would look the metatable up by its name first: that is most
+ * of what most of these methods cost. */
+static struct l_msg *check_box(lua_State *L, int arg)
+{
+	struct l_msg *box = lua_touserdata(L, arg);
+
+	if (box && lua_rawlen(L, arg) == sizeof *box && box->key == &key)
+		return box;
+	return luaL_checkudata(L, arg, L_MSG);
+}
 
 void l_push_msg(lua_State *L, struct sip_msg *msg)
 {
 	struct l_msg *box = lua_newuserdatauv(L, sizeof *box, 0);
 
-	*box = (struct l_msg){ NULL, false };
+	*box = (struct l_msg){ &key, NULL, false };
 	luaL_setmetatable(L, L_MSG);
 	box->msg = sip_msg_ref(msg);
 	l_charge(L, msg->size);
@@ -32,7 +46,7 @@ void l_push_msg(lua_State *L, struct sip_msg *msg)
 
 struct sip_msg *l_check_msg(lua_State *L, int arg)
 {
-	const struct l_msg *box = luaL_checkudata(L, arg, L_MSG);
+	const struct l_msg *box = check_box(L, arg);
 
 	if (!box->msg)
 		luaL_argerror(L, arg,
@@ -42,7 +56,7 @@ struct sip_msg *l_check_msg(lua_State *L, int arg)
 
 struct sip_msg *l_peek_msg(lua_State *L, int arg)
 {
-	const struct l_msg *box = luaL_checkudata(L, arg, L_MSG);
+	const struct l_msg *box = check_box(L, arg);
 
 	return box->msg;
 }
@@ -67,7 +81,7 @@ static void release(lua_State *L, struct l_msg *box)
 
 void l_release_msg(lua_State *L, int arg)
 {
-	struct l_msg *box = luaL_checkudata(L, arg, L_MSG);
+	struct l_msg *box = check_box(L, arg);
 
 	if (!box->kept)
 		release(L, box);
@@ -216,7 +230,7 @@ static int l_check(lua_State *L)
 
 static int l_keep(lua_State *L)
 {
-	struct l_msg *box = luaL_checkudata(L, 1, L_MSG);
+	struct l_msg *box = check_box(L, 1);
 
 	if (!box->msg)
 		return l_msg_gone(L);
@@ -227,7 +241,7 @@ static int l_keep(lua_State *L)
 
 static int l_kept(lua_State *L)
 {
-	const struct l_msg *box = luaL_checkudata(L, 1, L_MSG);
+	const struct l_msg *box = check_box(L, 1);
 
 	lua_pushboolean(L, box->msg && box->kept);
 	return 1;
@@ -235,13 +249,13 @@ static int l_kept(lua_State *L)
 
 static int l_release(lua_State *L) /* __gc and __close too: idempotent */
 {
-	release(L, luaL_checkudata(L, 1, L_MSG));
+	release(L, check_box(L, 1));
 	return 0;
 }
 
 static int l_tostring(lua_State *L)
 {
-	const struct l_msg *box = luaL_checkudata(L, 1, L_MSG);
+	const struct l_msg *box = check_box(L, 1);
 	const struct sip_msg *msg = box->msg;
 
 	if (!msg) {
@@ -266,7 +280,7 @@ static struct l_msg *new_box(lua_State *L)
 {
 	struct l_msg *box = lua_newuserdatauv(L, sizeof *box, 0);
 
-	*box = (struct l_msg){ NULL, true };
+	*box = (struct l_msg){ &key, NULL, true };
 	luaL_setmetatable(L, L_MSG);
 	return box;
 }
