@@ -28,6 +28,7 @@ local function world_of()
     host:set_dispatch(function() end)
     one.stack = host:stack {
       t1 = 0.01, t2 = 0.01, t4 = 0.01, -- transactions are soon over
+      limits = { sources = 0 }, -- one source says it all
       dispatch = function(kind, object, message)
         if one.on[kind] then
           one.on[kind](object, message)
