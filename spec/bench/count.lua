@@ -51,6 +51,19 @@ local INVITE = [[INVITE sip:bench@127.0.0.10:5060 SIP/2.0
 
 ]]
 
+local OPTIONS = [[OPTIONS sip:bench@192.0.2.10:5060 SIP/2.0
+  Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-count-[n]-1;rport
+  From: <sip:caller@192.0.2.1:5060>;tag=17call[n]
+  To: <sip:bench@192.0.2.10:5060>
+  Call-ID: [n]-17@192.0.2.1
+  CSeq: 1 OPTIONS
+  Contact: <sip:caller@192.0.2.1:5060>
+  Max-Forwards: 70
+  Accept: application/sdp
+  Content-Length: 0
+
+]]
+
 local WITHIN = [[[method] [target] SIP/2.0
   Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK-count-[n]-[branch]
   [routes]From: <sip:caller@127.0.0.1:5060>;tag=17call[n]
@@ -183,6 +196,23 @@ local function calling(count, script, ...)
   end
 end
 
+-- What every endpoint answers by itself.
+function kinds.options(count)
+  return function(world)
+    return {
+      script = { "spec/bench/options.lua", "udp:192.0.2.10:5060" },
+      first = function(n)
+        return fill(OPTIONS, { n = n })
+      end,
+      answered = function(response)
+        assert(response:find "^SIP/2.0 200", response)
+        world.done = world.done + 1
+      end,
+      count = count,
+    }
+  end
+end
+
 function kinds.register(count)
   return registering(count)
 end
@@ -212,6 +242,16 @@ local function answering(callee)
   end
 end
 
+-- One source says it all here, as on the loopback interface, whose sources have no
+-- bounds.
+local function unbounded(sip)
+  local new = sip.new
+  function sip.new(options)
+    options.limits = { sources = 0 }
+    return new(options)
+  end
+end
+
 local function run(kind, count)
   collectgarbage("incremental", 0, 12) -- as sip.run leaves it
   local sim <close> = sim_of { trace = 0 }
@@ -219,6 +259,7 @@ local function run(kind, count)
   world.caller = sim.world:host(CALLER):raw { host = CALLER }
   local callee = sim.world:host(CALLEE):raw { host = CALLEE }
   local load = kinds[kind](count)(world)
+  unbounded(sim:host(SERVER).sip)
   sim:host(SERVER):load(table.unpack(load.script))
   local answer_call = answering(callee)
   function world.turn()

@@ -10,7 +10,7 @@ local process = require "spec.bench.process"
 local M = {}
 
 --- What is counted, in the order of the table.
-M.KINDS = { "register", "register_digest", "proxy_call", "uas_call" }
+M.KINDS = { "register", "register_digest", "proxy_call", "uas_call", "options" }
 
 local N = 1000
 
@@ -20,6 +20,7 @@ local function collected(kind, count)
     .. "--collect-atstart=no --toggle-collect=sip_stack_input "
     .. "--toggle-collect=l_driver_turn %s spec/bench/count.lua %s %d 2>&1")
     :format(os.getenv "LUA" or "lua5.4", kind, count))
+  assert(not said:find "were served", said)
   return assert(tonumber(said:match "Collected : (%d+)"), said)
 end
 
