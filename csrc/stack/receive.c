@@ -276,7 +276,10 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 		msg->path = *path;
 		err = sip_msg_check(msg, &refusal);
 	}
-	if (err != SIP_OK) {
+	if (err == SIP_ENOMEM) { /* as if it had been lost on the way */
+		stack->stats.refused++;
+		sip_stack_note(stack, path, "out of memory");
+	} else if (err != SIP_OK) {
 		stack->stats.malformed++;
 		refuse_malformed(stack, msg, path, &refusal);
 	} else if (sip_msg_is_request(msg)) {
