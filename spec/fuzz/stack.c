@@ -16,7 +16,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { TX_MAX = 32, HEARD_MAX = 8, CONNS = 4, BYTES_MAX = 4096, OPS_MAX = 200 };
-enum { TLS_PORT = 5061 };
+enum { TLS_PORT = 5061, WS_PORT = 5062 };
 
 struct heard {
 	struct sip_path path;
@@ -403,14 +403,17 @@ static void op_conn(struct fuzz *f)
 	const unsigned how = take(f), conn = how % CONNS;
 	struct sip_addr to = f->near_at;
 
-	if (how & 8)
-		to.port = TLS_PORT;
+	if (how & 24)
+		to.port = how & 8 ? TLS_PORT : WS_PORT;
 	if (how & 4) {
 		f->far->ops->close(f->far, f->conns[conn]);
 		f->conns[conn] = 0;
 	} else {
-		(void)f->far->ops->open(f->far, how & 8 ? SIP_TLS : SIP_TCP, &f->far_at,
-		                        &to, SIP_STR(""), &f->conns[conn]);
+		(void)f->far->ops->open(f->far,
+		                        how & 8    ? SIP_TLS
+		                        : how & 16 ? SIP_WS
+		                                   : SIP_TCP,
+		                        &f->far_at, &to, SIP_STR(""), &f->conns[conn]);
 	}
 }
 
@@ -443,6 +446,8 @@ static void op_request(struct fuzz *f)
 	struct sip_tx *tx = NULL;
 	const char *why = NULL;
 
+	if (how & 32) /* some connection, or none any more */
+		target.flow = take(f);
 	if (how & 4)
 		target.remote.port = 5999;
 	if (how & 16) {
@@ -583,6 +588,8 @@ static void listen_all(struct fuzz *f, bool anywhere)
 	must(sip_stack_listen(f->stack, SIP_TCP, &at, NULL, &why) == SIP_OK);
 	at.port = TLS_PORT;
 	must(sip_stack_listen(f->stack, SIP_TLS, &at, NULL, &why) == SIP_OK);
+	at.port = WS_PORT;
+	must(sip_stack_listen(f->stack, SIP_WS, &at, NULL, &why) == SIP_OK);
 }
 
 /* So few that each rule is reached. */
@@ -653,7 +660,7 @@ static void settle(struct fuzz *f)
 	must(stats.transactions == 0);
 	must(stats.timers == 0);
 	must(stats.connections == 0);
-	must(sim_host_sockets(f->near_host) == 3); /* those that listen */
+	must(sim_host_sockets(f->near_host) == 4); /* those that listen */
 	must(f->lookups == 0);
 	must(stats.events == 0);
 	must(sip_stack_deadline(f->stack) == SIP_NEVER);
