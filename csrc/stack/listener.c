@@ -95,10 +95,16 @@ static sip_err bound_path(struct sip_stack *stack, const struct sip_target *targ
                           struct sip_path *path, const struct sip_listener **out)
 {
 	const struct sip_flow *flow = sip_flow_bound(stack, target);
+	sip_err err = SIP_OK;
 
 	if (!flow)
 		return SIP_EGONE;
 	*path = flow->path;
+	/* One that is being opened may have no address of ours yet. */
+	if (path->local.family == 0)
+		err = stack->wire->ops->route(stack->wire, &path->remote, &path->local);
+	if (err != SIP_OK)
+		return err;
 	*out = sip_listener_of(stack, path);
 	path->local.port = *out ? (*out)->addr.port : 0;
 	return SIP_OK;

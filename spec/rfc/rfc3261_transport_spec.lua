@@ -157,6 +157,35 @@ describe("a large request whose stack is closed", function()
   end)
 end)
 
+describe("a request bound to a connection", function()
+  it("that is being opened goes by it, whatever its address will be", function()
+    local rig = rig_of.new { stream = true, delay = 0.1 }
+    local host = rig.world:host "192.0.2.3"
+    host:set_dispatch(function() end)
+    local stack = host:stack { dispatch = function() end }
+    assert(stack:listen { transport = "tcp", host = "0.0.0.0", port = 5060 })
+    local function ask(number, flow)
+      return stack:request { method = "OPTIONS", uri = "sip:192.0.2.1", flow = flow,
+        transport = "tcp", host = rig_of.PEER, port = 5060, headers = {
+          "From", "<sip:a@x>;tag=1", "To", "<sip:b@x>", "Call-ID", "c",
+          "CSeq", number .. " OPTIONS" } }
+    end
+    assert(ask(1))
+    local bound = 0
+    for id = 1, 40 do -- one of them is its number
+      bound = bound + (ask(1 + id, id) and 1 or 0)
+    end
+    assert.equal(1, bound)
+    rig:run(1)
+    local got = rig:take(rig.stream)
+    assert.equal(2, #got)
+    assert.equal("192.0.2.3", got[2].message:via(1).host)
+    rig:run(40)
+    stack:close()
+    rig:clean()
+  end)
+end)
+
 describe("Via", function()
   -- @rfc 3261 18.1.1 MUST C-22
   it("names the listener, the port it has, and what is advertised", function()
