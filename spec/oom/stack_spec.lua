@@ -11,8 +11,9 @@ local A, B, P = "192.0.2.1", "192.0.2.2", "192.0.2.3"
 local TLS = { cert = "cert.pem", key = "key.pem" } -- the simulator reads neither
 
 local function options_of(ip, way)
-  return way:find "tls" and {
-    tls = TLS, listen = { "udp:" .. ip, "tls:" .. ip },
+  local transport = way:match "transport=(%w+)"
+  return transport and {
+    tls = TLS, listen = { "udp:" .. ip, transport .. ":" .. ip },
   } or nil
 end
 
@@ -71,7 +72,8 @@ end
 
 describe("a call in short memory", function()
   for name, way in pairs { UDP = B, TCP = B .. ";transport=tcp",
-    TLS = B .. ";transport=tls", ["UDP by SRV"] = "bob.example",
+    TLS = B .. ";transport=tls", WebSocket = B .. ":80;transport=ws",
+    ["UDP by SRV"] = "bob.example",
     ["a proxy"] = P, ["TCP and a proxy"] = P .. ";transport=tcp" } do
     it("leaves nothing behind, whichever allocation fails, over " .. name, function()
       local n, before = 0, used()
