@@ -133,23 +133,23 @@ local hands = number("HANDSHAKES", quick and 1000 or 10000)
 out:write(("\nOPTIONS on 1000 connections at %d/s; %d connections idle\n"):format(
   stream_rate, idle))
 for _, transport in ipairs { "tcp", "tls", "ws" } do
-  local cost, bytes = {}, {}
+  local cpu, bytes = {}, {}
   for _, name in ipairs(PEERS) do
-    cost[name] = streams.messages(name, transport, 1000, stream_rate, quick and 3 or 10)
-    bytes[name] = streams.idle(name, transport, idle)
+    local took = streams.connections(name, transport, { idle = idle, connections = 1000,
+      rate = stream_rate, seconds = quick and 3 or 10 })
+    cpu[name], bytes[name] = took.cpu, took.bytes
     out:write(("%-10s %s: %.4f CPU-s per 1000, %.0f bytes per idle connection\n")
-      :format(name, transport, cost[name], bytes[name]))
+      :format(name, transport, took.cpu, took.bytes))
   end
-  add(transport .. "_messages", "CPU-s/1000", cost, "kamailio")
+  add(transport .. "_messages", "CPU-s/1000", cpu, "kamailio")
   add(("idle_%s_bytes"):format(transport), "bytes", bytes, "kamailio")
 end
 local full = {}
 for _, name in ipairs(PEERS) do
-  local again, resumed
-  full[name] = streams.handshakes(name, hands)
-  again, resumed = streams.handshakes(name, hands, true)
+  local took = streams.handshakes(name, hands)
+  full[name] = took.full
   out:write(("%-10s %.0f full TLS handshakes in a CPU-s; %.0f when %d of %d resume\n")
-    :format(name, full[name], again, resumed, hands))
+    :format(name, took.full, took.again, took.resumed, hands))
 end
 add("tls_handshakes", "a CPU-s (more: better)", full, "kamailio")
 

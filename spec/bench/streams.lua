@@ -77,54 +77,50 @@ local function cost(client, server)
   return process.cpu(server) - before, line
 end
 
---- CPU-seconds per 1000 OPTIONS that come on so many connections in turn.
+---@class sip.bench.Streams
+---@field idle integer         connections that have had an answer and say nothing more
+---@field connections integer  those on which OPTIONS come in turn
+---@field rate integer         a second
+---@field seconds integer
+
+--- What a server takes for connections of a transport.
 ---@param server "luasip"|"kamailio"
 ---@param transport "tcp"|"tls"|"ws"
----@param connections integer
----@param rate integer  a second
----@param seconds integer
----@return number
-function M.messages(server, transport, connections, rate, seconds)
-  return served("messages", server, transport, function(run, pids, pid)
-    local count = rate * seconds
-    local client = start_client(run, pids, "messages", transport, PORTS[transport],
-      connections, count, rate)
-    return cost(client, pid) / count * 1000
-  end)
-end
-
---- TLS handshakes per second of the server's processor time: with full ones, or with
---- such as resume a session where that is possible; and how many have done so.
----@param server "luasip"|"kamailio"
----@param count integer
----@param resume? boolean
----@return number per_second
----@return integer resumed
-function M.handshakes(server, count, resume)
-  local result = served("handshakes", server, "tls", function(run, pids, pid)
-    warm(run, pids, "tls")
-    local spent, line = cost(start_client(run, pids, "handshakes", PORTS.tls, count, 16,
-      resume and "resume" or nil), pid)
-    return { count / spent, math.tointeger(tonumber(line:match "(%d+) resumed")) }
-  end)
-  return table.unpack(result)
-end
-
---- Bytes of the server for each of so many connections that have had an answer and say
---- nothing more.
----@param server "luasip"|"kamailio"
----@param transport "tcp"|"tls"|"ws"
----@param count integer
----@return number
-function M.idle(server, transport, count)
-  return served("idle", server, transport, function(run, pids, pid)
+---@param how sip.bench.Streams
+---@return { bytes: number, cpu: number }  for each idle one; CPU-seconds per 1000
+function M.connections(server, transport, how)
+  return served("streams", server, transport, function(run, pids, pid)
+    local port, count = PORTS[transport], how.rate * how.seconds
     warm(run, pids, transport)
     process.sleep(SETTLED)
     local before = process.memory(pid)
-    local client = start_client(run, pids, "idle", transport, PORTS[transport], count)
+    local client = start_client(run, pids, "idle", transport, port, how.idle)
     wait_for(client, "done")
     process.sleep(SETTLED)
-    return (process.memory(pid) - before) / count
+    local bytes = (process.memory(pid) - before) / how.idle
+    process.stop(client.pid)
+    client = start_client(run, pids, "messages", transport, port, how.connections,
+      count, how.rate)
+    return { bytes = bytes, cpu = cost(client, pid) / count * 1000 }
+  end)
+end
+
+--- TLS handshakes per second of the server's processor time: full ones, and such as
+--- resume a session where that is possible; and how many of these have done so.
+---@param server "luasip"|"kamailio"
+---@param count integer
+---@return { full: number, again: number, resumed: integer }
+function M.handshakes(server, count)
+  return served("handshakes", server, "tls", function(run, pids, pid)
+    local function rate(...)
+      local client = start_client(run, pids, "handshakes", PORTS.tls, count, 16, ...)
+      local spent, line = cost(client, pid)
+      return count / spent, math.tointeger(tonumber(line:match "(%d+) resumed"))
+    end
+    warm(run, pids, "tls")
+    local full = rate()
+    local again, resumed = rate "resume"
+    return { full = full, again = again, resumed = resumed }
   end)
 end
 
