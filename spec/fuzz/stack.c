@@ -8,6 +8,7 @@
 #include "stack/forward.h"
 #include "stack/keepalive.h"
 #include "stack/reply.h"
+#include "stack/token.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,7 @@ struct fuzz {
 	struct pair pairs[TX_MAX];
 	unsigned tx_count, pair_count, heard_at;
 	bool settling, relays, abrupt;
+	uint64_t way_kept; /* the id of the last keep-alive */
 	struct heard heard[HEARD_MAX];
 };
 
@@ -113,15 +115,39 @@ static void answer(struct sip_stack *stack, struct sip_tx *tx, uint16_t status,
 	(void)sip_stack_respond(stack, tx, &spec, until_ack, &why); /* or refused */
 }
 
+/* The way to the other end of a call comes back as it was put into a token, and a token
+ * of which a letter is another leads nowhere. */
+static void check_token(struct fuzz *f, struct sip_msg *request)
+{
+	const struct sip_way way = {
+		.target = { .transport = SIP_TCP, .remote = f->far_at, .flow = 7 },
+		.sole = true
+	};
+	char mark[SIP_SEAL_LEN], token[SIP_TOKEN_MAX], params[160];
+	const size_t len = sip_stack_token(f->stack, request, false, &way, token);
+	struct sip_way back;
+	sip_str all;
+
+	if (!sip_msg_from(request))
+		return;
+	sip_stack_mark(f->stack, request, mark);
+	must(sip_stack_is_marked(f->stack, request, sip_str_of(mark, sizeof mark)));
+	all.p = params;
+	all.len = (size_t)snprintf(params, sizeof params, "lr;mark=%.*s;callee=%.*s",
+	                           (int)sizeof mark, mark, (int)len, token);
+	must(sip_stack_token_way(f->stack, request, all, &back));
+	must(back.target.flow == 7 && back.sole &&
+	     sip_addr_eq(&back.target.remote, &f->far_at));
+	params[all.len - len] = params[all.len - len] == 'a' ? 'b' : 'a';
+	must(!sip_stack_token_way(f->stack, request, all, &back));
+}
+
 /* What nobody keeps is answered at once: a user owes each request an answer. */
 static void on_request(struct fuzz *f, struct sip_tx *tx)
 {
 	const bool late = tx->serial % 5 == 0 || f->tx_count == TX_MAX || f->settling;
-	char mark[SIP_SEAL_LEN];
 
-	sip_stack_mark(f->stack, tx->request, mark);
-	must(!sip_msg_from(tx->request) ||
-	     sip_stack_is_marked(f->stack, tx->request, sip_str_of(mark, sizeof mark)));
+	check_token(f, tx->request);
 	for (unsigned tries = 0; late && tries < 2 && !tx->final; tries++)
 		answer(f->stack, tx, 404, false); /* memory fails but once */
 	if (!late)
@@ -522,6 +548,21 @@ static void look(struct fuzz *f)
 	}
 }
 
+/* Keep a way open, and let go of the one before. */
+static void op_keep(struct fuzz *f, unsigned how)
+{
+	struct sip_keep_spec spec = { .target = target_of(f, how & 0xc0),
+		                      .low_ms = 1000,
+		                      .high_ms = 4000,
+		                      .answered = how & 1 };
+	const char *why = NULL;
+
+	spec.target.flow = spec.target.transport == SIP_UDP ? 0 : how & 63;
+	sip_stack_keep_end(f->stack, f->way_kept);
+	if (sip_stack_keep(f->stack, &spec, &f->way_kept, &why) != SIP_OK)
+		must(why != NULL);
+}
+
 static void op_world(struct fuzz *f)
 {
 	const unsigned how = take(f);
@@ -643,6 +684,7 @@ static void settle(struct fuzz *f)
 
 	f->failing.fail_at = 0;
 	f->settling = true;
+	sip_stack_keep_end(f->stack, f->way_kept);
 	sim_host_set_down(f->near_host, false);
 	sim_host_set_down(f->far_host, false);
 	for (unsigned i = 0; i < f->tx_count; i++) {
@@ -675,7 +717,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f->size = size;
 	must(start(f));
 	for (unsigned ops = 0; f->at < f->size && ops < OPS_MAX; ops++) {
-		const unsigned op = take(f) % 9;
+		const unsigned op = take(f) % 10;
 
 		if (op < 3)
 			op_packet(f, op);
@@ -687,8 +729,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			op_tx(f);
 		else if (op == 7)
 			op_time(f);
-		else
+		else if (op == 8)
 			op_world(f);
+		else
+			op_keep(f, take(f));
 		run(f, sim_world_now_us(f->world));
 	}
 	if (!f->abrupt)
