@@ -1,7 +1,6 @@
 -- The open Internet, in virtual time: floods, scanners, slow senders, and answers that
 -- somebody else would get. RFC 3261 26.1.5, 26.3.2.4. C-23, C-24, C-238.
 
-local new_sim = require "sip.sim"
 local rig_of = require "spec.support.rig"
 
 local request, response = rig_of.request, rig_of.response

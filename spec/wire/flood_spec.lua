@@ -101,7 +101,7 @@ describe("a stack on the loop", function()
     events = {}
     local options = {
       limits = limits,
-      dispatch = function(kind, object, message, ...)
+      dispatch = function(kind, object, _, ...)
         events[#events + 1] = { kind = kind, text = ... }
         if kind == "request" then
           object:respond(200)
