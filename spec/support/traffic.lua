@@ -69,7 +69,7 @@ local node_mt = { __index = Node }
 function Node:start()
   local errors = self.traffic.net.errors
   self.stack = self.host:stack {
-    relay = self.relay, secret = "the same after a restart",
+    relay = self.relay, secret = "the same after a restart", limits = { sources = 0 },
     dispatch = function(kind, ...)
       local handler = self.on[kind]
       if handler then
