@@ -113,6 +113,27 @@ static bool take_crlf(struct sip_frame *frame, sip_str unread,
 	return true;
 }
 
+/* A record of TLS: an alert or a handshake, of a version that begins with 3. */
+static bool is_tls(sip_str bytes)
+{
+	return (bytes.p[0] == 0x15 || bytes.p[0] == 0x16) &&
+	       (bytes.len == 1 || bytes.p[1] == 3);
+}
+
+/* Does the start line end, or begin, with the version of HTTP? */
+static bool is_http(sip_str head)
+{
+	const sip_str version = SIP_STR("HTTP/1.");
+	const sip_str line = sip_str_trim(next_line(&head));
+	const size_t tail = version.len + 1;
+
+	return (line.len > tail &&
+	        sip_str_eq(sip_str_of(line.p + line.len - tail, version.len),
+	                   version)) ||
+	       (line.len > tail &&
+	        sip_str_eq(sip_str_of(line.p, version.len), version));
+}
+
 static sip_err take_head(struct sip_frame *frame, const struct sip_limits *limits,
                          sip_str unread, size_t *len, struct sip_refusal *refusal)
 {
@@ -125,6 +146,8 @@ static sip_err take_head(struct sip_frame *frame, const struct sip_limits *limit
 		              "the headers are too long");
 	if (head_len == 0)
 		return SIP_EMORE;
+	if (is_http(sip_str_of(unread.p, head_len)))
+		return refuse(refusal, SIP_ESYNTAX, 0, 0, "this is HTTP, not SIP");
 	frame->head_len = (uint32_t)head_len;
 	*len = head_len;
 	err = find_body_len(frame, sip_str_of(unread.p, head_len), refusal);
@@ -152,6 +175,9 @@ sip_err sip_frame_feed(struct sip_frame *frame, const struct sip_limits *limits,
 		if (*unread.p == '\r' && take_crlf(frame, unread, kind, len))
 			return SIP_OK;
 		/* What cannot begin a message never becomes one: do not wait for it. */
+		if (is_tls(unread))
+			return refuse(refusal, SIP_ESYNTAX, 0, 0,
+			              "this is TLS, not SIP");
 		if (!sip_is(*unread.p, SIP_C_TOKEN))
 			return refuse(refusal, SIP_ESYNTAX, 0, 400, "this is not SIP");
 		err = take_head(frame, limits, unread, len, refusal);

@@ -22,7 +22,8 @@ enum sip_frame_kind { SIP_FRAME_MESSAGE, SIP_FRAME_PING, SIP_FRAME_PONG };
  * came in two pieces is a pong and a ping.
  * SIP_EMORE: feed more, from the same start.  SIP_ESYNTAX, SIP_ELIMIT: `refusal`; the
  * connection cannot be used any more; the first `len` bytes are the head, for an
- * answer, or 0. */
+ * answer, or 0.  A refusal without a status: it is another protocol, which no answer
+ * would be understood in. */
 sip_err sip_frame_feed(struct sip_frame *frame, const struct sip_limits *limits,
                        sip_str unread, enum sip_frame_kind *kind, size_t *len,
                        struct sip_refusal *refusal);

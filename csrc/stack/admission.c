@@ -25,11 +25,18 @@ static bool is_left(const struct sip_stack *stack, struct sip_quota *quota,
 	return quota->count < max;
 }
 
+/* `source` is NULL for who is under no rule. */
 static bool is_news(struct sip_stack *stack, struct sip_source *source,
                     enum sip_rule rule)
 {
 	const uint32_t bit = UINT32_C(1) << rule;
 
+	if (!source) {
+		const bool left = is_left(stack, &stack->told, TOLD_MAX);
+
+		stack->told.count += left;
+		return left;
+	}
 	if (source->told != 0 && stack->now_ms - source->told_ms >= TOLD_MS)
 		source->told = 0;
 	if (source->told & bit || !is_left(stack, &stack->told, TOLD_MAX))
@@ -307,6 +314,24 @@ void sip_flow_stopped(struct sip_stack *stack, struct sip_flow *flow,
                       enum sip_rule rule)
 {
 	stopped(stack, flow->source, &flow->path, rule, SIP_STR("closed"), SIP_STR(""));
+}
+
+void sip_flow_misread(struct sip_stack *stack, struct sip_flow *flow, const char *why)
+{
+	char text[SIP_ADDR_TEXT_MAX + 64];
+	struct sip_out out;
+
+	sip_out_init(&out, text, sizeof text - 1);
+	out.len = sip_addr_write(&flow->path.remote, text);
+	sip_out_lit(&out, ": ");
+	sip_out_str(&out, sip_str_of(why, strlen(why)));
+	assert(out.len <= out.cap);
+	text[out.len] = '\0';
+	sip_stack_note(stack, &flow->path, text);
+	if (is_news(stack, flow->source, SIP_RULE_malformed))
+		push_text(stack, SIP_EVENT_NOTICE, &flow->path,
+		          sip_str_of(text, out.len));
+	sip_flow_fail(stack, flow, text);
 }
 
 static bool is_reached(uint32_t count, uint32_t limit)

@@ -34,6 +34,9 @@ void sip_flow_stopped(struct sip_stack *stack, struct sip_flow *flow,
                       enum sip_rule rule);
 /* The wire has refused a connection. */
 void sip_flow_refused(struct sip_stack *stack, const struct sip_path *path);
+/* What has come by a connection is of another protocol: told to the log, as seldom as
+ * what the rules stop, and to whoever waits there; it is closed. */
+void sip_flow_misread(struct sip_stack *stack, struct sip_flow *flow, const char *why);
 /* Why what has come is not answered, for the trace. */
 void sip_stack_note(struct sip_stack *stack, const struct sip_path *path,
                     const char *why);

@@ -380,6 +380,20 @@ static void answer_ping(struct sip_stack *stack, struct sip_flow *flow)
 	(void)stack->wire->ops->send(stack->wire, &flow->path, SIP_STR("\r\n"), 0);
 }
 
+/* Nothing can be read there any more.  Another protocol is told: somebody has taken the
+ * wrong port, and waits. */
+static void lose_framing(struct sip_stack *stack, struct sip_flow *flow, sip_str head,
+                         const struct sip_refusal *refusal)
+{
+	if (refusal->status == 0) {
+		stack->stats.malformed++;
+		sip_flow_misread(stack, flow, refusal->why);
+		return;
+	}
+	sip_stack_refuse_head(stack, &flow->path, head, refusal);
+	sip_flow_close(stack, flow);
+}
+
 /* Cut messages off the front of `bytes`; gives how many bytes were used, and closes
  * a connection that has lost its framing, with an answer where one can be given. */
 static size_t cut(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
@@ -397,9 +411,7 @@ static size_t cut(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
 		if (err == SIP_EMORE)
 			break;
 		if (err != SIP_OK) {
-			sip_stack_refuse_head(stack, &flow->path,
-			                      sip_str_of(rest.p, len), &refusal);
-			sip_flow_close(stack, flow);
+			lose_framing(stack, flow, sip_str_of(rest.p, len), &refusal);
 			return bytes.len;
 		}
 		used += len;

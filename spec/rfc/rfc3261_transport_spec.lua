@@ -337,6 +337,36 @@ describe("a stream", function()
     assert.is_not_nil(closed())
   end)
 
+  it("is closed, and the log is told why, when it speaks TLS or HTTP", function()
+    for i, case in ipairs { { "\22\3\1\2\0\1", "TLS" },
+      { "GET / HTTP/1.1\r\nHost: pbx.example\r\n\r\n", "HTTP" } } do
+      rig:run(60 * i) -- the log hears of a source once a minute
+      id = rig.stream:connect(rig_of.OURS, 5060)
+      rig:run(60 * i)
+      rig:take(rig.stream)
+      rig.events = {}
+      write(case[1])
+      assert.same({}, rig:take(rig.stream))
+      assert.is_not_nil(closed())
+      assert.equal("notice", rig.events[1].kind)
+      assert.matches("^192%.0%.2%.1:%d+: this is " .. case[2] .. ", not SIP$",
+        rig.events[1][1])
+    end
+  end)
+
+  it("that speaks TLS to a request of ours fails it, and says why", function()
+    local why
+    rig.on.failed = function(_, _, ...)
+      why = table.concat({ ... }, " ")
+    end
+    rig:request { transport = "tcp", method = "OPTIONS" }
+    rig:run(1)
+    local list = rig.stream:take()
+    rig.stream:write(list[#list].id, "\21\3\3\0\2\2\40")
+    rig:run(2)
+    assert.matches("192.0.2.1:5060: this is TLS, not SIP", why, 1, true)
+  end)
+
   -- @rfc 3261 18 SHOULD C-37
   it("is kept while it is idle, longer than 64*T1, and closed at last", function()
     write(request { transport = "TCP" })

@@ -139,6 +139,22 @@ describe("a stream that cannot be framed", function()
     end
   end)
 
+  it("knows the protocols that come by a wrong port", function()
+    for garbage, name in pairs {
+      ["\22\3\1\2\0\1\0\1\252\3\3"] = "TLS",
+      ["\21\3\3\0\2\2\40"] = "TLS",
+      ["GET / HTTP/1.1\r\nHost: pbx.example\r\n\r\n"] = "HTTP",
+      ["HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"] = "HTTP",
+    } do
+      assert.equal(("this is %s, not SIP"):format(name), cut { garbage }.why)
+      local enough = name == "TLS" and 1 or #garbage
+      assert.equal(("this is %s, not SIP"):format(name),
+        cut(bytes_of(garbage:sub(1, enough))).why)
+    end
+    local other = "OPTIONS sip:a@b SIP/2.0\r\nX: HTTP/1.1\r\n\r\n"
+    assert.equal("a message on a stream has no Content-Length", cut { other }.why)
+  end)
+
   it("ends when the head grows too long, whole or in pieces", function()
     local long = "OPTIONS sip:a@b SIP/2.0\r\n" .. ("X: y\r\n"):rep(8000)
     assert.equal("the headers are too long", cut({ long }).why)
