@@ -16,6 +16,13 @@ struct l_stack {
 	bool closed;          /* to be freed at the end of the turn */
 };
 
+/* Each stack of a driver, whatever becomes of it meanwhile. */
+#define L_EACH_STACK(driver, box)                                                      \
+	for (struct sip_link *link_ = (driver)->stacks.next, *next_ = link_->next;     \
+	     link_ != &(driver)->stacks &&                                             \
+	     ((box) = SIP_CONTAINER(link_, struct l_stack, link), true);               \
+	     link_ = next_, next_ = link_->next)
+
 void l_stack_open(lua_State *L); /* metatables; may raise */
 /* driver:stack(opts): options at index 2; pushes the userdata.  Raises. */
 int l_stack_new(lua_State *L, struct l_driver *driver);
