@@ -7,8 +7,6 @@ local wire = require "spec.support.wire"
 
 local assert = require "luassert"
 
-local BUILD = os.getenv "SIP_BUILD" or "build"
-
 -- Two namespaces, two networks between them.  The inner shells end with this one.
 local NETWORKS = [[
   ip link set lo up
@@ -35,9 +33,9 @@ local function in_namespace(...)
   for i, word in ipairs { ... } do
     words[i] = "'" .. word .. "'"
   end
-  local path = ("LUA_PATH='./?.lua;./lua/?.lua;./lua/?/init.lua;;' "
-    .. "LUA_CPATH='%s/?.so;;' ")
-    :format(BUILD)
+  -- A sanitizer's build wants an interpreter of its own.
+  local path = "LUA_PATH='./?.lua;./lua/?.lua;./lua/?/init.lua;;' "
+    .. "LUA_CPATH='build/?.so;;' "
   local script = NETWORKS:gsub("'", "'\\''")
   local pipe <close> = assert(io.popen(("%stimeout 40 unshare -n sh -c '%s' sh %s 2>&1")
     :format(path, script, table.concat(words, " "))))

@@ -55,12 +55,14 @@ describe("the self-check", function()
   end
 
   it("says who has the port", function()
+    local name <close> = io.open "/proc/self/comm"
+    local program = name:read "l"
     for _, transport in ipairs { "udp", "tcp" } do
       local first = sip.new { listen = transport .. ":127.0.0.1:0" }
       local at = first.listening[1]
-      assert.equal(("cannot listen at %s: %s is in use already, by lua5.4 (process "
+      assert.equal(("cannot listen at %s: %s is in use already, by %s (process "
         .. "%d): "
-        .. "end that, or listen at another port"):format(at, at:match ":(.*)$",
+        .. "end that, or listen at another port"):format(at, at:match ":(.*)$", program,
         tonumber(io.open("/proc/self/stat"):read "n")), refused { listen = at })
       first:shut()
     end
