@@ -51,10 +51,10 @@ local INVITE = [[INVITE sip:bench@127.0.0.10:5060 SIP/2.0
 
 ]]
 
-local OPTIONS = [[OPTIONS sip:bench@192.0.2.10:5060 SIP/2.0
+local OPTIONS = [[OPTIONS sip:bench@127.0.0.10:5060 SIP/2.0
   Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-count-[n]-1;rport
   From: <sip:caller@192.0.2.1:5060>;tag=17call[n]
-  To: <sip:bench@192.0.2.10:5060>
+  To: <sip:bench@127.0.0.10:5060>
   Call-ID: [n]-17@192.0.2.1
   CSeq: 1 OPTIONS
   Contact: <sip:caller@192.0.2.1:5060>
@@ -200,7 +200,7 @@ end
 function kinds.options(count)
   return function(world)
     return {
-      script = { "spec/bench/options.lua", "udp:192.0.2.10:5060" },
+      script = { "spec/bench/options.lua", "udp:127.0.0.10:5060" },
       first = function(n)
         return fill(OPTIONS, { n = n })
       end,
