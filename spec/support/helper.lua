@@ -5,8 +5,8 @@
 -- SIP_WIRE=real (`make wire`) puts what is simulated on real sockets.
 --
 -- SIP_GC=1 (`make gc`) runs the suite with a collector that stops the world after
--- every tenth of growth, and once more around each test: what survives only because
--- nobody collected does not survive here.
+-- every tenth of growth, and twice more after each test, for finalizers: what survives
+-- only because nobody collected does not survive here.
 
 local busted = require "busted"
 local linecount = require "spec.support.linecount"
@@ -23,12 +23,9 @@ end
 if os.getenv "SIP_GC" then
   collectgarbage("incremental", 110, 1000, 30)
 
-  local function collect()
+  busted.subscribe({ "test", "end" }, function()
     collectgarbage()
     collectgarbage()
     return nil, true
-  end
-
-  busted.subscribe({ "test", "start" }, collect)
-  busted.subscribe({ "test", "end" }, collect)
+  end)
 end
