@@ -244,6 +244,14 @@ static sip_err use_ca(const struct net_tls_context *context, SSL_CTX *ctx, bool 
 	return SIP_OK;
 }
 
+/* A key whose strength could not be found out counts as one of none. */
+static bool has_key(X509 *x509)
+{
+	EVP_PKEY *key = X509_get0_pubkey(x509);
+
+	return key && EVP_PKEY_get_security_bits(key) > 0;
+}
+
 /* What OpenSSL finds out about a certificate when it first needs it is found out here:
  * for want of memory in a handshake it would take it for broken, and for ever. */
 static bool look_at_all(SSL_CTX *ctx)
@@ -255,8 +263,7 @@ static bool look_at_all(SSL_CTX *ctx)
 	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
 		X509 *x509 = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
 
-		if (x509 &&
-		    (X509_check_purpose(x509, -1, 0) != 1 || !X509_get0_pubkey(x509)))
+		if (x509 && (X509_check_purpose(x509, -1, 0) != 1 || !has_key(x509)))
 			whole = false;
 	}
 	return whole;

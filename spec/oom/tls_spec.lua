@@ -24,7 +24,7 @@ describe("OpenSSL without memory", function()
 
   local function run(first, step, count)
     local pipe = assert(io.popen(("LUA_PATH='./lua/?.lua;./lua/?/init.lua;;' "
-      .. "LUA_CPATH='%s/?.so;;' timeout 900 %s/oom_lua spec/oom/openssl.lua %s %s %s "
+      .. "LUA_CPATH='%s/?.so;;' timeout 200 %s/oom_lua spec/oom/openssl.lua %s %s %s "
       .. "%d %d %d 2>&1"):format(BUILD, BUILD, pair.cert, pair.key, made.ca, first,
       step, count)))
     local said = pipe:read "a"
@@ -38,10 +38,10 @@ describe("OpenSSL without memory", function()
   end
 
   it("fails a handshake, or an endpoint, and nothing else: one failure", function()
-    run(math.random(13), 13, 1)
+    run(1, 13, 1)
   end)
 
   it("fails a handshake, or an endpoint, and nothing else: twenty in a row", function()
-    run(math.random(97), 97, 20)
+    run(1, 97, 20)
   end)
 end)
