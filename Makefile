@@ -206,12 +206,14 @@ $(OUT)/%_test: spec/%_test.c $(LIB_OBJS)
 	$(CC) $(filter-out -Wmissing-prototypes,$(ALL_CFLAGS)) $(LDFLAGS) -o $@ $< \
 	  $(LIB_OBJS) $(LIB_LIBS) -pthread -lm
 
+# Beside them what has a second thread: media, and files.
+THREADS := $(wildcard $(patsubst %,spec/wire/%_spec.lua,call file loop media))
 ifneq ($(wildcard spec/tsan/*_spec.lua),)
 SUITES += tsan
 tsan:
 	@sh tools/deps.sh test
 	@$(SUB) -s -j$(JOBS) MODE=tsan libs build/tsan/lua tsan-programs
-	@$(SUB) MODE=tsan run-san ARGS="$(ARGS) spec/tsan $(wildcard spec/wire)"
+	@$(SUB) MODE=tsan run-san ARGS="$(ARGS) spec/tsan $(THREADS)"
 
 # They run here; their specs read what they said.
 TSAN_TESTS := $(patsubst spec/%.c,$(OUT)/%,$(wildcard spec/tsan/*_test.c))
