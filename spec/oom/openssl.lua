@@ -58,8 +58,8 @@ local function try(n)
 end
 
 -- A second endpoint made while memory is short: it is there, or an error says why not.
--- OpenSSL leaves out of a context, without a word, what it had no memory to look up. Such
--- an endpoint may have nothing in common with anybody, and says so; the next one has.
+-- OpenSSL leaves out of a context, without a word, what it had no memory to look up.
+-- Such an endpoint may have nothing in common with anybody, and says so; the next has.
 local function try_new(n)
   openssl.fail(n, count)
   local ok, ua = pcall(sip.new, { listen = "udp:127.0.0.1:0", tls = tls })
