@@ -57,30 +57,6 @@ local function try(n)
   return calls >= n
 end
 
--- A second endpoint made while memory is short: it is there, or an error says why not.
--- OpenSSL leaves out of a context, without a word, what it had no memory to look up.
--- Such an endpoint may have nothing in common with anybody, and says so; the next has.
-local function try_new(n)
-  openssl.fail(n, count)
-  local ok, ua = pcall(sip.new, { listen = "udp:127.0.0.1:0", tls = tls })
-  local calls = openssl.calls()
-  openssl.fail(0)
-  if ok then
-    local res, e = ask(ua, 10)
-    ua:shut()
-    if not res then
-      assert(e.name == "unreachable", tostring(e))
-      local whole <close> = sip.new { listen = "udp:127.0.0.1:0", tls = tls }
-      assert(ask(whole, 10))
-    end
-    alone(n)
-  else
-    assert(tostring(ua):find("sip.new: tls:", 1, true), tostring(ua))
-    sip.sleep(0.001) -- a turn: what is closed goes at its end
-  end
-  return calls >= n
-end
-
 local function held()
   collectgarbage()
   collectgarbage()
@@ -106,6 +82,5 @@ end
 
 sip.run(function()
   series("connection", try)
-  series("endpoint", try_new)
   bob:close()
 end)
