@@ -10,6 +10,7 @@ void l_test_class(lua_State *L, const char *name, const luaL_Reg *methods)
 }
 
 static const luaL_Reg parts[] = {
+	{ "alarm", l_test_alarm },
 	{ "engine", l_test_engine }, { "forward", l_test_forward },
 	{ "heap", l_test_heap },     { "jitter", l_test_jitter },
 	{ "media", l_test_media },   { "msg", l_test_msg },

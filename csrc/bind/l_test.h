@@ -11,6 +11,7 @@ SIP_EXPORT int luaopen_sip_test(lua_State *L);
 /* A metatable of this name whose __index holds the methods. */
 void l_test_class(lua_State *L, const char *name, const luaL_Reg *methods);
 
+int l_test_alarm(lua_State *L);
 int l_test_heap(lua_State *L);
 int l_test_jitter(lua_State *L); /* gives one table, as the others do */
 int l_test_engine(lua_State *L);

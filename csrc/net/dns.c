@@ -71,6 +71,7 @@ static void on_timer(uv_timer_t *timer)
 
 	ares_process_fd(dns->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	arm_timer(dns);
+	uv_stop(timer->loop); /* an answer may be owed: see on_alarm() */
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)

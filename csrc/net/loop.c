@@ -39,9 +39,11 @@ uint64_t net_loop_now_ms(const struct net_loop *loop)
 	return loop->clock ? loop->clock->now_ms(loop->clock) : net_now_ms();
 }
 
+/* libuv runs what is due before it waits as well, and would then wait for the network
+ * alone: it is told not to. */
 static void on_alarm(uv_timer_t *timer)
 {
-	(void)timer; /* it only ends the wait */
+	uv_stop(timer->loop);
 }
 
 static void on_wake(uv_async_t *async)
@@ -145,6 +147,21 @@ static bool deliver_later(struct net_loop *loop)
 	return true;
 }
 
+void net_loop_arm(struct net_loop *loop, uint64_t wait_ms)
+{
+	if (wait_ms == SIP_NEVER)
+		return;
+	uv_update_time(&loop->uv);
+	(void)uv_timer_start(&loop->alarm, on_alarm, wait_ms,
+	                     0); /* cannot fail: it has a callback */
+}
+
+void net_loop_wait(struct net_loop *loop)
+{
+	(void)uv_run(&loop->uv, UV_RUN_ONCE); /* says what is alive: we know */
+	(void)uv_timer_stop(&loop->alarm);    /* may have fired */
+}
+
 void net_loop_poll(struct net_loop *loop, uint64_t wait_ms)
 {
 	bool owed = deliver_later(loop);
@@ -164,13 +181,8 @@ void net_loop_poll(struct net_loop *loop, uint64_t wait_ms)
 		(void)uv_run(&loop->uv,
 		             UV_RUN_NOWAIT); /* says what is alive: we know */
 	} else {
-		if (wait_ms != SIP_NEVER) {
-			uv_update_time(&loop->uv);
-			(void)uv_timer_start(&loop->alarm, on_alarm, wait_ms,
-			                     0); /* cannot fail: it has a callback */
-		}
-		(void)uv_run(&loop->uv, UV_RUN_ONCE); /* likewise */
-		(void)uv_timer_stop(&loop->alarm);    /* may have fired */
+		net_loop_arm(loop, wait_ms);
+		net_loop_wait(loop);
 	}
 	net_tcp_expire(loop, net_loop_now_ms(loop));
 	(void)deliver_later(loop); /* names found meanwhile; nobody waits after this */

@@ -40,6 +40,9 @@ uint64_t net_cpu_us(void);
 
 /* Wait at most `wait_ms` (SIP_NEVER: until something happens), feed the sinks. */
 void net_loop_poll(struct net_loop *loop, uint64_t wait_ms);
+/* The two steps of its wait: somebody else may have the processor between them. */
+void net_loop_arm(struct net_loop *loop, uint64_t wait_ms);
+void net_loop_wait(struct net_loop *loop);
 /* Send the datagrams that were queued; failures come back in the next poll. */
 void net_loop_flush(struct net_loop *loop);
 /* End the wait of net_loop_poll, from any thread; several may count as one. */

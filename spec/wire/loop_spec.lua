@@ -1,5 +1,6 @@
 -- The loop itself: waiting, waking, signals, and being driven by another loop.
 
+local late = require "sip.test".alarm.late
 local wire = require "spec.support.wire"
 
 -- Not os.execute, which ignores SIGINT while it runs.
@@ -33,6 +34,10 @@ describe("the loop", function()
     local before = w.net:cpu()
     w:poll(0.05)
     assert.is_true(w.net:cpu() - before < 0.04)
+  end)
+
+  it("does not sleep on when its time has come on its way into the wait", function()
+    assert.is_false(late(1))
   end)
 
   it("is woken, also before it waits", function()
