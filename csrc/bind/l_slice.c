@@ -31,13 +31,15 @@ static void on_hook(lua_State *L, lua_Debug *ar)
 }
 
 /* lua_sethook is made to be called from a signal's handler.  A hook that a script has
- * put there is its own business. */
+ * put there is its own business; ours is put there again, because Lua may have been
+ * about to say that it has looked. */
 static void on_pulse(void *data)
 {
 	const struct slice *slice = data;
 	lua_State *running = slice->running;
+	const lua_Hook hook = running ? lua_gethook(running) : NULL;
 
-	if (running && !lua_gethook(running))
+	if (running && (!hook || hook == on_hook))
 		lua_sethook(running, on_hook, LUA_MASKCOUNT, 1);
 }
 
