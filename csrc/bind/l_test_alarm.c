@@ -1,5 +1,5 @@
-/* l_test_alarm.c - test.alarm.late(ms): a wait of the loop for so long, by a thread that
- * does not have the processor meanwhile.
+/* l_test_alarm.c - test.alarm.late(ms): a wait of the loop for so long, by a thread
+ * that does not have the processor meanwhile.
  */
 #include "bind/l_test.h"
 #include "net/net.h"
