@@ -23,12 +23,7 @@ describe("a refused request", function()
   end)
 
   local function run(script)
-    local results
-    sip.spawn(function()
-      results = table.pack(script())
-    end)
-    net:run(net.world:now() + 200)
-    return table.unpack(results, 1, results.n)
+    return net:script(sip, script)
   end
 
   -- A stranger that answers each request by what `judge` says: a status and headers.

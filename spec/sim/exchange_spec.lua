@@ -21,12 +21,7 @@ describe("a request", function()
 
   -- Run a script and return what it returned.
   local function run(script)
-    local results
-    sip.spawn(function()
-      results = table.pack(script())
-    end)
-    net:run(net.world:now() + 200)
-    return table.unpack(results, 1, results.n)
+    return net:script(sip, script)
   end
 
   local CHALLENGE = 'Digest realm="r", nonce="%s", algorithm=MD5, qop="auth"'

@@ -180,6 +180,17 @@ function Net:run(till)
   end
 end
 
+--- Run a script of a facade, and let time pass for 200 s.
+---@return any ...  what it returned
+function Net:script(sip, script, ...)
+  local results
+  sip.spawn(function(...)
+    results = table.pack(script(...))
+  end, ...)
+  self:run(self.world:now() + 200)
+  return table.unpack(results, 1, results.n)
+end
+
 --- Do something at an instant: the world is run up to it first.
 function Net:at(instant, fn, ...)
   self:run(instant)
