@@ -105,6 +105,11 @@ describe("mask", function()
     }, "\r\n"), mask.text(text))
   end)
 
+  it("hides what is folded as often as fits into a message", function()
+    assert.equal("Authorization: Digest ***\r\nTo: x",
+      mask.text("Authorization: Digest" .. ("\r\n a"):rep(20000) .. "\r\nTo: x"))
+  end)
+
   it("hides a header that begins the text", function()
     assert.equal("Authorization: Basic ***", mask.text "Authorization: Basic Zm9v")
   end)

@@ -48,6 +48,19 @@ describe("the trace", function()
 ]], t:text())
   end)
 
+  it("clips what is long, and shows nothing that a terminal would obey", function()
+    local t = trace.new()
+    t:message { at = 0, from = ALICE, to = BOB, cseq = "1 INVITE",
+      text = "SIP/2.0 400 " .. ("x"):rep(60000) .. "\r\n\r\n" }
+    t:message { at = 0, from = ALICE, to = BOB, text = "\27[2J" }
+    t:note { at = 0, from = BOB, text = ("y"):rep(60000) }
+    local text = t:text()
+    assert.matches("400 x+%.%.%.", text)
+    assert.matches(" %[2J ", text)
+    assert.is_nil(text:find "\27")
+    assert.is_true(#text < 2000)
+  end)
+
   it("draws nothing of nothing", function()
     assert.equal("\n", trace.new():text())
     assert.matches("^<svg .*</svg>\n$", trace.new():svg())

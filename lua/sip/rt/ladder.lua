@@ -15,18 +15,26 @@ local M = {}
 ---@field columns string[]
 ---@field rows sip.LadderRow[]
 
+local LABEL = 100 -- bytes: what strangers send is as long and as odd as they like
+
+local function clipped(label)
+  label = (#label > LABEL and label:sub(1, LABEL) .. "..." or label)
+  return (label:gsub("%c+", " "))
+end
+
 local function message_label(record)
   local status, reason = record.text:match "^SIP/2%.0 (%d%d%d) ?([^\r\n]*)"
   local label
   if status then
     label = reason == "" and status or status .. " " .. reason
-    local method = record.cseq and record.cseq:match "%a[%w-]*$"
+    local method = record.cseq and record.cseq:match "^%d+%s+(%a[%w-]*)$"
     if method then
       label = label .. " (" .. method .. ")"
     end
   else
     label = record.text:match "^[^%s]+" or "(empty)"
   end
+  label = clipped(label)
   if record.text:find("\r?\n\r?\nv=0") then
     label = label .. " sdp"
   end
@@ -60,7 +68,7 @@ function M.layout(records, labels)
       row.again = record.retransmission
       row.label = message_label(record) .. (row.again and " (again)" or "")
     else
-      row.label = words[record.kind]((record.text:gsub("%c+", " ")))
+      row.label = words[record.kind](clipped(record.text))
     end
     rows[i] = row
   end

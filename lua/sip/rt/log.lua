@@ -18,7 +18,9 @@ local Log = {}
 local log_mt = { __name = "sip.Log", __index = Log }
 
 local function one_line(text)
-  text = text:gsub("%s*\r?\n%s*", " | ")
+  text = text:gsub("%s+", function(blanks)
+    return blanks:find("\n", 1, true) and " | " or nil
+  end)
   return (text:gsub("%c", function(c)
     return ("\\x%02x"):format(c:byte())
   end))

@@ -13,29 +13,36 @@ local function any_case(word)
   end):gsub("%-", "%%-"))
 end
 
--- For each header: its value, and the joint before a continuation line.
+-- Where the value of each header begins.
 local headers = {}
 for i, name in ipairs { "Authorization", "Proxy-Authorization" } do
-  local start = "\n" .. any_case(name) .. "[ \t]*:"
-  headers[i] = {
-    value = "(" .. start .. "[ \t]*)([^ \t\r\n]*)([^\r\n]*)",
-    joint = "(" .. start .. "[^\r\n]*)\r?\n[ \t]+",
-  }
+  headers[i] = "\n" .. any_case(name) .. "[ \t]*:"
 end
 
-local uri = "(" .. any_case "sip" .. "[sS]?:[^%s@:<>\"]*:)[^%s@<>\"]*@"
+local scheme = any_case "sip" .. "[sS]?:[^:]*:"
 local secret_keys = { "password", "passwd", "secret", "authorization", "credential" }
 
-local function masked_value(start, scheme, rest)
-  return start .. (rest == "" and STARS or scheme .. " " .. STARS)
+-- A value goes on as long as its lines begin with white space.
+local function mask_header(text, header)
+  local parts, at = {}, 1
+  local first, last = text:find(header)
+  while first do
+    local stop = text:find("\n[^ \t]", last + 1) or #text + 1
+    local value = text:sub(last + 1, stop - 1)
+    local blank, word, rest = value:match "^([ \t]*)([^%s]*)(.*)$"
+    parts[#parts + 1] = text:sub(at, last) .. blank
+      .. (rest:find "%S" and word .. " " or "") .. STARS .. value:match "\r?$"
+    at = stop
+    first, last = text:find(header, at)
+  end
+  parts[#parts + 1] = text:sub(at)
+  return table.concat(parts)
 end
 
-local function mask_header(text, header)
-  local count
-  repeat -- until the value is one line
-    text, count = text:gsub(header.joint, "%1 ")
-  until count == 0
-  return (text:gsub(header.value, masked_value))
+-- A word, and whether it ends in the @ of a URI.
+local function mask_user(word, at)
+  local _, last = word:find(scheme)
+  return last and at ~= "" and word:sub(1, last) .. STARS .. at or nil
 end
 
 --- The text without its credentials.
@@ -50,7 +57,7 @@ function M.text(text)
     text = text:sub(2)
   end
   if text:find("@", 1, true) then
-    text = text:gsub(uri, "%1" .. STARS .. "@")
+    text = text:gsub('([^%s@<>"]+)(@?)', mask_user)
   end
   if text:find("inline:", 1, true) then -- RFC 4568
     text = text:gsub("inline:[^%s|]*", "inline:" .. STARS)

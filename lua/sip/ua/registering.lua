@@ -9,6 +9,7 @@ local sips = require "sip.ua.sips"
 local M = {}
 
 local byte, find, lower, match = string.byte, string.find, string.lower, string.match
+local concat = table.concat
 
 local QUOTE, BACKSLASH = byte '"', byte "\\"
 
@@ -76,17 +77,17 @@ local function tail(value)
   local open = find(value, "<", at, true)
   local close = open and find(value, ">", open, true)
   local first = find(value, ";", close or at, true)
-  local kept = ""
+  local kept = {}
   while first do
     local last = param_end(value, first + 1)
-    local param = match(value:sub(first + 1, last), "^%s*(.-)%s*$")
+    local param = match(value:sub(first + 1, last), "%S.*") or ""
     local name = lower(match(param, "^[^%s=]*"))
     if name ~= "" and name ~= "q" and name ~= "expires" then
-      kept = kept .. ";" .. param
+      kept[#kept + 1] = ";" .. match(param, "^.*%S")
     end
     first = last < #value and last + 1 or nil
   end
-  return kept
+  return concat(kept)
 end
 
 -- 20.10: 0 to 1, with at most three decimals; in thousandths.
@@ -103,10 +104,11 @@ local function read_q(text)
 end
 
 local function seconds_of(text)
-  local digits = type(text) == "string" and text:match "^%s*0*(%d+)%s*$"
+  local digits = type(text) == "string" and text:match "^%s*(%d+)%s*$"
   if not digits then
     return MALFORMED
   end
+  digits = digits:match "[1-9].*" or "0"
   return #digits > 10 and LONGEST or math.min(math.tointeger(tonumber(digits)), LONGEST)
 end
 

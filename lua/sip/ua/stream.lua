@@ -119,9 +119,10 @@ end
 local function formats_of(media, attribute_name)
   local values = {}
   for _, attribute in ipairs(media.attributes) do
-    local number, text = (attribute.value or ""):match "^%s*(%d+)%s+(.-)%s*$"
-    if attribute.name == attribute_name and number and not values[number] then
-      values[number] = text
+    local value = attribute.name == attribute_name and attribute.value or ""
+    local number, text = value:match "^%s*(%d+)%s+(%S.*)$"
+    if number and not values[number] then
+      values[number] = text:match "^.*%S"
     end
   end
   return values
@@ -137,8 +138,9 @@ function M.formats(media)
   for _, text in ipairs(media.formats) do
     local number = text:match "^%d%d?%d?$" and tonumber(text)
     local map = number and (maps[text] or static[number])
-    local name, clock, channels = (map or ""):match "^([^/]+)/(%d+)/?(%d*)$"
-    if name and number < 128 and not seen[number] then
+    local name, clock, rest = (map or ""):match "^([^/]+)/(%d+)(.*)$"
+    local channels = rest and (rest == "" and "" or rest:match "^/(%d*)$")
+    if channels and number < 128 and not seen[number] then
       seen[number] = true
       formats[#formats + 1] = {
         number = number,
