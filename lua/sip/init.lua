@@ -26,7 +26,8 @@ local function add_endpoints(sip, runtime)
   end
 
   --- Run until everything has ended, or until the function has returned. SIGINT and
-  --- SIGTERM end it in an orderly way: new calls are refused, the others hung up.
+  --- SIGTERM end it in an orderly way: new calls are refused, the others hung up; when
+  --- all endpoints are closed, what `sip.spawn` still runs is cancelled.
   ---@param fn? function
   ---@param ... any  its arguments
   ---@return any ...  what the function returned

@@ -362,6 +362,34 @@ describe("a script", function()
       assert.equal("unreachable", late.err.name)
     end)
 
+  it("a signal ends who goes his rounds beside the calls, after them", function()
+    local seen = {}
+    sip_b.spawn(function()
+      local guard <close> = setmetatable({}, { __close = function()
+        seen[#seen + 1] = bob.state
+        sip_b.sleep(1)
+        seen[#seen + 1] = "done"
+      end })
+      while guard do
+        sip_b.sleep(2)
+      end
+    end)
+    bob:on_call(function(call)
+      call:answer { sdp = SDP }
+      sip_b.sleep(100)
+    end)
+    call_bob()
+    net:run(1)
+    sip_b.stop "SIGTERM"
+    net:run(10)
+    assert.same({ "closed", "done" }, seen)
+    sip_b.spawn(function()
+      seen[#seen + 1] = "later"
+    end)
+    net:run(11)
+    assert.equal("later", seen[3])
+  end)
+
   it("a signal refuses what is new, ends what there is, and returns", function()
     local seen = {}
     bob:on_call(function(call)

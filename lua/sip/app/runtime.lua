@@ -236,6 +236,9 @@ function Runtime:left(ua)
     guest:rest()
   end
   self.changed:notify(true)
+  if self.signalled > 0 and not self.endpoints[1] then
+    self.sched.root:sweep "stopped" -- whoever goes his rounds would do so for ever
+  end
 end
 
 --- Wait until an endpoint that is closing has nothing under way, for as long as it

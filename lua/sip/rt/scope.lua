@@ -175,8 +175,9 @@ function Scope:left(child)
   end
 end
 
-local function strike(self, cancelled)
-  self.cancelled = cancelled
+local strike
+
+local function strike_members(self, cancelled)
   if self.scopes then
     for _, scope in ipairs(members(self, "scopes")) do
       if not scope.shield and not scope.cancelled then
@@ -195,6 +196,20 @@ local function strike(self, cancelled)
   end
 end
 
+function strike(self, cancelled)
+  self.cancelled = cancelled
+  strike_members(self, cancelled)
+end
+
+local function cancellation(self, reason)
+  return setmetatable({
+    scope = self.name,
+    reason = reason,
+    -- A sealed scope has had its time: nothing is left for cleanup.
+    at = self.sealed and -math.huge or self.sched.driver:now(),
+  }, cancelled_mt)
+end
+
 --- Cancel what is in the scope and below it. Never waits, never raises; the
 --- second time it does nothing.
 ---@param reason? any
@@ -203,14 +218,15 @@ function Scope:cancel(reason)
   if self.cancelled then
     return false
   end
-  strike(self, setmetatable({
-    scope = self.name,
-    reason = reason,
-    -- A sealed scope has had its time: nothing is left for cleanup.
-    at = self.sealed and -math.huge or self.sched.driver:now(),
-  }, cancelled_mt))
+  strike(self, cancellation(self, reason))
   settle(self)
   return true
+end
+
+--- The same for what is in it now: it stays, and takes others.
+---@param reason? any
+function Scope:sweep(reason)
+  strike_members(self, cancellation(self, reason))
 end
 
 --- End the scope with the running task, which is about to return: what else lives in it
