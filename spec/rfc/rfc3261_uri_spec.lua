@@ -95,6 +95,24 @@ describe("comparing SIP URIs (19.1.4)", function()
     }, false)
   end)
 
+  -- Anybody may write them, in credentials too: what is compared with what is bounded.
+  it("looks for no more than 32 parameters or headers in another order", function()
+    for prefix, between in pairs { ["sip:a@b;"] = ";", ["tel:+1;"] = ";",
+      ["sip:a@b?"] = "&" } do
+      for _, count in ipairs { 32, 33, 3000 } do
+        local there, back = {}, {}
+        for i = 1, count do
+          there[i] = ("p%d=%%61"):format(i)
+          back[count + 1 - i] = ("P%d=a"):format(i)
+        end
+        local one = prefix .. table.concat(there, between)
+        local other = prefix .. table.concat(back, between)
+        assert.is_true(equal_both_ways(one, (one:gsub("%%61", "a"))))
+        assert.equal(count == 32, equal_both_ways(one, other), prefix .. count)
+      end
+    end
+  end)
+
   it("compares other schemes byte by byte behind the scheme", function()
     assert.is_true(equal_both_ways("URN:x:y", "urn:x:y"))
     assert.is_false(equal_both_ways("urn:x:y", "urn:x:Y"))

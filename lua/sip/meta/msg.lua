@@ -243,7 +243,8 @@ function core.uri_plain(text) end
 ---@return string
 function core.uri_write(uri) end
 
---- RFC 3261 19.1.4, RFC 3966 4. False when one of them is no URI.
+--- RFC 3261 19.1.4, RFC 3966 4. False when one of them is no URI. More than 32
+--- parameters, or headers, are equal when they are the same in the same order.
 ---@param a string
 ---@param b string
 ---@return boolean
