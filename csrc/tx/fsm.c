@@ -5,7 +5,9 @@
 #include <assert.h>
 #include <string.h>
 
-enum { SCRATCH = 40960 }; /* for a 100 or an ACK: headers of one request, no body */
+/* What a 100 or an ACK has beside what it copies: a line or two, the marks of a Via,
+ * and a blank in each header that came without. */
+enum { OF_OURS = 1024 };
 
 static bool reliable(const struct sip_tx *tx)
 {
@@ -144,18 +146,23 @@ static void keep_and_send(struct sip_tx *tx, struct sip_buf *bytes)
 	put(tx, sip_buf_str(bytes));
 }
 
+/* A 100 is a courtesy: there is none when memory is short (17.2.1). */
 static void send_100(struct sip_tx *tx)
 {
-	char scratch[SCRATCH];
+	struct sip_alloc *alloc = tx->layer->alloc;
+	const size_t size = tx->request->len + OF_OURS;
+	char *scratch = sip_alloc(alloc, size);
+	struct sip_buf *bytes = NULL;
 	struct sip_out out;
-	struct sip_buf *bytes;
 	const struct sip_response_spec spec = { .status = 100 };
 
-	sip_out_init(&out, scratch, sizeof scratch);
+	if (!scratch)
+		return;
+	sip_out_init(&out, scratch, size);
 	sip_tx_write_response(tx, &spec, &out);
-	if (sip_out_end(&out) != SIP_OK)
-		return; /* a 100 is a courtesy (17.2.1) */
-	bytes = sip_buf_new(tx->layer->alloc, scratch, out.len);
+	if (sip_out_end(&out) == SIP_OK)
+		bytes = sip_buf_new(alloc, scratch, out.len);
+	sip_free(alloc, scratch, size);
 	if (!bytes)
 		return;
 	tx->last_status = 100;
@@ -163,27 +170,38 @@ static void send_100(struct sip_tx *tx)
 	sip_buf_unref(bytes);
 }
 
+/* The ACK in `scratch`, sent; false when it could not be written. */
+static bool put_ack(struct sip_tx *tx, struct sip_msg *invite, struct sip_msg *response,
+                    char *scratch, size_t size)
+{
+	struct sip_out out;
+
+	sip_out_init(&out, scratch, size);
+	sip_write_ack(&out, invite, response);
+	if (sip_out_end(&out) != SIP_OK)
+		return false;
+	put(tx, sip_str_of(scratch, out.len));
+	return true;
+}
+
 /* The INVITE is parsed again from what was sent: an ACK to a failure is rare, and
  * a lingering transaction holds only bytes (17.1.1.3). */
 static void send_ack(struct sip_tx *tx, struct sip_msg *response)
 {
+	struct sip_alloc *alloc = tx->layer->alloc;
 	const struct sip_limits limits = SIP_LIMITS_OWN;
-	char scratch[SCRATCH];
-	struct sip_msg *invite;
+	const size_t size = tx->sent->len + response->len + OF_OURS;
+	char *scratch = sip_alloc(alloc, size);
 	struct sip_refusal refusal;
-	struct sip_out out;
+	struct sip_msg *invite = NULL;
 
-	if (sip_msg_parse(tx->layer->alloc, &limits, sip_buf_str(tx->sent), false,
-	                  &invite, &refusal) != SIP_OK) {
-		sip_msg_unref(invite);
+	if (!scratch ||
+	    sip_msg_parse(alloc, &limits, sip_buf_str(tx->sent), false, &invite,
+	                  &refusal) != SIP_OK ||
+	    !put_ack(tx, invite, response, scratch, size))
 		sip_tx_send_failed(tx, NULL);
-		return;
-	}
-	sip_out_init(&out, scratch, sizeof scratch);
-	sip_write_ack(&out, invite, response);
-	if (sip_out_end(&out) == SIP_OK)
-		put(tx, sip_str_of(scratch, out.len));
 	sip_msg_unref(invite);
+	sip_free(alloc, scratch, size);
 }
 
 static void report(struct sip_tx *tx, enum sip_tx_report what, struct sip_msg *msg)

@@ -139,7 +139,7 @@ sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_client_spec *
 	if (err != SIP_OK)
 		return err;
 	tx->via_count = spec->via_count;
-	tx->via_at = (uint16_t)spec->via_at;
+	tx->via_at = (uint32_t)spec->via_at;
 	tx->sent = sip_buf_ref(spec->request);
 	sip_list_insert(&layer->active, &tx->active);
 	*out = tx;
@@ -153,7 +153,7 @@ void sip_tx_restart(struct sip_tx *tx, const struct sip_client_spec *spec)
 	tx->sent = sip_buf_ref(spec->request);
 	sip_buf_unref(old);
 	tx->path = spec->path;
-	tx->via_at = (uint16_t)spec->via_at;
+	tx->via_at = (uint32_t)spec->via_at;
 	sip_fsm_step(tx, EV_RESTART, NULL, NULL);
 }
 

@@ -48,9 +48,9 @@ struct sip_tx {
 	bool astray;      /* a response of it could not be delivered; the stack's */
 	bool send_failed; /* in the layer's list of failures to step */
 	uint32_t interval_ms; /* of the next retransmission */
+	uint32_t via_at;      /* client: where the top Via stands in `sent` */
 	uint16_t last_status;
 	uint16_t via_count; /* of the request: a response to it has as many */
-	uint16_t via_at;    /* client: where the top Via stands in `sent` */
 	bool internal;      /* the stack's own: nothing of it goes up */
 	uint8_t repeats;    /* server: of the request, or an ACK; the stack's */
 	bool coupled;       /* client: all that becomes of it goes to `upstream` */

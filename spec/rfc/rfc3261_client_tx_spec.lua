@@ -86,6 +86,21 @@ describe("an INVITE client transaction", function()
   end)
 
   -- @rfc 3261 17.1.1.3 MUST C-51
+  it("acknowledges a failure, however long the route and the To are", function()
+    rig = rig_of.new { stream = true }
+    local route = ("<sip:%s.example;lr>"):format(("p"):rep(30000))
+    local tag = ("z"):rep(30000)
+    rig:request { method = "INVITE", transport = "tcp", headers = { "Route", route } }
+    rig:run(0)
+    local got = rig:take(rig.stream)
+    rig.stream:write(got[#got].id, response(got[#got].message, 404, { to_tag = tag }))
+    rig:run(0)
+    local ack = rig:take(rig.stream)[1].bytes
+    assert.truthy(ack:find("^ACK ") and ack:find(";tag=" .. tag .. "\r\n", 1, true))
+    assert.truthy(ack:find("\r\nRoute: " .. route .. "\r\n", 1, true))
+  end)
+
+  -- @rfc 3261 17.1.1.3 MUST C-51
   it("sends its ACK where the INVITE went, whoever answered", function()
     local invite = start()
     rig:say(response(invite, 486), 5999)
@@ -144,6 +159,19 @@ describe("an INVITE client transaction", function()
     rig:say(response(invite, 180))
     assert.same({ "0.000 response 180" }, rig:told())
     rig:say(response(invite, 486))
+  end)
+
+  -- @rfc 3261 17.1.3 MUST C-55
+  it("is matched however long the Request-URI before its Via is", function()
+    rig = rig_of.new { stream = true, limits = { message_bytes = 67000 } }
+    local user = ("u"):rep(66000)
+    rig:request { transport = "tcp", uri = "sip:" .. user .. "@a.example" }
+    rig:run(0)
+    local got = rig:take(rig.stream)
+    local ask = got[#got].bytes:gsub("u+", "u", 1)
+    rig.stream:write(got[#got].id, response(ask, 200))
+    rig:run(0)
+    assert.same({ "0.000 response 200", "0.000 ended" }, rig:told())
   end)
 
   -- @rfc 3261 18.1.2 MUST C-23

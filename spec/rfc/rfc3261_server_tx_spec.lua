@@ -48,6 +48,15 @@ describe("an INVITE server transaction", function()
     assert.is_nil(got[1].message:to_tag())
   end)
 
+  -- @rfc 3261 17.2.1 MUST C-58
+  it("sends it however much there is to copy", function()
+    local long = "SIP/2.0/UDP h;x=" .. ("y"):rep(50000)
+    start({ limits = { header_bytes = 60000 } }, { via_more = "\r\nVia: " .. long })
+    rig:run(10)
+    local bytes = rig:take()[1].bytes
+    assert.truthy(bytes:find "^SIP/2.0 100 " and bytes:find(long .. "\r\n", 1, true))
+  end)
+
   -- @rfc 3261 8.2.6.1 MUST C-78
   it("copies Timestamp into its 100, with the delay", function()
     start(nil, { extra = { "Timestamp: 54.2" } })
