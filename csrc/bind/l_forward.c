@@ -170,7 +170,7 @@ static bool way_flag(lua_State *L, int index, const char *key)
 	return flag;
 }
 
-/* stack:token(request, "caller"|"callee", { transport, host, port, flow, sole,
+/* stack:token(request, "caller"|"callee", { transport, host, port, flow, own, sole,
  * outbound }) -> token | nil, name, why */
 int l_stack_token(lua_State *L)
 {
@@ -192,7 +192,7 @@ int l_stack_token(lua_State *L)
 	return 1;
 }
 
-/* stack:token_way(request, uri) -> { transport, host, port, flow, sole, outbound }
+/* stack:token_way(request, uri) -> { transport, host, port, flow, own, sole, outbound }
  * | nil */
 int l_stack_token_way(lua_State *L)
 {
@@ -208,7 +208,7 @@ int l_stack_token_way(lua_State *L)
 	    !sip_stack_token_way(box->stack, msg, uri.params, &way))
 		return 0;
 	text = sip_transport_info(way.target.transport)->uri;
-	lua_createtable(L, 0, 7);
+	lua_createtable(L, 0, 8);
 	lua_pushlstring(L, text.p, text.len);
 	lua_setfield(L, -2, "transport");
 	lua_pushlstring(L, host, sip_addr_write_host(&way.target.remote, host, false));
@@ -219,6 +219,11 @@ int l_stack_token_way(lua_State *L)
 	lua_setfield(L, -2, "port");
 	lua_pushinteger(L, way.target.flow);
 	lua_setfield(L, -2, "flow");
+	if (way.target.local.family != 0) {
+		lua_pushlstring(L, host,
+		                sip_addr_write_host(&way.target.local, host, false));
+		lua_setfield(L, -2, "own");
+	}
 	lua_pushboolean(L, way.sole);
 	lua_setfield(L, -2, "sole");
 	lua_pushboolean(L, way.outbound);

@@ -219,9 +219,9 @@ int l_push_local(lua_State *L, const struct sip_local *local)
 	return 4;
 }
 
-/* stack:local_for(transport, ip, port, flow) -> host, port, address, listener: what we
- * are called there, what that is on this machine, and which listener (0: none) | nil,
- * name, why */
+/* stack:local_for(transport, ip, port, flow, own) -> host, port, address, listener:
+ * what we are called there, what that is on this machine, and which listener (0: none)
+ * | nil, name, why */
 static int l_stack_local_for(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
@@ -239,6 +239,9 @@ static int l_stack_local_for(lua_State *L)
 	              "an IP address expected");
 	target.remote.port = (uint16_t)luaL_optinteger(L, 4, 5060);
 	target.flow = (uint32_t)luaL_optinteger(L, 5, 0);
+	ip.p = luaL_optlstring(L, 6, "", &ip.len);
+	luaL_argcheck(L, ip.len == 0 || sip_addr_parse(ip, &target.local), 6,
+	              "an IP address expected");
 	if (!box)
 		return l_outcome(L, SIP_EGONE, "the stack is closed");
 	err = sip_stack_local(box->stack, &target, &local);
@@ -286,7 +289,7 @@ static int l_stack_resolve(lua_State *L)
 	return 1;
 }
 
-/* stack:keep{ transport, host, port, flow, low, high, answered } -> id
+/* stack:keep{ transport, host, port, flow, own, low, high, answered } -> id
  * | nil, name, why; low and high in seconds; "kept" follows */
 static int l_stack_keep(lua_State *L)
 {

@@ -110,17 +110,20 @@ static sip_err bound_path(struct sip_stack *stack, const struct sip_target *targ
 	return SIP_OK;
 }
 
-/* By the address that is asked for, if one listens there. */
+/* By the address that is asked for, if the listener that it is bound to has it, or any
+ * where it is bound to none. */
 static bool leaves_as_asked(const struct sip_stack *stack,
-                            const struct sip_target *target, struct sip_path *path,
+                            const struct sip_target *target,
+                            const struct sip_listener *bound, struct sip_path *path,
                             const struct sip_listener **out)
 {
 	const struct sip_addr *asked = &target->local;
-	const struct sip_listener *listener;
+	const struct sip_listener *listener = bound;
 
 	if (asked->family == 0 || asked->family != target->remote.family)
 		return false;
-	listener = fittest(stack, target->transport, asked);
+	if (!listener)
+		listener = fittest(stack, target->transport, asked);
 	if (!listener || (!sip_addr_is_any(&listener->addr) &&
 	                  !sip_addr_same_host(&listener->addr, asked)))
 		return false;
@@ -143,7 +146,7 @@ sip_err sip_local_towards(struct sip_stack *stack, const struct sip_target *targ
 		return bound_path(stack, target, path, out);
 	path->transport = target->transport;
 	path->remote = target->remote;
-	if (!listener && leaves_as_asked(stack, target, path, out))
+	if (leaves_as_asked(stack, target, listener, path, out))
 		return SIP_OK;
 	if (!listener) {
 		listener = sip_stack_listener(stack, target->transport,

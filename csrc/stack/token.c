@@ -12,6 +12,10 @@ enum {
 	HEAD = 1 + 4 + 2, /* transport and flags, flow, port */
 	V4_BYTES = HEAD + 4,
 	V6_BYTES = HEAD + 16 + 4, /* and scope */
+	/* And over UDP the address of ours: */
+	V4_OWN_BYTES = V4_BYTES + 4,
+	V6_OWN_BYTES = V6_BYTES + 16,
+	BYTES_MAX = V6_OWN_BYTES,
 };
 
 static const char letters[] = "0123456789abcdefghijklmnopqrstuv";
@@ -28,20 +32,51 @@ static uint32_t get_u32(const uint8_t *from)
 	       (uint32_t)from[2] << 8 | from[3];
 }
 
-static size_t pack(const struct sip_way *way, uint8_t bytes[V6_BYTES])
+static bool has_own(const struct sip_way *way)
+{
+	return way->target.transport == SIP_UDP &&
+	       way->target.local.family == way->target.remote.family;
+}
+
+static size_t pack(const struct sip_way *way, uint8_t bytes[BYTES_MAX])
 {
 	const struct sip_addr *remote = &way->target.remote;
+	const bool v4 = remote->family == 4;
+	size_t len = v4 ? V4_BYTES : V6_BYTES;
 
 	bytes[0] = (uint8_t)(way->target.transport | (way->sole ? SOLE : 0) |
 	                     (way->outbound ? OUTBOUND : 0));
 	put_u32(bytes + 1, way->target.flow);
 	bytes[5] = (uint8_t)(remote->port >> 8);
 	bytes[6] = (uint8_t)remote->port;
-	memcpy(bytes + HEAD, remote->ip, remote->family == 4 ? 4 : 16);
-	if (remote->family == 4)
-		return V4_BYTES;
-	put_u32(bytes + HEAD + 16, remote->scope);
-	return V6_BYTES;
+	memcpy(bytes + HEAD, remote->ip, v4 ? 4 : 16);
+	if (!v4)
+		put_u32(bytes + HEAD + 16, remote->scope);
+	if (has_own(way)) {
+		memcpy(bytes + len, way->target.local.ip, v4 ? 4 : 16);
+		len = v4 ? V4_OWN_BYTES : V6_OWN_BYTES;
+	}
+	return len;
+}
+
+static bool is_v4(size_t len)
+{
+	return len == V4_BYTES || len == V4_OWN_BYTES;
+}
+
+/* Link-local are both ends or none: the interface is that of the other. */
+static void unpack_own(const uint8_t *bytes, size_t len, struct sip_target *target)
+{
+	struct sip_addr *own = &target->local;
+
+	if (len != V4_OWN_BYTES && len != V6_OWN_BYTES)
+		return;
+	own->family = target->remote.family;
+	own->scope = target->remote.scope;
+	if (own->family == 4)
+		memcpy(own->ip, bytes + V4_BYTES, 4);
+	else
+		memcpy(own->ip, bytes + V6_BYTES, 16);
 }
 
 /* Sealed bytes are as they were written, if the transport is one. */
@@ -58,10 +93,11 @@ static bool unpack(const uint8_t *bytes, size_t len, struct sip_way *way)
 	way->sole = bytes[0] & SOLE;
 	way->outbound = bytes[0] & OUTBOUND;
 	remote->port = (uint16_t)(bytes[5] << 8 | bytes[6]);
-	remote->family = len == V4_BYTES ? 4 : 6;
-	memcpy(remote->ip, bytes + HEAD, len == V4_BYTES ? 4 : 16);
-	if (len == V6_BYTES)
+	remote->family = is_v4(len) ? 4 : 6;
+	memcpy(remote->ip, bytes + HEAD, is_v4(len) ? 4 : 16);
+	if (!is_v4(len))
 		remote->scope = get_u32(bytes + HEAD + 16);
+	unpack_own(bytes, len, &way->target);
 	return true;
 }
 
@@ -70,7 +106,7 @@ static bool unpack(const uint8_t *bytes, size_t len, struct sip_way *way)
 static void seal_of(const struct sip_stack *stack, sip_str mark, bool caller,
                     const uint8_t *bytes, size_t len, char seal[SIP_SEAL_LEN])
 {
-	char text[SIP_SEAL_LEN + 1 + V6_BYTES];
+	char text[SIP_SEAL_LEN + 1 + BYTES_MAX];
 
 	memcpy(text, mark.p, SIP_SEAL_LEN);
 	text[SIP_SEAL_LEN] = caller ? 'a' : 'b';
@@ -96,9 +132,26 @@ static void mix(const struct sip_stack *stack, const char seal[SIP_SEAL_LEN],
 	}
 }
 
+static size_t letters_for(size_t len)
+{
+	return (len * 8 + 4) / 5;
+}
+
+/* How many bytes a token of this length has; 0: it is none. */
+static size_t bytes_in(size_t token_len)
+{
+	static const size_t lens[] = { V4_BYTES, V4_OWN_BYTES, V6_BYTES, V6_OWN_BYTES };
+
+	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++) {
+		if (token_len == SIP_SEAL_LEN + letters_for(lens[i]))
+			return lens[i];
+	}
+	return 0;
+}
+
 static size_t spell(const uint8_t *bytes, size_t len, char *out)
 {
-	const size_t count = (len * 8 + 4) / 5;
+	const size_t count = letters_for(len);
 
 	for (size_t i = 0; i < count; i++) {
 		const size_t bit = i * 5, at = bit / 8;
@@ -132,7 +185,7 @@ size_t sip_stack_token(struct sip_stack *stack, struct sip_msg *request, bool ca
                        const struct sip_way *way, char token[SIP_TOKEN_MAX])
 {
 	char mark[SIP_SEAL_LEN];
-	uint8_t bytes[V6_BYTES];
+	uint8_t bytes[BYTES_MAX];
 	const size_t len = pack(way, bytes);
 
 	sip_stack_mark(stack, request, mark);
@@ -146,8 +199,8 @@ bool sip_stack_token_way(struct sip_stack *stack, struct sip_msg *request,
 {
 	sip_str mark, token;
 	char seal[SIP_SEAL_LEN];
-	uint8_t bytes[V6_BYTES];
-	size_t len = V4_BYTES;
+	uint8_t bytes[BYTES_MAX];
+	size_t len;
 	int end;
 
 	if (!sip_uri_param_find(params, SIP_STR("mark"), &mark))
@@ -158,11 +211,9 @@ bool sip_stack_token_way(struct sip_stack *stack, struct sip_msg *request,
 	    !sip_uri_param_find(
 		    params, end == 0 ? SIP_STR("callee") : SIP_STR("caller"), &token))
 		return false;
-	if (token.len == SIP_SEAL_LEN + (V6_BYTES * 8 + 4) / 5)
-		len = V6_BYTES;
-	else if (token.len != SIP_SEAL_LEN + (V4_BYTES * 8 + 4) / 5)
-		return false;
-	if (!read_letters(sip_str_of(token.p + SIP_SEAL_LEN, token.len - SIP_SEAL_LEN),
+	len = bytes_in(token.len);
+	if (len == 0 ||
+	    !read_letters(sip_str_of(token.p + SIP_SEAL_LEN, token.len - SIP_SEAL_LEN),
 	                  bytes, len))
 		return false;
 	mix(stack, token.p, bytes, len);

@@ -4,7 +4,7 @@
  */
 #include "stack/stack.h"
 
-enum { SIP_TOKEN_MAX = 64 };
+enum { SIP_TOKEN_MAX = 96 };
 
 struct sip_way {
 	struct sip_target target; /* its server_name is left out */

@@ -119,17 +119,23 @@ static void answer(struct sip_stack *stack, struct sip_tx *tx, uint16_t status,
  * of which a letter is another leads nowhere. */
 static void check_token(struct fuzz *f, struct sip_msg *request)
 {
-	const struct sip_way way = {
+	struct sip_way way = {
 		.target = { .transport = SIP_TCP, .remote = f->far_at, .flow = 7 },
 		.sole = true
 	};
 	char mark[SIP_SEAL_LEN], token[SIP_TOKEN_MAX], params[160];
-	const size_t len = sip_stack_token(f->stack, request, false, &way, token);
 	struct sip_way back;
 	sip_str all;
+	size_t len;
 
 	if (!sip_msg_from(request))
 		return;
+	if (request->len % 2) { /* with the address of ours */
+		way.target.transport = SIP_UDP;
+		way.target.local = f->far_at;
+		way.target.local.port = 0;
+	}
+	len = sip_stack_token(f->stack, request, false, &way, token);
 	sip_stack_mark(f->stack, request, mark);
 	must(sip_stack_is_marked(f->stack, request, sip_str_of(mark, sizeof mark)));
 	all.p = params;
@@ -137,7 +143,8 @@ static void check_token(struct fuzz *f, struct sip_msg *request)
 	                           (int)sizeof mark, mark, (int)len, token);
 	must(sip_stack_token_way(f->stack, request, all, &back));
 	must(back.target.flow == 7 && back.sole &&
-	     sip_addr_eq(&back.target.remote, &f->far_at));
+	     sip_addr_eq(&back.target.remote, &f->far_at) &&
+	     sip_addr_eq(&back.target.local, &way.target.local));
 	params[all.len - len] = params[all.len - len] == 'a' ? 'b' : 'a';
 	must(!sip_stack_token_way(f->stack, request, all, &back));
 }

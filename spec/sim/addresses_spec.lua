@@ -2,6 +2,7 @@
 -- Contact, Record-Route and descriptions (rule 11).  C-22 (sent-by).  What the kernel
 -- has to say to that is in spec/wire/addresses_spec.lua.
 
+local natted = require "spec.support.natted"
 local net_of = require "spec.support.net"
 
 local SDP = net_of.SDP
@@ -172,6 +173,96 @@ describe("an endpoint with several addresses", function()
       end
     end)
   end
+
+  -- A NAT lets in what comes from where its phone has sent to, and nothing else.
+  -- @rfc 5626 5.3.1 MUST
+  -- @rfc 3581 4 MUST C-28
+  for _, watched in ipairs { false, true } do
+    it("reaches who is behind a NAT from the address that he knows, "
+      .. (watched and "by a script" or "by itself"), function()
+        local proxy = net:endpoint(B, { domain = "example.org",
+          listen = "udp:0.0.0.0:5060", location = sip_b.location.memory() })
+        proxy:on("REGISTER", sip_b.registrar())
+        proxy:on("*", function(req)
+          req:record_route()
+          req:forward(proxy.location:lookup(req.uri))
+        end)
+        if watched then
+          proxy:on_dialog_request(function() end)
+        end
+        local phone = natted.new(net, { ip = C, transport = "udp", to = B2 })
+        phone:request "REGISTER"
+        phone:wait(1)
+        local contact = assert(phone:last(200)):contact_uri()
+        phone.from = nil
+        stranger.request(B, { method = "INVITE", uri = "sip:bob@example.org",
+          to = "<sip:bob@example.org>", body = OFFER })
+        phone:wait(1)
+        local invite = assert(phone:last "INVITE")
+        assert.equal(B2 .. ":5060", phone.from)
+        assert.equal(B2, invite:via(1).host)
+        phone:respond(invite, 200, { body = SDP })
+        local res = last()
+        local routes = {}
+        for _, value in ipairs(res:values "Record-Route") do
+          table.insert(routes, 1, value)
+        end
+        for i, method in ipairs { "ACK", "INFO", "UPDATE", "BYE" } do
+          phone.from = nil
+          stranger.request(B, { method = method, cseq = math.max(i - 1, 1),
+            to = res:header "To", uri = contact, send = method == "ACK",
+            headers = { "Route", table.concat(routes, ", ") } })
+          phone:wait(1)
+          assert.equal(B2 .. ":5060", phone.from, method)
+          if method ~= "ACK" then
+            phone:respond(assert(phone:last(method)), 200)
+            phone:wait(1)
+          end
+        end
+        phone.raw:close()
+      end)
+  end
+
+  -- @rfc 3261 8.1.1.8 MUST
+  it("calls him from there too, and names that address to him", function()
+    local ua = net:endpoint(B, { domain = "example.org", listen = "udp:0.0.0.0:5060",
+      location = sip_b.location.memory() })
+    ua:on("REGISTER", sip_b.registrar())
+    local phone = natted.new(net, { ip = C, transport = "udp", to = B2 })
+    phone:request "REGISTER"
+    phone:wait(1)
+    assert(phone:last(200))
+    sip_b.spawn(function()
+      local call = assert(ua:dial("bob"))
+      call:send { method = "INFO" }
+      call:hangup()
+    end)
+    phone:wait(1)
+    local invite = assert(phone:last "INVITE")
+    assert.same({ B2 .. ":5060", B2, "<sip:" .. B2 .. ":5060>", B2 }, { phone.from,
+      invite:via(1).host, invite:header "Contact",
+      invite:body():match "\r\nc=IN IP4 ([%d.]+)" })
+    phone:respond(invite, 200, { body = SDP })
+    phone:wait(1)
+    for _, method in ipairs { "INFO", "BYE" } do
+      assert.equal(B2 .. ":5060", phone.from, method)
+      phone:respond(assert(phone:last(method)), 200)
+      phone:wait(1)
+    end
+    phone.raw:close()
+  end)
+
+  -- @rfc 5626 4.4.2 MUST
+  it("keeps a way open from the address that it was opened from", function()
+    local ua = net:endpoint(B, { listen = "udp:0.0.0.0:5060" })
+    local phone = natted.new(net, { ip = C, transport = "udp", to = B2 })
+    local keep = assert(ua.stack:keep { transport = "udp", host = C, port = 40000,
+      own = B2, low = 5, high = 5, answered = false })
+    phone:wait(6)
+    assert.equal(B2 .. ":5060", phone.from)
+    ua.stack:keep_end(keep)
+    phone.raw:close()
+  end)
 
   it("says what is wrong with what is to be advertised", function()
     for _, case in ipairs {

@@ -17,6 +17,7 @@ local PORT = { udp = 5060, tcp = 5060, tls = 5061, ws = 80, wss = 443 }
 ---@field sent_by string
 ---@field got sip.Message[]  requests and responses, as they came
 ---@field connection? integer
+---@field from? string       where the last bytes came from: "192.0.2.1:5060"
 local Natted = {}
 local natted_mt = { __index = Natted }
 
@@ -68,7 +69,7 @@ function Natted:hear()
   for _, event in ipairs(self.raw:take()) do
     if event.what == "bytes" then
       assert(self.transport == "udp" or event.id == self.connection)
-      self.rest = self.rest .. event.bytes
+      self.rest, self.from = self.rest .. event.bytes, event.from
     elseif event.what == "closed" and event.id == self.connection then
       self.closed = true
     end

@@ -60,10 +60,10 @@ local function prepare(ua, target, options, mailbox)
     source = source,
     lines = STATIC .. "Content-Type: application/sdp\r\n",
     headers = option.headers(options.headers),
-    body = options.sdp or function(transport, host, port)
-      local own, named = ua:own_address(transport, host, port)
+    body = options.sdp or function(place, secure)
+      local own, named = ua:own_address(place)
       if not own then
-        local _, why = ua:contact(transport, host, port)
+        local _, why = ua:contact(place, secure)
         return nil, why or "no address of ours"
       end
       local sound, why = leg:audio_leg(options, own, named)

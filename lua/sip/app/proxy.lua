@@ -282,6 +282,7 @@ local function pass(ua, message, branch, uri, route, script, at)
         port = place.port,
         server_name = place.name,
         flow = place.flow,
+        own = place.own,
       }
     end
   end, branch)

@@ -10,21 +10,21 @@ local M = {}
 local bracket = address.bracket
 local WEB = { ws = true, wss = true }
 
---- The Contact that a peer at this address is to use for us.
----@param transport string
----@param host string
----@param port integer
+--- The Contact that a peer at this place is to use for us.
+---@param place sip.Place
 ---@param secure? boolean  it is to be a sips URI
 ---@return string? contact
 ---@return string? why
 ---@private
-function M:contact(transport, host, port, secure)
-  local own, own_port, why = self.stack:local_for(transport, host, port)
+function M:contact(place, secure)
+  local transport, host, port = place.transport, place.host, place.port
+  local own, own_port, why = self.stack:local_for(transport, host, port, place.flow,
+    place.own)
   if not own then
     return nil, ("%s towards %s: %s"):format(transport, host, why)
   end
   if own_port == 0 and not secure and not WEB[transport] then
-    local by_udp, udp_port = self.stack:local_for("udp", host, port)
+    local by_udp, udp_port = self.stack:local_for("udp", host, port, nil, place.own)
     if by_udp then -- nobody listens for streams: we are reached by datagrams
       return self:contact_of("udp", by_udp, udp_port)
     end
@@ -174,14 +174,13 @@ end
 
 --- The address of ours that RTP towards a peer is to come to, and what descriptions
 --- call it.
----@param transport string
----@param host string
----@param port? integer
+---@param place sip.Place
 ---@return string? own
 ---@return string? named
 ---@private
-function M:own_address(transport, host, port)
-  local name, _, own, listener = self.stack:local_for(transport, host, port or 5060)
+function M:own_address(place)
+  local name, _, own, listener = self.stack:local_for(place.transport, place.host,
+    place.port, place.flow, place.own)
   if name then
     return own, self:media_name(own, listener)
   end

@@ -115,11 +115,11 @@ local function send(self, contact, lines)
 end
 
 -- Where we are reached: as the script says, or at our address towards there.
-local function own_uri(self, transport, host, port)
+local function own_uri(self, place)
   if self.fixed then
     return self.fixed
   end
-  local contact, why = self.ua:contact(transport, host, port, self.secure)
+  local contact, why = self.ua:contact(place, self.secure)
   if not contact then
     return nil, why
   end
@@ -129,8 +129,8 @@ end
 
 local function ask(self)
   disarm(self, "timer")
-  send(self, function(transport, host, port)
-    local uri, why = own_uri(self, transport, host, port)
+  send(self, function(place)
+    local uri, why = own_uri(self, place)
     return uri and self.binding:contact(uri), why
   end, self.binding:lines())
 end
@@ -153,7 +153,7 @@ local function keep(self, res)
   self.relied = wanted ~= nil and wanted.answered
   if wanted then
     local id, _, why = ua.stack:keep {
-      transport = transport, host = host, port = port, flow = flow,
+      transport = transport, host = host, port = port, flow = flow, own = res:own(),
       low = wanted.low, high = wanted.high, answered = wanted.answered,
     }
     if id then

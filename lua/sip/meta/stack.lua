@@ -55,6 +55,7 @@
 ---@field host string             an IP address
 ---@field port? integer           the transport's own when left out
 ---@field flow? integer           as in sip.RequestSpec
+---@field own? string             likewise
 
 -- Operations of edits, one after the other: "set" leaves one line where the first was
 -- (at the end if there was none); "add" puts one behind the last of that name; "first"
@@ -169,11 +170,12 @@ function Stack:listen(at) end
 ---@param ip string
 ---@param port? integer
 ---@param flow? integer  as in sip.RequestSpec
+---@param own? string    likewise
 ---@return string? host
 ---@return integer|string|nil port  or the error's name
 ---@return string? address          or why
 ---@return integer? listener
-function Stack:local_for(transport, ip, port, flow) end
+function Stack:local_for(transport, ip, port, flow, own) end
 
 --- Whether this is an address of this machine, or one that others are told of it, and a
 --- port that we listen on.
@@ -185,8 +187,8 @@ function Stack:is_own(ip, port) end
 --- Send keep-alives there, until the end or until one is not answered; "kept" follows.
 --- On a stream they are pings, over UDP STUN where `answered`, else two CRLFs.
 ---@param spec { transport: sip.Transport, host: string, port: integer, flow?: integer,
----  low: number, high: number, answered: boolean }  low and high: seconds from one to
----  the next, at least and at most
+---  own?: string, low: number, high: number, answered: boolean }  low and high: seconds
+---  from one to the next, at least and at most
 ---@return integer? id
 ---@return string? name  "gone" with the connection, "limit"
 ---@return string? why

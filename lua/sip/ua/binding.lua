@@ -12,7 +12,7 @@ local max, min = math.max, math.min
 -- binding is that of its Contact, or where its REGISTER came from: 1 for before that,
 -- 2 for only that, 4 more for who has asked for it.
 local HEAD, NO_Q = "<I2", 65535
-local ITEM = "<i8i8I4I2I4Bs2s2s2s2s2"
+local ITEM = "<i8i8I4I2I4Bs1s2s2s2s2s2"
 local FIRST, SOLE, OUTBOUND = 1, 2, 4
 
 --- The canonical form: escapes undone, parameters removed, the host in small letters.
@@ -43,15 +43,16 @@ local function way_of(at)
   return not at and 0 or (at.sole and SOLE or FIRST) + (at.outbound and OUTBOUND or 0)
 end
 
--- The place that a way and the source of a REGISTER make.
-local function place_of(way, flow, received)
+-- The place that a way, the address of ours and the source of a REGISTER make.
+local function place_of(way, flow, own, received)
   if way == 0 then
     return nil
   end
   local transport, host, port = received:match "^(%a+):(.*):(%d+)$"
   host = address.bare(host)
   return { transport = transport, host = host, port = math.tointeger(port), name = host,
-    flow = flow, sole = way & SOLE ~= 0, outbound = way & OUTBOUND ~= 0 }
+    flow = flow, own = own ~= "" and own or nil, sole = way & SOLE ~= 0,
+    outbound = way & OUTBOUND ~= 0 }
 end
 
 --- The record of bindings, and when the first of them is over; nil for none.
@@ -66,8 +67,8 @@ function M.pack(bindings)
   local record, due = pack(HEAD, #bindings), first.due
   for _, b in ipairs(bindings) do -- few
     record = record .. pack(ITEM, b.due, b.id, b.cseq, b.q or NO_Q,
-      b.at and b.at.flow or 0, way_of(b.at), b.uri, b.params, b.call_id, b.path,
-      b.received)
+      b.at and b.at.flow or 0, way_of(b.at), b.at and b.at.own or "", b.uri, b.params,
+      b.call_id, b.path, b.received)
     due = min(due, b.due)
   end
   return record, due
@@ -84,14 +85,15 @@ function M.unpack(record, now)
   end
   local count, at = unpack(HEAD, record)
   for _ = 1, count do
-    local due, id, cseq, q, flow, way, uri, params, call_id, path, received
-    due, id, cseq, q, flow, way, uri, params, call_id, path, received, at =
+    local due, id, cseq, q, flow, way, own, uri, params, call_id, path, received
+    due, id, cseq, q, flow, way, own, uri, params, call_id, path, received, at =
       unpack(ITEM, record, at)
     if due > now then
       list[#list + 1] = {
         uri = uri, params = params, q = q ~= NO_Q and q or nil, call_id = call_id,
         cseq = cseq, path = path, received = received, id = id, due = due,
-        expires_in = max((due - now) // 1000, 1), at = place_of(way, flow, received),
+        expires_in = max((due - now) // 1000, 1),
+        at = place_of(way, flow, own, received),
       }
     end
   end

@@ -85,10 +85,11 @@ end
 -- Our own side towards a place, as a Record-Route names it.
 local function side_of(line, place)
   local transport, host, port = place.transport, place.host, place.port
-  local own, own_port, why = line.stack:local_for(transport, host, port, place.flow)
+  local own, own_port, why = line.stack:local_for(transport, host, port, place.flow,
+    place.own)
   if own_port == 0 then -- nobody listens for streams: we are reached by datagrams
     transport = "udp"
-    own, own_port, why = line.stack:local_for(transport, host, port)
+    own, own_port, why = line.stack:local_for(transport, host, port, nil, place.own)
   end
   return transport, own, own_port, why
 end
@@ -122,6 +123,7 @@ local function attempt(self)
     port = port,
     server_name = place.name,
     flow = place.flow,
+    own = place.own,
   }
   if not tx then
     return false, why ~= "" and why or name

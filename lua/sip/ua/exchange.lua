@@ -26,12 +26,12 @@ local M = {}
 ---@field names_max? integer
 ---@field token fun(self, n: integer): string
 ---@field dialogs sip.Dialogs
----@field contact fun(self, transport: string, host: string, port: integer): string
+---@field contact fun(self, place: sip.Place, secure: boolean): string?, string?
 ---@field pending integer                   exchanges without a final answer
 ---@field settled fun(self)                 one of them has got it
 
 ---@alias sip.LateBody
----| fun(transport: string, host: string, port: integer): string?, sip.Error?
+---| fun(place: sip.Place, secure: boolean): string?, sip.Error|string|nil
 
 ---@class sip.ExchangeFields
 ---@field line sip.Line
@@ -40,7 +40,7 @@ local M = {}
 ---@field method string
 ---@field lines? string       further header lines, each with its CRLF
 ---@field headers? string[]   the script's: name, value, name, value ...
----@field body? string|sip.LateBody  a function is asked once, with the address
+---@field body? string|sip.LateBody  a function is asked once, with the first place
 ---@field contact? boolean|sip.LateBody  put a Contact in; a function makes its value
 ---@field auth? sip.Auth
 ---@field redirects? integer  how many further targets may be tried; none
@@ -106,9 +106,9 @@ end
 -- Send to the present place; false and the reason if nothing could be sent.
 local function attempt(self)
   local line, source, place = self.line, self.source, self.places[self.at]
-  local transport, host, port = place.transport, place.host, place.port
+  local secure = source.hop.secure or false -- 8.1.1.8
   if type(self.body) == "function" then
-    local body, e = self.body(transport, host, port)
+    local body, e = self.body(place, secure)
     if not body then
       return false, tostring(e)
     end
@@ -118,11 +118,10 @@ local function attempt(self)
   local lines = self.lines
   if self.contact then
     local contact, why
-    local secure = source.hop.secure or false -- 8.1.1.8
     if self.contact == true then
-      contact, why = line:contact(transport, host, port, secure)
+      contact, why = line:contact(place, secure)
     else
-      contact, why = self.contact(transport, host, port, secure)
+      contact, why = self.contact(place, secure)
     end
     if not contact then
       return false, why
@@ -135,13 +134,13 @@ local function attempt(self)
     raw = source:request(self.method) .. lines .. self.credentials,
     headers = self.headers,
     body = self.body,
-    transport = transport,
-    host = host,
-    port = port,
+    transport = place.transport,
+    host = place.host,
+    port = place.port,
     server_name = place.name,
     flow = place.flow,
-    keep = self.keep,
     own = place.own,
+    keep = self.keep,
   }
   if not tx then
     return false, why ~= "" and why or name
