@@ -268,6 +268,19 @@ static int l_stack_is_own(lua_State *L)
 	return 1;
 }
 
+/* stack:is_there{ transport, host, port, flow } -> boolean */
+static int l_stack_is_there(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	struct sip_target target;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	lua_settop(L, 2);
+	target = l_check_target(L, 2);
+	lua_pushboolean(L, box && sip_stack_is_there(box->stack, &target));
+	return 1;
+}
+
 /* stack:resolve(name, "A"|"AAAA"|"SRV"|"NAPTR") -> token | nil, name, why; "records"
  * follows */
 static int l_stack_resolve(lua_State *L)
@@ -460,6 +473,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "listen", l_stack_listen },
 	{ "local_for", l_stack_local_for },
 	{ "is_own", l_stack_is_own },
+	{ "is_there", l_stack_is_there },
 	{ "resolve", l_stack_resolve },
 	{ "keep", l_stack_keep },
 	{ "keep_end", l_stack_keep_end },

@@ -128,16 +128,6 @@ struct way {
 	size_t rest_len;
 };
 
-/* Whether the way of a token is still there; who has to be told that it is not is told
- * above. */
-static bool is_there(struct sip_stack *stack, const struct sip_target *target)
-{
-	return target->transport == SIP_UDP
-	               ? sip_stack_listener(stack, SIP_UDP, target->remote.family) !=
-	                         NULL
-	               : sip_flow_bound(stack, target) != NULL;
-}
-
 /* Take our own part out of the route; false: this is not for us, or not simple. */
 static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct way *way)
 {
@@ -186,7 +176,8 @@ static bool find_way(struct sip_stack *stack, struct sip_msg *request, struct wa
 		return false;
 	if (!others && token) {
 		way->target = by_token.target;
-		return is_there(stack, &way->target);
+		/* Who has to be told that it is not is told above. */
+		return sip_stack_is_there(stack, &way->target);
 	}
 	return others || aim_at(stack, target, &way->target);
 }

@@ -150,6 +150,14 @@ struct sip_flow *sip_flow_bound(struct sip_stack *stack,
 	               : NULL;
 }
 
+bool sip_stack_is_there(struct sip_stack *stack, const struct sip_target *target)
+{
+	return target->transport == SIP_UDP
+	               ? sip_stack_listener(stack, SIP_UDP, target->remote.family) !=
+	                         NULL
+	               : sip_flow_bound(stack, target) != NULL;
+}
+
 sip_err sip_flow_list(struct sip_stack *stack, struct sip_flow *flow)
 {
 	return sip_map_insert(

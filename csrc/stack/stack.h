@@ -125,6 +125,10 @@ void sip_stack_local_of(const struct sip_stack *stack, const struct sip_path *pa
  * that we listen on. */
 bool sip_stack_is_own(struct sip_stack *stack, const struct sip_addr *addr);
 
+/* Whether the way that a target is bound to is still there: its connection, or a socket
+ * for datagrams of that family. */
+bool sip_stack_is_there(struct sip_stack *stack, const struct sip_target *target);
+
 /* Send a request in a transaction of its own.  More than 1300 bytes meant for UDP go
  * by TCP when we listen there, and by UDP after all when that is refused (18.1.1).
  * Gives a reference.  SIP_EINVAL: a value that breaks lines, or no listener of the

@@ -190,6 +190,53 @@ describe("a phone that its Contact does not lead to", function()
     assert.equal(480, caller.err.status)
   end)
 
+  -- @rfc 5626 7 MUST
+  for _, transport in ipairs { "tcp", "tls" } do
+    local case = transport == "tls" and virtual or it
+    case("nor is it a target any more, though it is registered: " .. transport,
+      function()
+        at(transport)
+        phone:register()
+        local location = proxy.location
+        assert.equal(1, #location:lookup "sip:bob@example.org")
+        phone:shut()
+        assert.same({}, location:lookup "sip:bob@example.org")
+        assert.equal(1, #location:bindings "sip:bob@example.org")
+        local call, e
+        sip.spawn(function()
+          call, e = proxy:dial "bob"
+        end)
+        phone:wait(0)
+        assert.same({ nil, 480, "Not Registered" }, { call, e.status, e.message })
+        phone:connect()
+        phone:register()
+        assert.equal(1, #location:lookup "sip:bob@example.org")
+      end)
+  end
+
+  -- @rfc 5626 7 MUST
+  it("nor when the endpoint has closed that had its connection", function()
+    at "tcp"
+    phone:register()
+    local location = proxy.location
+    assert.equal(1, #location:lookup "sip:bob@example.org")
+    proxy:shut()
+    assert.same({}, location:lookup "sip:bob@example.org")
+  end)
+
+  it("is a target over UDP, where each request finds out for itself", function()
+    at "udp"
+    phone:register()
+    phone.raw:close()
+    assert.equal(1, #proxy.location:lookup "sip:bob@example.org")
+    local e
+    sip.spawn(function()
+      e = select(2, proxy:dial("bob", { sdp = net_of.SDP }))
+    end)
+    net:run(net.world:now() + 1)
+    assert.equal("unreachable", e.name)
+  end)
+
   -- @rfc 3261 16.9 MUST C-216
   it("nor inside a dialog: 500, and the caller's BYE has an answer", function()
     at "tcp"

@@ -16,6 +16,7 @@ local RETRY = 1   -- seconds, when the store fails
 
 ---@class sip.Location
 ---@field private store sip.Store
+---@field private runtime sip.Runtime
 ---@field private sched sip.Scheduler
 ---@field private awake boolean  an endpoint is open
 ---@field private timer? integer  for what is over first
@@ -153,6 +154,7 @@ end
 function M.new(runtime, store, limit)
   local self = setmetatable({
     store = store,
+    runtime = runtime,
     sched = runtime.sched,
     log = runtime.log,
     awake = false,
@@ -209,9 +211,23 @@ local function key_of(aor, verb)
   return binding.key(aor)
 end
 
+-- RFC 5626 7: who was to be reached by his connection alone is no target once that is
+-- gone, though he has registered.
+local function reachable(self, list)
+  local kept = {}
+  for _, b in ipairs(list) do
+    local at = b.at
+    if not (at and at.sole) or at.transport == "udp" or self.runtime:leads_to(at) then
+      kept[#kept + 1] = b
+    end
+  end
+  return kept
+end
+
 --- Where a request to this URI is to go, in q order: a list for `req:forward`, empty
---- when nobody has registered there. Whoever has registered by sip is in it for a sips
---- URI too, though nothing that is to be secure is forwarded there (RFC 5630 5.3).
+--- when nobody has registered there, or is reached only by a connection that is gone.
+--- Whoever has registered by sip is in it for a sips URI too, though nothing that is to
+--- be secure is forwarded there (RFC 5630 5.3).
 ---@param uri string
 ---@return sip.Located[]
 function Location:lookup(uri)
@@ -220,7 +236,7 @@ function Location:lookup(uri)
     return {}
   end
   local list = binding.unpack(self.store:get(key), now_ms(self))
-  return binding.targets(list)
+  return binding.targets(reachable(self, list))
 end
 
 --- All bindings of an address-of-record, oldest first.

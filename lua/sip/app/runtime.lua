@@ -211,6 +211,19 @@ function Runtime:visit(guest)
   end
 end
 
+--- Whether one of the endpoints has the way that a place is bound to.
+---@param place sip.Place
+---@return boolean
+---@private
+function Runtime:leads_to(place)
+  for _, ua in ipairs(self.endpoints) do
+    if ua.stack:is_there(place) then
+      return true
+    end
+  end
+  return false
+end
+
 --- An endpoint is open (called by it).
 ---@private
 function Runtime:opened(ua)

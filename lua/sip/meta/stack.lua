@@ -184,6 +184,12 @@ function Stack:local_for(transport, ip, port, flow, own) end
 ---@return boolean
 function Stack:is_own(ip, port) end
 
+--- Whether the way that a place is bound to is still there: its connection, or a socket
+--- for datagrams of that family.
+---@param place sip.Place
+---@return boolean
+function Stack:is_there(place) end
+
 --- Send keep-alives there, until the end or until one is not answered; "kept" follows.
 --- On a stream they are pings, over UDP STUN where `answered`, else two CRLFs.
 ---@param spec { transport: sip.Transport, host: string, port: integer, flow?: integer,
