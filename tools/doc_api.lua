@@ -43,8 +43,9 @@ local CHAPTERS = {
 
 -- Below app, but nothing that a script holds.
 local INNER = {
-  "^app/digits", "^app/inbox", "^app/intake", "^app/options", "^app/outgoing",
-  "^app/runtime", "^app/settings", "^app/tracer", "^app/users", "^app/wait", "^store/",
+  "^app/digits", "^app/inbox", "^app/intake", "^app/keeping", "^app/options",
+  "^app/outgoing", "^app/runtime", "^app/settings", "^app/tracer", "^app/users",
+  "^app/wait", "^store/",
 }
 
 -- Classes that stand in the files above and are not for scripts.

@@ -146,9 +146,9 @@ end
 
 ---@private
 function events.kept(ua, _, _, id, name, why)
-  local registration = ua.keeps[id]
-  if registration then
-    registration:kept(name, why)
+  local keeping = ua.keeps[id]
+  if keeping then
+    keeping:kept(name, why)
   end
 end
 

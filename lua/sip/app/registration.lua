@@ -9,6 +9,7 @@ local binding_of = require "sip.ua.registration"
 local err = require "sip.rt.err"
 local exchange_of = require "sip.ua.exchange"
 local keepalive = require "sip.ua.keepalive"
+local keeping_of = require "sip.app.keeping"
 local misuse = require "sip.rt.misuse"
 local option = require "sip.app.options"
 local options_of = require "sip.app.registration_options"
@@ -37,7 +38,7 @@ local REDIRECTS = 3 -- of one REGISTER
 ---@field private exchange? sip.Exchange  the REGISTER under way
 ---@field private timer? integer          the next one
 ---@field private expiry? integer         the end of the binding
----@field private keeping? integer        the keep-alives of its flow
+---@field private keeping? sip.Keeping    of its flow
 ---@field private relied boolean          their end is that of the flow
 local Registration = {}
 local registration_mt = { __name = "sip.Registration", __index = Registration }
@@ -137,8 +138,7 @@ end
 
 local function stop_keeping(self)
   if self.keeping then
-    self.ua.keeps[self.keeping] = nil
-    self.ua.stack:keep_end(self.keeping)
+    self.keeping:stop()
     self.keeping = nil
   end
 end
@@ -146,20 +146,17 @@ end
 -- Keep the way open by which the registrar has answered (RFC 5626 4.4, RFC 6223 4.3):
 -- agreed upon anew by each answer.
 local function keep(self, res)
-  local ua = self.ua
   local host, port, transport, flow = res:source()
-  local wanted = keepalive.after(res, self.options.keep_alive)
+  local wanted, why = keepalive.after(res, self.options.keep_alive), nil
   stop_keeping(self)
   self.relied = wanted ~= nil and wanted.answered
   if wanted then
-    local id, _, why = ua.stack:keep {
-      transport = transport, host = host, port = port, flow = flow, own = res:own(),
-      low = wanted.low, high = wanted.high, answered = wanted.answered,
-    }
-    if id then
-      self.keeping, ua.keeps[id] = id, self
-    else
-      ua.log:warn("a registration is not kept alive", { aor = self.aor, why = why })
+    self.keeping, why = keeping_of.start(self.ua, self, { transport = transport,
+      host = host, port = port, flow = flow, own = res:own() }, wanted)
+    if why then
+      self.ua.log:warn("a registration is not kept alive", {
+        aor = self.aor, why = why,
+      })
     end
   end
 end
@@ -274,7 +271,7 @@ function Registration:failure(e, res)
 end
 
 --- Of the keep-alives: a first answer has come; or there are no more, because their
---- flow has failed (called by the endpoint). One that has worked is replaced at once,
+--- flow has failed. One that has worked is replaced at once,
 --- any other after a while (RFC 5626 4.5).
 ---@param name? string  of an error
 ---@param why? string
@@ -284,7 +281,7 @@ function Registration:kept(name, why)
     self.relied = true
     return self.binding:kept()
   end
-  self.ua.keeps[self.keeping], self.keeping = nil, nil
+  self.keeping = nil
   if not self.relied or self.leaving or self.exchange then
     return
   end
