@@ -286,7 +286,7 @@ describe("a registration whose way is kept open", function()
     local raw = net.world:host(provider.REGISTRAR):raw { transport = "tcp",
       host = provider.REGISTRAR, port = 5060 }
     local server = { raw = raw, at = {}, ids = {}, pongs = true, pings = 0,
-      headers = "", keep = "" }
+      headers = "", keep = "", seen = "" }
     function server.run(till)
       while net.world:step(till) do
         for _, event in ipairs(raw:take()) do
@@ -295,7 +295,7 @@ describe("a registration whose way is kept open", function()
             server.via = event.bytes:match "\r\nVia: ([^\r]*)"
             local text = event.bytes:gsub("^[^\r]*", "SIP/2.0 200 OK", 1)
               :gsub("\r\nMax%-Forwards[^\r]*", server.headers, 1)
-              :gsub(";keep", ";keep" .. server.keep, 1)
+              :gsub(";keep", ";keep" .. server.keep .. server.seen, 1)
             if not server.silent then
               raw:write(event.id, text)
             end
@@ -312,6 +312,9 @@ describe("a registration whose way is kept open", function()
     for key, value in pairs(options or {}) do
       all[key] = value
     end
+    server.pongs = all.pongs ~= false
+    server.seen = all.seen or ""
+    all.pongs, all.seen = nil, nil
     server.reg = assert(world.ua:register(all))
     server.run(0)
     assert.equal("registered", server.reg.state)
@@ -344,6 +347,22 @@ describe("a registration whose way is kept open", function()
     assert.is_true(server.pings >= 8)
     server.raw:close()
   end)
+
+  -- A NAT lets nobody in but by that connection, whether pings are answered or not.
+  -- @rfc 5626 4.5 MUST C-32
+  for seen, count in pairs { [";received=198.51.100.1"] = 2,
+    [";received=192.0.2.1"] = 1, [""] = 1 } do
+    it(("C-32 registers %s when its connection ends: the registrar sees it at %q")
+      :format(count == 2 and "again" or "no more", seen), function()
+        local server = streaming { pongs = false, seen = seen }
+        server.run(200)
+        server.raw:shut(server.ids[1])
+        server.run(240)
+        assert.equal(count, #server.at)
+        assert.same({ "registered", nil }, { server.reg.state, server.reg.err })
+        server.raw:close()
+      end)
+  end
 
   -- @rfc 5626 4.5 MUST C-32
   it("C-32 waits longer each time when a flow has never worked", function()

@@ -149,7 +149,7 @@ local function keep(self, res)
   local host, port, transport, flow = res:source()
   local wanted, why = keepalive.after(res, self.options.keep_alive), nil
   stop_keeping(self)
-  self.relied = wanted ~= nil and wanted.answered
+  self.relied = wanted ~= nil and (wanted.answered or wanted.sole)
   if wanted then
     self.keeping, why = keeping_of.start(self.ua, self, { transport = transport,
       host = host, port = port, flow = flow, own = res:own() }, wanted)

@@ -13,6 +13,7 @@ local PART, LEAST, MOST = 0.8, 1, 86400
 ---@field low number       seconds after one, at least, that the next is sent
 ---@field high number      at most
 ---@field answered boolean the server answers them: over UDP they are STUN
+---@field sole boolean     a NAT lets in what comes by this connection, and nothing else
 
 -- Whether our own Via was not what the server saw: a NAT is between.
 local function is_seen_elsewhere(via)
@@ -39,18 +40,20 @@ function M.after(res, option)
   local keep = via.params and via.params.keep
   local outbound = res:has_token("Require", "outbound")
   local answered = option ~= nil or outbound or type(keep) == "string"
-  if transport == "udp" and not answered and not is_seen_elsewhere(via) then
+  local elsewhere = is_seen_elsewhere(via)
+  if transport == "udp" and not answered and not elsewhere then
     return nil
   end
+  local sole = elsewhere and transport ~= "udp"
   local most = transport == "udp" and UDP or STREAM
   local seconds = math.min(seconds_of(keep) or MOST,
     outbound and seconds_of(res:header "Flow-Timer") or MOST,
     type(option) == "number" and option or MOST)
   if seconds == MOST then
-    return { low = most[1], high = most[2], answered = answered }
+    return { low = most[1], high = most[2], answered = answered, sole = sole }
   end
   seconds = math.max(seconds, LEAST)
-  return { low = seconds * PART, high = seconds, answered = answered }
+  return { low = seconds * PART, high = seconds, answered = answered, sole = sole }
 end
 
 return M
