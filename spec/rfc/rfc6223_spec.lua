@@ -1,5 +1,7 @@
 -- The "keep" parameter of Via (RFC 6223), both ways.  C-34.
 
+local natted = require "spec.support.natted"
+local net_of = require "spec.support.net"
 local provider = require "spec.support.provider"
 local rig_of = require "spec.support.rig"
 
@@ -208,5 +210,151 @@ describe("a registration that offers keep-alives", function()
       assert.equal("\r\n\r\n", one.bytes)
     end
     server.raw:close()
+  end)
+end)
+
+describe("a call that offers keep-alives", function()
+  local OURS, PEER = "192.0.2.1", "192.0.2.50"
+  local net, ua, sip, phone, call
+
+  before_each(function()
+    net = net_of.new()
+    ua, sip = net:endpoint(OURS)
+  end)
+
+  after_each(function()
+    phone.raw:close()
+    net:clean()
+    assert.same({}, net.errors)
+  end)
+
+  -- A call of ours, which is answered by this.
+  local function dial(options, fields)
+    local transport = options.transport or "udp"
+    phone = natted.new(net, { ip = PEER, transport = "udp", to = OURS, port = 5060,
+      contact = "sip:bob@" .. PEER })
+    fields.body = net_of.SDP
+    sip.spawn(function()
+      call = assert(ua:dial("sip:bob@" .. PEER .. ";transport=" .. transport,
+        { sdp = net_of.SDP, keep_alive = options.keep_alive }))
+      call:wait()
+    end)
+    phone:wait(0)
+    phone:respond(assert(phone:last "INVITE"), 200, fields)
+    phone:wait(0)
+    return call
+  end
+
+  local function hang_up()
+    call:hangup()
+    phone:wait(0)
+    phone:respond(assert(phone:last "BYE"), 200)
+    phone:wait(0)
+  end
+
+  local function keep_of(method)
+    return assert(phone:last(method)):via(1).params.keep
+  end
+
+  local function answer_stun()
+    local request = phone.pings[#phone.pings].bytes
+    phone.raw:send(OURS, 5060, "\1\1\0\12" .. request:sub(5, 20)
+      .. "\0\x20\0\8\0\1" .. (">I2"):pack(5060 ~ 0x2112)
+      .. (">I4"):pack(0xc0000201 ~ 0x2112a442))
+  end
+
+  -- @rfc 6223 4.3 MUST C-34
+  it("C-34 sends them, when they are taken up, until it ends", function()
+    dial({ keep_alive = true }, { keep = "10" })
+    assert.is_true(keep_of "INVITE")
+    local last = 0
+    for count = 1, 20 do
+      repeat
+        phone:wait(0.25)
+      until phone.pings[count]
+      local ping = phone.pings[count]
+      assert.equal("\0\1\0\0\x21\x12\xa4\x42", ping.bytes:sub(1, 8))
+      assert.is_true(ping.at - last >= 8 and ping.at - last <= 10, ping.at - last)
+      answer_stun()
+      last = net.world:now()
+    end
+    local count = #phone.pings
+    hang_up()
+    phone:wait(100)
+    assert.equal(count, #phone.pings)
+  end)
+
+  -- @rfc 6223 4.3 MUST NOT C-34
+  it("C-34 offers them in its first request alone", function()
+    dial({ keep_alive = true }, { keep = "1000" })
+    assert.is_nil(keep_of "ACK")
+    sip.spawn(function()
+      call:send { method = "INFO" }
+    end)
+    phone:wait(0)
+    assert.is_nil(keep_of "INFO")
+    phone:respond(phone:last "INFO", 200)
+    hang_up()
+    assert.is_nil(keep_of "BYE")
+  end)
+
+  -- @rfc 6223 4.3 MUST C-34
+  it("C-34 sends none that nobody has taken up, or that were not offered", function()
+    for _, case in ipairs { { true }, { nil, "10" } } do
+      dial({ keep_alive = case[1] }, { keep = case[2] })
+      assert.equal(case[1], keep_of "INVITE")
+      phone:wait(100)
+      assert.same({}, phone.pings)
+      hang_up()
+      if case[1] then
+        phone.raw:close()
+        net:clean()
+        net = net_of.new()
+        ua, sip = net:endpoint(OURS)
+      end
+    end
+  end)
+
+  it("C-34 goes on without them when they are not answered", function()
+    dial({ keep_alive = true }, { keep = "10" })
+    phone:wait(60)
+    assert.equal(7, #phone.pings)
+    phone:wait(100)
+    assert.equal(7, #phone.pings)
+    assert.equal("answered", call.state)
+    hang_up()
+  end)
+end)
+
+describe("a call by TCP that offers keep-alives", function()
+  -- @rfc 6223 4.3 MUST C-34
+  it("C-34 pings, and goes by a new connection when nobody answers", function()
+    local net = net_of.new()
+    local ua, sip = net:endpoint "192.0.2.1"
+    local peer = net:endpoint "192.0.2.2"
+    local call, held
+    peer:on_call(function(incoming)
+      held = incoming
+      incoming:answer { sdp = net_of.SDP }
+      incoming:wait()
+    end)
+    sip.spawn(function()
+      call = assert(ua:dial("sip:bob@192.0.2.2;transport=tcp",
+        { sdp = net_of.SDP, keep_alive = true }))
+      call:wait()
+    end)
+    net:run(1)
+    assert.equal("120", call.response:via(1).params.keep)
+    net:run(1000) -- far longer than a connection may be idle
+    assert.equal(1, ua.stack:stats().connections)
+    assert.equal("answered", call.state)
+    peer.runtime.driver:set_down(true)
+    net:run(1200)
+    assert.equal(0, ua.stack:stats().connections)
+    peer.runtime.driver:set_down(false)
+    call:hangup()
+    net:run(1210)
+    assert.equal("ended", held.state)
+    net:clean()
   end)
 end)

@@ -16,6 +16,7 @@ local PORT = { udp = 5060, tcp = 5060, tls = 5061, ws = 80, wss = 443 }
 ---@field contact string   a URI
 ---@field sent_by string
 ---@field got sip.Message[]  requests and responses, as they came
+---@field pings { at: number, bytes: string }[]  keep-alives, as they came
 ---@field connection? integer
 ---@field from? string       where the last bytes came from: "192.0.2.1:5060"
 local Natted = {}
@@ -34,7 +35,7 @@ function M.new(net, options)
     contact = options.contact or ("sip:bob@%s%s"):format(M.INSIDE,
       transport == "udp" and "" or ";transport=" .. transport),
     sent_by = options.sent_by or M.INSIDE,
-    got = {}, rest = "", number = 0, rport = options.rport ~= false,
+    got = {}, pings = {}, rest = "", number = 0, rport = options.rport ~= false,
   }, natted_mt)
   self.host = options.host or net.world:host(options.ip)
   self.raw = self.host:raw { transport = transport, host = options.ip,
@@ -69,7 +70,12 @@ function Natted:hear()
   for _, event in ipairs(self.raw:take()) do
     if event.what == "bytes" then
       assert(self.transport == "udp" or event.id == self.connection)
-      self.rest, self.from = self.rest .. event.bytes, event.from
+      self.from = event.from
+      if event.bytes == "\r\n\r\n" or event.bytes:byte() < 2 then -- or STUN
+        table.insert(self.pings, { at = event.at, bytes = event.bytes })
+      else
+        self.rest = self.rest .. event.bytes
+      end
     elseif event.what == "closed" and event.id == self.connection then
       self.closed = true
     end
@@ -146,12 +152,15 @@ end
 --- Answer a request.
 ---@param req sip.Message
 ---@param status integer
----@param fields? { body?: string }
+---@param fields? { body?: string, keep?: string }  keep: seconds; the offer of
+---  keep-alives in the top Via is taken up with that
 function Natted:respond(req, status, fields)
   local lines = { ("SIP/2.0 %d Natted"):format(status) }
+  local keep = fields and fields.keep
   for _, name in ipairs { "Via", "Record-Route" } do
     for _, value in ipairs(req:header(name) and req:values(name) or {}) do
-      lines[#lines + 1] = name .. ": " .. value
+      lines[#lines + 1] = name .. ": "
+        .. (keep and #lines == 1 and value:gsub(";keep", ";keep=" .. keep) or value)
     end
   end
   local body = fields and fields.body or ""

@@ -40,6 +40,7 @@ local M = {}
 ---@field package tx? any
 ---@field package invite? sip.Invite
 ---@field package sound? sip.Sound
+---@field package keeping? sip.Keeping
 ---@field package legs? sip.Call[]
 ---@field package owner? sip.Call
 local Call = {}
@@ -205,6 +206,10 @@ function Call:finish(why)
   end
   if self.sound then
     self.sound:close()
+  end
+  if self.keeping then
+    self.keeping:stop()
+    self.keeping = nil
   end
   if self.pressed then
     self.pressed.mailbox:close("ended")

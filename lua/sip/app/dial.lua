@@ -29,13 +29,16 @@ local RINGBACK = "tone:us"
 ---@field codecs? string[]
 ---@field sdp? string        our offer, when the media is kept elsewhere
 ---@field redirects? integer how many redirections are followed: none
+---@field keep_alive? boolean  offers keep-alives for as long as the call lives (RFC
+---   6223): behind a NAT, where no registration keeps it open
 ---@field ringback? string|false  what an answered caller hears meanwhile
 ---@field on_progress? fun(leg: sip.Call, response: sip.Message)
 
 local schema = {
   from = "line", display = "line", auth = "table", via = "line",
   headers = "callheaders", timeout = "seconds", codecs = "codecs", sdp = "string",
-  redirects = "integer", ringback = "string|boolean", on_progress = "function",
+  redirects = "integer", keep_alive = "boolean", ringback = "string|boolean",
+  on_progress = "function",
 }
 
 local STATIC = "Allow: " .. inspect.ALLOW .. "\r\nSupported: \r\n"
@@ -50,6 +53,7 @@ local function prepare(ua, target, options, mailbox)
   local leg = ua:new_leg(source)
   leg.watcher = mailbox
   leg.auth = auth
+  leg.offers_keep = options.keep_alive
   leg.to = party.new(source.request_uri)
   leg.uri = leg.to
   leg.from = party.new(source.from_uri, options.display)
@@ -74,6 +78,7 @@ local function prepare(ua, target, options, mailbox)
     end,
     auth = leg.auth,
     redirects = options.redirects,
+    keep = options.keep_alive,
   }
   return leg
 end

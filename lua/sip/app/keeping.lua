@@ -3,6 +3,9 @@
 --- `kept(name, why)`: without a name, that the first has been answered; with one, that
 --- there are no more, because the way has failed.
 
+local keepalive = require "sip.ua.keepalive"
+local resolve = require "sip.ua.resolve"
+
 local M = {}
 
 ---@class sip.Keeping
@@ -36,6 +39,35 @@ function M.start(ua, owner, place, wanted)
   local self = setmetatable({ ua = ua, owner = owner, id = id }, keeping_mt)
   ua.keeps[id] = self
   return self
+end
+
+--- Keep the way of a call open that has been answered, when who is next on it wants so:
+--- the way of its further requests (RFC 6223 4.3).
+---@param call sip.Call
+---@param res sip.Message  the 2xx
+---@private
+function M.call(call, res)
+  local wanted = keepalive.accepted(res)
+  if not wanted then
+    return
+  end
+  local ua, _, _, transport, flow = call.ua, res:source()
+  local own = res:own()
+  resolve.start(ua, call.dialog.hop, function(places)
+    local place, why = places[1], "no address"
+    if call.state ~= "answered" then
+      return
+    elseif place then
+      call.keeping, why = M.start(ua, call, {
+        transport = place.transport, host = place.host, port = place.port,
+        flow = place.flow or place.transport == transport and flow or nil,
+        own = place.own or own,
+      }, wanted)
+    end
+    if why then
+      ua.log:warn("a call is not kept alive", { call = call.id, why = why })
+    end
+  end)
 end
 
 --- No more of them. Nobody is told.

@@ -3,6 +3,7 @@
 
 local err = require "sip.rt.err"
 local inspect = require "sip.ua.inspect"
+local keeping = require "sip.app.keeping"
 
 local M = {}
 
@@ -60,9 +61,22 @@ function M:on_answer(dialog, res)
   res:keep()
   self.response = res
   self.state = "answered"
+  if self.offers_keep then
+    keeping.call(self, res)
+  end
   self.ua:verb(self, "answered")
   tell(self, "answered", res)
   self:changed()
+end
+
+--- Of the keep-alives: the first has been answered, or there are no more. What they
+--- have found to be broken the next request finds another way for.
+---@private
+function M:kept(name, why)
+  if name then
+    self.keeping = nil
+    self.ua.log:info("a call is not kept alive any more", { call = self.id, why = why })
+  end
 end
 
 --- Of the INVITE: it has failed.

@@ -44,6 +44,7 @@ end
 ---@field body? string
 ---@field auth? sip.ClientAuth
 ---@field redirects? integer
+---@field keep? boolean  keep-alives are offered (RFC 6223)
 
 ---@param fields sip.InviteFields
 ---@return sip.Invite
@@ -63,6 +64,7 @@ function M.new(fields)
     body = fields.body,
     auth = fields.auth,
     redirects = fields.redirects,
+    keep = fields.keep,
     contact = true,
   }
   return self

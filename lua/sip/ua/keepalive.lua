@@ -1,4 +1,5 @@
---- What keep-alives the answer to a REGISTER asks for (RFC 5626 4.4, RFC 6223). Pure.
+--- What keep-alives the answer to a REGISTER or an INVITE asks for (RFC 5626 4.4, RFC
+--- 6223). Pure.
 
 local address = require "sip.msg.address"
 
@@ -21,12 +22,17 @@ local function is_seen_elsewhere(via)
     or type(via.rport) == "number" and via.rport ~= (via.port or 5060)
 end
 
+local function often(seconds, answered, sole)
+  seconds = math.max(seconds, LEAST)
+  return { low = seconds * PART, high = seconds, answered = answered, sole = sole }
+end
+
 local function seconds_of(text)
   local seconds = type(text) == "string" and tonumber(text:match "^%d+$")
   return seconds and seconds > 0 and seconds or nil
 end
 
---- The keep-alives after this 2xx; nil for none.
+--- The keep-alives after this 2xx to a REGISTER; nil for none.
 ---@param res sip.Message
 ---@param option? boolean|number  the script's: none; or it knows that the server
 ---   answers them, and perhaps how often it wants them
@@ -52,8 +58,24 @@ function M.after(res, option)
   if seconds == MOST then
     return { low = most[1], high = most[2], answered = answered, sole = sole }
   end
-  seconds = math.max(seconds, LEAST)
-  return { low = seconds * PART, high = seconds, answered = answered, sole = sole }
+  return often(seconds, answered, sole)
+end
+
+--- The keep-alives of a call, after the 2xx to its INVITE: when they were offered, and
+--- who is next has taken that up (RFC 6223 4.3).
+---@param res sip.Message
+---@return sip.KeepAlive?
+function M.accepted(res)
+  local via = res:via(1)
+  local _, _, transport = res:source()
+  local keep = via and transport and via.params and via.params.keep
+  if type(keep) ~= "string" then
+    return nil
+  end
+  local most = transport == "udp" and UDP or STREAM
+  local seconds = seconds_of(keep)
+  return seconds and often(math.min(seconds, MOST), true, false)
+    or { low = most[1], high = most[2], answered = true, sole = false }
 end
 
 return M
