@@ -27,12 +27,15 @@ static bool has_name(sip_str names, sip_str name)
 }
 
 /* What was meant for one domain does not go to another that has the same address: by
- * its certificate the peer is who is wanted, or it was reached as such (RFC 5923 8.1).
- * An address wants whoever has it. */
+ * its certificate the peer is who is wanted, or it was reached as such (RFC 5923 8.1),
+ * as a plain WebSocket is by the Host that it asked for (RFC 6455 4.1).  An address
+ * wants whoever has it. */
 static bool is_for(const struct sip_flow *flow, const struct sip_target *target)
 {
-	if (!sip_transport_info(target->transport)->secure ||
-	    target->server_name.len == 0)
+	const bool named = sip_transport_info(target->transport)->secure ||
+	                   target->transport == SIP_WS;
+
+	if (!named || target->server_name.len == 0)
 		return true;
 	return (flow->server_name &&
 	        sip_str_ieq(sip_buf_str(flow->server_name), target->server_name)) ||

@@ -250,6 +250,19 @@ simulated(describe, "WebSocket")("an endpoint with WebSockets", function()
       (way("sip:" .. B .. ";transport=wss")))
   end)
 
+  -- @rfc 6455 4.1 MUST C-41
+  it("has a connection for each host at an address, for it asks that one", function()
+    net.world:name("a.example", B)
+    net.world:name("b.example", B)
+    for _, scheme in ipairs { "sip", "sips" } do
+      local before = alice and alice.stack:stats().connections or 0
+      way(scheme .. ":a.example;transport=ws")
+      way(scheme .. ":b.example;transport=ws")
+      way(scheme .. ":a.example;transport=ws")
+      assert.equal(before + 2, alice.stack:stats().connections)
+    end
+  end)
+
   -- @rfc 7118 9.2 MUST C-41
   it("does not go in the clear where sips wants it secure", function()
     local seen, status, e = way("sips:bob@" .. B .. ":80;transport=ws")
