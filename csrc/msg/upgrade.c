@@ -159,9 +159,9 @@ sip_err sip_upgrade_find(enum sip_upgrade_side side, uint32_t *seen, sip_str unr
 /* What is to be known of both heads. */
 struct fields {
 	unsigned host_count, key_count, version_count, origin_count, accept_count,
-		protocol_count;
+		protocol_count, upgrade_count;
 	bool has_websocket, has_upgrade, has_sip, has_body, has_extensions;
-	sip_str host, key, version, origin, accept, protocol;
+	sip_str host, key, version, origin, accept, protocol, upgrade;
 };
 
 static bool list_has(sip_str list, sip_str word, bool any_case)
@@ -200,6 +200,8 @@ static void take_field(struct fields *fields, sip_str name, sip_str value)
 		keep(value, &fields->accept, &fields->accept_count);
 	else if (sip_str_ieq(name, SIP_STR("Sec-WebSocket-Protocol")))
 		keep(value, &fields->protocol, &fields->protocol_count);
+	else if (sip_str_ieq(name, SIP_STR("Upgrade")))
+		keep(value, &fields->upgrade, &fields->upgrade_count);
 	if (sip_str_ieq(name, SIP_STR("Sec-WebSocket-Protocol")) &&
 	    list_has(value, SIP_STR("sip"), false))
 		fields->has_sip = true;
@@ -288,6 +290,9 @@ sip_err sip_upgrade_read_request(sip_str head, struct sip_upgrade *upgrade,
 		              "sip is not among its Sec-WebSocket-Protocol");
 	if (fields.origin_count > 1)
 		return refuse(refusal, 400, "it has several Origins");
+	if (fields.origin_count == 1 && !is_visible(fields.origin))
+		return refuse(refusal, 400,
+		              "its Origin is none"); /* nor no browser's */
 	*upgrade = (struct sip_upgrade){ .host = fields.host,
 		                         .origin = fields.origin,
 		                         .key = fields.key };
@@ -301,7 +306,8 @@ sip_err sip_upgrade_read_response(sip_str head, sip_str accept,
 
 	if (!read_fields(head, &fields))
 		return refuse(refusal, 101, "a line of its head is no header field");
-	if (!fields.has_websocket || !fields.has_upgrade)
+	if (fields.upgrade_count != 1 || !fields.has_upgrade ||
+	    !sip_str_ieq(fields.upgrade, SIP_STR("websocket")))
 		return refuse(refusal, 101, "it switches to something else");
 	if (fields.accept_count != 1 || !sip_str_eq(fields.accept, accept))
 		return refuse(refusal, 101, "its Sec-WebSocket-Accept is wrong");
