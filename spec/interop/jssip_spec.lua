@@ -21,7 +21,7 @@ describe("JsSIP", function()
   local function jssip(user, options)
     options.url = options.url or "ws://127.0.0.1:" .. PORT
     options.uri = options.uri or ("sip:%s@127.0.0.1:%d"):format(user, PORT)
-    return node.jssip(options)
+    return node.page("jssip", options)
   end
 
   -- A proxy that asks nobody.

@@ -31,11 +31,12 @@ local function install()
   end
 end
 
---- JsSIP, as spec/interop/node/jssip.js has it.
+--- A page, as spec/interop/node/NAME.js has it.
+---@param name "jssip"|"sipjs"
 ---@param options { url: string, uri: string, password?: string, origin?: string,
 ---  ca?: string, plan?: string[] }
 ---@return spec.Process
-function M.jssip(options)
+function M.page(name, options)
   install()
   local argv = { "env", "NODE_PATH=" .. folder .. "/node_modules" }
   if options.origin then
@@ -44,12 +45,12 @@ function M.jssip(options)
   if options.ca then
     argv[#argv + 1] = "CA=" .. options.ca
   end
-  for _, word in ipairs { "node", source .. "/jssip.js", options.url, options.uri,
-    options.password or "none" } do
+  for _, word in ipairs { "node", ("%s/%s.js"):format(source, name), options.url,
+    options.uri, options.password or "none" } do
     argv[#argv + 1] = word
   end
   table.move(options.plan or {}, 1, #(options.plan or {}), #argv + 1, argv)
-  return process.start("jssip", argv)
+  return process.start(name, argv)
 end
 
 --- The client of spec/interop/node/stun.js, which asks at this port.

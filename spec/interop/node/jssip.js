@@ -1,36 +1,17 @@
 // JsSIP without a browser: registers, calls and is called, and says what happens, a line
 // each.  There is no WebRTC here: a connection that is none gives a fixed description.
 //
-// Usage: node jssip.js URL URI PASSWORD [WHEN=THEN...]
-// The first time that it says WHEN, it does THEN: "call URI", "info TEXT", "message URI
-// TEXT", "hangup" or "stop".  ORIGIN: of its page; CA: whom it trusts.
+// Usage: node jssip.js URL URI PASSWORD [WHEN=THEN...]; see page.js
+// Verbs: "call URI", "info TEXT", "message URI TEXT", "hangup" or "stop".
 "use strict";
 
-const fs = require("fs");
+const page = require("./page.js");
 const JsSIP = (() => {
   globalThis.window = globalThis;
   return require("jssip");
 })();
-const WebSocket = require("ws");
 
 const [url, uri, password, ...words] = process.argv.slice(2);
-const plans = words.map((word) => word.match(/^(.*?)=(.*)$/).slice(1));
-
-const SDP = [
-  "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "c=IN IP4 127.0.0.1", "t=0 0",
-  "m=audio 45678 RTP/AVP 0 101", "a=rtpmap:0 PCMU/8000",
-  "a=rtpmap:101 telephone-event/8000", "a=sendrecv", "",
-].join("\r\n");
-
-// As a page of the same host would open it, or of the host that is named.
-globalThis.WebSocket = class extends WebSocket {
-  constructor(address, protocols) {
-    super(address, protocols, {
-      origin: process.env.ORIGIN || "https://127.0.0.1",
-      ca: process.env.CA && fs.readFileSync(process.env.CA),
-    });
-  }
-};
 
 globalThis.RTCPeerConnection = class extends EventTarget {
   constructor() {
@@ -39,8 +20,8 @@ globalThis.RTCPeerConnection = class extends EventTarget {
     this.iceConnectionState = "connected";
     this.signalingState = "stable";
   }
-  createOffer() { return Promise.resolve({ type: "offer", sdp: SDP }); }
-  createAnswer() { return Promise.resolve({ type: "answer", sdp: SDP }); }
+  createOffer() { return Promise.resolve({ type: "offer", sdp: page.SDP }); }
+  createAnswer() { return Promise.resolve({ type: "answer", sdp: page.SDP }); }
   setLocalDescription(description) {
     this.localDescription = description;
     return Promise.resolve();
@@ -68,7 +49,7 @@ const ua = new JsSIP.UA({
 });
 let current;
 
-const verbs = {
+const say = page.plan(words, {
   call(target) { follow(ua.call(target, { mediaStream: stream })); },
   info(text) { current.sendInfo("text/plain", text); },
   message(rest) {
@@ -80,18 +61,7 @@ const verbs = {
   },
   hangup() { current.terminate(); },
   stop() { ua.stop(); },
-};
-
-function say(...said) {
-  const text = said.join(" ");
-  console.log(text);
-  const at = plans.findIndex(([when]) => text.startsWith(when));
-  if (at >= 0) {
-    const [[, then]] = plans.splice(at, 1);
-    const [verb] = then.split(" ", 1);
-    setImmediate(() => verbs[verb](then.slice(verb.length + 1)));
-  }
-}
+});
 
 function follow(session) {
   current = session;
