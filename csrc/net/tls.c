@@ -250,8 +250,9 @@ int net_tls_verify(int ok, X509_STORE_CTX *store)
 
 int net_tls_resumable(struct net_tls *tls, SSL_SESSION *session)
 {
-	net_tls_session_keep(tls->context, sip_str_of(tls->name, tls->name_len),
-	                     &tls->remote, session);
+	net_tls_sessions_keep(net_tls_context_sessions(tls->context),
+	                      sip_str_of(tls->name, tls->name_len), &tls->remote,
+	                      session);
 	return 1;
 }
 
@@ -286,7 +287,8 @@ static bool set_up_client(struct net_tls *tls)
 	SSL_set_connect_state(tls->ssl);
 	if (tls->name_len > 0 && SSL_set_tlsext_host_name(tls->ssl, tls->name) != 1)
 		return false;
-	session = net_tls_session_take(tls->context, name, &tls->remote);
+	session = net_tls_sessions_take(net_tls_context_sessions(tls->context), name,
+	                                &tls->remote);
 	if (session)
 		ok = SSL_set_session(tls->ssl, session) == 1;
 	SSL_SESSION_free(session);

@@ -5,52 +5,32 @@
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
-#include <openssl/x509v3.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <uv.h>
 
 /* ECDHE and an AEAD (RFC 9325 4.2); TLS 1.3 has no others. */
 static const char CIPHERS[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 /* Keys of 112 bits and more, so RSA of 2048, and no SHA-1 (RFC 9325 4.5). */
 enum { SECURITY_LEVEL = 2 };
 
-enum { SESSIONS = 64, SESSION_NAME_MAX = 256, TICKET_KEYS_MAX = 128 };
-
-/* What a file was when it was read. */
-struct stamp {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec changed;
-};
+enum { TICKET_KEYS_MAX = 128 };
 
 struct pair {
 	char *domain, *cert, *key; /* the domain may be NULL */
-	struct stamp cert_stamp, key_stamp;
-};
-
-struct session {
-	SSL_SESSION *session;
-	struct sip_addr remote;
-	size_t name_len;
-	char name[SESSION_NAME_MAX];
+	struct net_tls_stamp cert_stamp, key_stamp;
 };
 
 struct net_tls_context {
 	struct sip_alloc *alloc;
 	unsigned refs;
 	char *ca;
-	struct stamp ca_stamp;
+	struct net_tls_stamp ca_stamp;
 	bool unverified, doubted;
 	enum sip_tls_clients clients;
 	struct pair pairs[SIP_TLS_PAIRS];
 	size_t pair_count;
 	SSL_CTX *servers[SIP_TLS_PAIRS];
 	SSL_CTX *client;
-	struct session sessions[SESSIONS]; /* a ring: the oldest one goes */
-	unsigned next_session;
+	struct net_tls_sessions sessions;
 	uint64_t tickets_ms; /* the age of the keys of tickets counts from here */
 };
 
@@ -72,202 +52,22 @@ static void free_text(struct sip_alloc *alloc, char *text)
 		sip_free(alloc, text, strlen(text) + 1);
 }
 
-static sip_err refuse(char why[NET_TLS_WHY_MAX], const char *option, const char *path,
-                      const char *what)
-{
-	/* What does not fit is cut. */
-	(void)snprintf(why, NET_TLS_WHY_MAX, "%s: %s: %s", option, path, what);
-	return SIP_EINVAL;
-}
-
-static sip_err no_memory(char why[NET_TLS_WHY_MAX])
-{
-	(void)snprintf(why, NET_TLS_WHY_MAX, "no memory"); /* it fits */
-	return SIP_ENOMEM;
-}
-
 /* ---- files ---- */
-
-static struct stamp stamp_of(const char *path)
-{
-	struct stamp stamp = { 0 };
-	struct stat info;
-
-	if (path && stat(path, &info) == 0) {
-		stamp.dev = info.st_dev;
-		stamp.ino = info.st_ino;
-		stamp.size = info.st_size;
-#ifdef __APPLE__
-		stamp.changed = info.st_mtimespec;
-#else
-		stamp.changed = info.st_mtim;
-#endif
-	}
-	return stamp;
-}
-
-static bool same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
-	       a->changed.tv_sec == b->changed.tv_sec &&
-	       a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
-/* Has the file changed since?  From here on it is as it is. */
-static bool renew_stamp(struct stamp *stamp, const char *path)
-{
-	const struct stamp found = stamp_of(path);
-	const bool changed = !same_stamp(stamp, &found);
-
-	*stamp = found;
-	return changed;
-}
 
 static bool renew_stamps(struct net_tls_context *context)
 {
-	bool changed = renew_stamp(&context->ca_stamp, context->ca);
+	bool changed = net_tls_stamp_renew(&context->ca_stamp, context->ca);
 
 	for (size_t i = 0; i < context->pair_count; i++) {
 		struct pair *pair = &context->pairs[i];
 
-		changed = renew_stamp(&pair->cert_stamp, pair->cert) || changed;
-		changed = renew_stamp(&pair->key_stamp, pair->key) || changed;
+		changed = net_tls_stamp_renew(&pair->cert_stamp, pair->cert) || changed;
+		changed = net_tls_stamp_renew(&pair->key_stamp, pair->key) || changed;
 	}
 	return changed;
 }
 
-static sip_err check_readable(const char *option, const char *path,
-                              char why[NET_TLS_WHY_MAX])
-{
-	char error[64];
-
-	if (access(path, R_OK) == 0)
-		return SIP_OK;
-	return refuse(
-		why, option, path,
-		uv_strerror_r(uv_translate_sys_error(errno), error, sizeof error));
-}
-
 /* ---- one SSL_CTX ---- */
-
-static int no_passphrase(char *buf, int size, int writing, void *data)
-{
-	(void)buf;
-	(void)size;
-	(void)writing;
-	*(bool *)data = true;
-	return -1; /* nobody is there who could be asked */
-}
-
-static sip_err check_dates(const char *path, const X509 *cert,
-                           char why[NET_TLS_WHY_MAX])
-{
-	char what[96], date[NET_TLS_DATE_MAX];
-
-	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0) {
-		net_tls_date(X509_get0_notAfter(cert), date);
-		(void)snprintf(what, sizeof what, "expired on %s", date); /* it fits */
-		return refuse(why, "cert", path, what);
-	}
-	if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0) {
-		net_tls_date(X509_get0_notBefore(cert), date);
-		(void)snprintf(what, sizeof what, "is not valid before %s",
-		               date); /* it fits */
-		return refuse(why, "cert", path, what);
-	}
-	return SIP_OK;
-}
-
-static sip_err use_pair(SSL_CTX *ctx, const struct pair *pair,
-                        char why[NET_TLS_WHY_MAX])
-{
-	sip_err err = check_readable("cert", pair->cert, why);
-	char what[NET_TLS_WHY_MAX / 2];
-	bool asked = false;
-
-	if (err == SIP_OK)
-		err = check_readable("key", pair->key, why);
-	if (err != SIP_OK)
-		return err;
-	if (SSL_CTX_use_certificate_chain_file(ctx, pair->cert) != 1)
-		return refuse(why, "cert", pair->cert,
-		              ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL
-		                      ? "the certificate cannot be used: its key is "
-		                        "too short, or its signature too weak"
-		                      : "no certificate in PEM form is in it");
-	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
-	SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
-	if (SSL_CTX_use_PrivateKey_file(ctx, pair->key, SSL_FILETYPE_PEM) != 1) {
-		if (asked)
-			return refuse(why, "key", pair->key,
-			              "it is encrypted, and nobody can be asked for "
-			              "its passphrase");
-		if (ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_X509)
-			return refuse(why, "key", pair->key,
-			              "no key in PEM form is in it");
-		/* What does not fit is cut. */
-		(void)snprintf(what, sizeof what,
-		               "the key does not belong to the certificate %s",
-		               pair->cert);
-		return refuse(why, "key", pair->key, what);
-	}
-	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
-	return check_dates(pair->cert, SSL_CTX_get0_certificate(ctx), why);
-}
-
-static sip_err use_ca(const struct net_tls_context *context, SSL_CTX *ctx, bool server,
-                      char why[NET_TLS_WHY_MAX])
-{
-	struct stat info;
-	STACK_OF(X509_NAME) * names;
-	sip_err err;
-
-	if (!context->ca)
-		return SSL_CTX_set_default_verify_paths(ctx) == 1 ? SIP_OK
-		                                                  : no_memory(why);
-	err = check_readable("ca", context->ca, why);
-	if (err != SIP_OK)
-		return err;
-	if (stat(context->ca, &info) == 0 && S_ISDIR(info.st_mode))
-		return SSL_CTX_load_verify_dir(ctx, context->ca) == 1
-		               ? SIP_OK
-		               : refuse(why, "ca", context->ca, "cannot be used");
-	if (SSL_CTX_load_verify_file(ctx, context->ca) != 1)
-		return refuse(why, "ca", context->ca,
-		              "no certificate in PEM form is in it");
-	if (!server)
-		return SIP_OK;
-	names = SSL_load_client_CA_file(context->ca);
-	if (!names)
-		return no_memory(why);
-	SSL_CTX_set_client_CA_list(ctx, names); /* takes them */
-	return SIP_OK;
-}
-
-/* A key whose strength could not be found out counts as one of none. */
-static bool has_key(X509 *x509)
-{
-	EVP_PKEY *key = X509_get0_pubkey(x509);
-
-	return key && EVP_PKEY_get_security_bits(key) > 0;
-}
-
-/* What OpenSSL finds out about a certificate when it first needs it is found out here:
- * for want of memory in a handshake it would take it for broken, and for ever. */
-static bool look_at_all(SSL_CTX *ctx)
-{
-	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
-	const STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
-	bool whole = true;
-
-	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
-		X509 *x509 = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
-
-		if (x509 && (X509_check_purpose(x509, -1, 0) != 1 || !has_key(x509)))
-			whole = false;
-	}
-	return whole;
-}
 
 static int on_server_name(SSL *ssl, int *alert, void *data)
 {
@@ -359,19 +159,15 @@ static sip_err make_ctx(struct net_tls_context *context, const struct pair *pair
 	sip_err err = SIP_OK;
 
 	if (!ctx)
-		return no_memory(why);
+		return net_tls_no_memory(why);
 	set_common(ctx);
 	if (pair)
-		err = use_pair(ctx, pair, why);
+		err = net_tls_files_pair(ctx, pair->cert, pair->key, why);
 	if (err == SIP_OK &&
 	    (server ? context->clients != SIP_TLS_NOT_ASKED : !context->unverified))
-		err = use_ca(context, ctx, server, why);
-	/* Of the system's there may be odd ones. */
-	if (err == SIP_OK && !look_at_all(ctx) && context->ca)
-		err = refuse(why, "ca", context->ca,
-		             "a certificate in it is broken, or memory is short");
+		err = net_tls_files_ca(ctx, context->ca, server, why);
 	if (err == SIP_OK && net_tls_was_short())
-		err = no_memory(why);
+		err = net_tls_no_memory(why);
 	if (err != SIP_OK) {
 		SSL_CTX_free(ctx);
 		return err;
@@ -385,14 +181,6 @@ static sip_err make_ctx(struct net_tls_context *context, const struct pair *pair
 }
 
 /* ---- all of them ---- */
-
-static void forget_sessions(struct net_tls_context *context)
-{
-	for (unsigned i = 0; i < SESSIONS; i++) {
-		SSL_SESSION_free(context->sessions[i].session);
-		context->sessions[i].session = NULL;
-	}
-}
 
 static void free_ctxs(SSL_CTX *servers[SIP_TLS_PAIRS], SSL_CTX *client)
 {
@@ -421,7 +209,8 @@ static sip_err read_files(struct net_tls_context *context, char why[NET_TLS_WHY_
 	free_ctxs(context->servers, context->client);
 	memcpy(context->servers, servers, sizeof servers);
 	context->client = client;
-	forget_sessions(context); /* with whom is perhaps no longer trusted */
+	net_tls_sessions_forget(
+		&context->sessions); /* with whom is perhaps no longer trusted */
 	return SIP_OK;
 }
 
@@ -457,10 +246,10 @@ sip_err net_tls_context_new(struct sip_alloc *alloc,
 
 	assert(config->pair_count <= SIP_TLS_PAIRS);
 	if (!context)
-		return no_memory(why);
+		return net_tls_no_memory(why);
 	context->alloc = alloc;
 	context->refs = 1;
-	err = copy_config(context, config) ? SIP_OK : no_memory(why);
+	err = copy_config(context, config) ? SIP_OK : net_tls_no_memory(why);
 	if (err == SIP_OK) {
 		(void)renew_stamps(context); /* they are all new */
 		err = read_files(context, why);
@@ -483,7 +272,7 @@ void net_tls_context_unref(struct net_tls_context *context)
 {
 	if (!context || --context->refs > 0)
 		return;
-	forget_sessions(context);
+	net_tls_sessions_forget(&context->sessions);
 	free_ctxs(context->servers, context->client);
 	free_text(context->alloc, context->ca);
 	for (size_t i = 0; i < context->pair_count; i++) {
@@ -556,46 +345,7 @@ SSL *net_tls_context_ssl(const struct net_tls_context *context, bool server)
 	return SSL_new(server ? context->servers[0] : context->client);
 }
 
-/* ---- sessions ---- */
-
-static struct session *find_session(struct net_tls_context *context, sip_str name,
-                                    const struct sip_addr *remote)
+struct net_tls_sessions *net_tls_context_sessions(struct net_tls_context *context)
 {
-	for (unsigned i = 0; i < SESSIONS; i++) {
-		struct session *session = &context->sessions[i];
-
-		if (session->session && sip_addr_eq(&session->remote, remote) &&
-		    sip_str_eq(sip_str_of(session->name, session->name_len), name))
-			return session;
-	}
-	return NULL;
-}
-
-SSL_SESSION *net_tls_session_take(struct net_tls_context *context, sip_str name,
-                                  const struct sip_addr *remote)
-{
-	struct session *kept = find_session(context, name, remote);
-	SSL_SESSION *session = kept ? kept->session : NULL;
-
-	if (kept) /* a ticket is used once (RFC 8446 C.4) */
-		kept->session = NULL;
-	return session;
-}
-
-void net_tls_session_keep(struct net_tls_context *context, sip_str name,
-                          const struct sip_addr *remote, SSL_SESSION *session)
-{
-	struct session *kept = find_session(context, name, remote);
-
-	if (name.len > SESSION_NAME_MAX) {
-		SSL_SESSION_free(session);
-		return;
-	}
-	if (!kept)
-		kept = &context->sessions[context->next_session++ % SESSIONS];
-	SSL_SESSION_free(kept->session);
-	kept->session = session;
-	kept->remote = *remote;
-	kept->name_len = name.len;
-	memcpy(kept->name, name.p, name.len);
+	return &context->sessions;
 }

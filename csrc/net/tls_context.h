@@ -9,10 +9,8 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/tls.h"
-
-#include <openssl/ssl.h>
-
-enum { NET_TLS_WHY_MAX = 320 };
+#include "net/tls_files.h"
+#include "net/tls_session.h"
 
 struct net_tls_context;
 
@@ -40,9 +38,5 @@ void net_tls_context_age(struct net_tls_context *context, uint64_t now_ms,
 /* An SSL for one connection; NULL: no memory. */
 SSL *net_tls_context_ssl(const struct net_tls_context *context, bool server);
 
-/* Sessions of ours with servers, for resumption; the peer is told by name and address.
- * `take` gives a reference or NULL; `keep` takes the caller's. */
-SSL_SESSION *net_tls_session_take(struct net_tls_context *context, sip_str name,
-                                  const struct sip_addr *remote);
-void net_tls_session_keep(struct net_tls_context *context, sip_str name,
-                          const struct sip_addr *remote, SSL_SESSION *session);
+/* Sessions of ours with servers, for resumption. */
+struct net_tls_sessions *net_tls_context_sessions(struct net_tls_context *context);
