@@ -147,10 +147,11 @@ end
 -- agreed upon anew by each answer.
 local function keep(self, res)
   local host, port, transport, flow = res:source()
-  local wanted, why = keepalive.after(res, self.options.keep_alive), nil
+  local wanted = keepalive.after(res, self.options.keep_alive)
   stop_keeping(self)
   self.relied = wanted ~= nil and (wanted.answered or wanted.sole)
   if wanted then
+    local why
     self.keeping, why = keeping_of.start(self.ua, self, { transport = transport,
       host = host, port = port, flow = flow, own = res:own() }, wanted)
     if why then
