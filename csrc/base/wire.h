@@ -68,9 +68,17 @@ struct sip_record {
 	char target[SIP_NAME_MAX + 1]; /* SRV and NAPTR; empty: there is none (".") */
 };
 
+/* What a peer has said that opened a WebSocket to us (RFC 6455 4.1); all empty: it has
+ * opened none. */
+struct sip_handshake {
+	sip_str target; /* of its request: a path, and a query behind it */
+	sip_str origin; /* of its page (RFC 6454); empty: no browser */
+	sip_str cookie; /* RFC 6265 4.2; empty: none */
+};
+
 enum sip_wire_kind {
 	SIP_WIRE_OPENED,  /* path: by us (an `open`) or to us (a listener's new one);
-	                     names, origin: of the peer */
+	                     names, handshake: of the peer */
 	SIP_WIRE_BYTES,   /* path, bytes: a datagram, a piece of a stream, or a whole
 	                     message of a WebSocket, which is empty when all that is
 	                     said is that the peer is there */
@@ -95,8 +103,7 @@ struct sip_wire_event {
 	/* The identities of the peer that its certificate has proven, in lower case,
 	 * each ended by a line feed (RFC 5922 7.1); empty: none. */
 	sip_str names;
-	/* Of the page that has opened a WebSocket to us (RFC 6454); empty: none. */
-	sip_str origin;
+	struct sip_handshake handshake;
 	sip_str bytes;
 	const struct sip_record *records;
 	size_t record_count;

@@ -402,18 +402,32 @@ static int l_stack_origins(lua_State *L)
 	return l_outcome(L, err, "no memory");
 }
 
-/* stack:origin(msg) -> origin of the page that it came from | nil */
-static int l_stack_origin(lua_State *L)
+static void set_part(lua_State *L, const char *name, sip_str part)
+{
+	if (part.len == 0)
+		return;
+	lua_pushlstring(L, part.p, part.len);
+	lua_setfield(L, -2, name);
+}
+
+/* stack:handshake(msg) -> { target, origin?, cookie? } of the WebSocket that it came by
+ * | nil */
+static int l_stack_handshake(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
 	const struct sip_msg *msg = l_check_msg(L, 2);
-	const sip_str origin =
-		box && msg ? sip_stack_origin(box->stack, &msg->path) : SIP_STR("");
+	struct sip_handshake said = { 0 };
 
-	if (origin.len > 0)
-		lua_pushlstring(L, origin.p, origin.len);
-	else
+	if (box && msg)
+		said = sip_stack_handshake(box->stack, &msg->path);
+	if (said.target.len == 0) {
 		lua_pushnil(L);
+		return 1;
+	}
+	lua_createtable(L, 0, 3);
+	set_part(L, "target", said.target);
+	set_part(L, "origin", said.origin);
+	set_part(L, "cookie", said.cookie);
 	return 1;
 }
 
@@ -481,7 +495,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "tls", l_stack_tls },
 	{ "origins", l_stack_origins },
 	{ "peer_names", l_stack_peer_names },
-	{ "origin", l_stack_origin },
+	{ "handshake", l_stack_handshake },
 	{ "stats", l_stack_stats },
 	{ "offenders", l_stack_offenders },
 	{ "failed_login", l_stack_failed_login },

@@ -20,8 +20,7 @@ struct seen {
 	char why[400];
 	char names[256];
 	size_t names_len;
-	char origin[256];
-	size_t origin_len;
+	char origin[256], target[256], cookie[256]; /* each with a NUL */
 	struct sip_record records[SIP_RECORDS_MAX];
 	size_t size;
 	char bytes[];
@@ -62,6 +61,13 @@ static bool holds(struct sip_wire_sink *sink, uint32_t id, uint32_t bytes)
 	return bytes <= ((struct l_test_net *)(void *)sink)->holds_max;
 }
 
+/* What does not fit is left out. */
+static void keep_text(char kept[256], sip_str text)
+{
+	if (text.len > 0 && text.len < 256)
+		memcpy(kept, text.p, text.len);
+}
+
 static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *event)
 {
 	struct l_test_net *net = (struct l_test_net *)(void *)sink;
@@ -78,10 +84,9 @@ static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *ev
 		seen->names_len = event->names.len;
 		memcpy(seen->names, event->names.p, event->names.len);
 	}
-	if (event->origin.len > 0 && event->origin.len <= sizeof seen->origin) {
-		seen->origin_len = event->origin.len;
-		memcpy(seen->origin, event->origin.p, event->origin.len);
-	}
+	keep_text(seen->target, event->handshake.target);
+	keep_text(seen->origin, event->handshake.origin);
+	keep_text(seen->cookie, event->handshake.cookie);
 	if (event->record_count > 0)
 		memcpy(seen->records, event->records,
 		       event->record_count * sizeof *event->records);
@@ -274,6 +279,14 @@ static void set_records(lua_State *L, const struct seen *seen)
 	}
 }
 
+static void set_text(lua_State *L, const char *field, const char *text)
+{
+	if (!text[0])
+		return;
+	lua_pushstring(L, text);
+	lua_setfield(L, -2, field);
+}
+
 static void push_seen(lua_State *L, const struct seen *seen)
 {
 	static const char *const kinds[] = {
@@ -305,10 +318,9 @@ static void push_seen(lua_State *L, const struct seen *seen)
 		lua_pushlstring(L, seen->names, seen->names_len);
 		lua_setfield(L, -2, "names");
 	}
-	if (seen->origin_len > 0) {
-		lua_pushlstring(L, seen->origin, seen->origin_len);
-		lua_setfield(L, -2, "origin");
-	}
+	set_text(L, "target", seen->target);
+	set_text(L, "origin", seen->origin);
+	set_text(L, "cookie", seen->cookie);
 	if (event->kind == SIP_WIRE_BYTES) {
 		lua_pushlstring(L, seen->bytes, event->bytes.len);
 		lua_setfield(L, -2, "bytes");

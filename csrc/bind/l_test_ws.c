@@ -171,8 +171,8 @@ static sip_err find(lua_State *L, enum sip_upgrade_side side, sip_str *head,
 	return err;
 }
 
-/* request { piece ... } -> { host, origin, key, head, same_host } | nil (not complete)
- * | nil, status, why */
+/* request { piece ... } -> { host, target, origin, cookie, key, head, same_host } | nil
+ * (not complete) | nil, status, why */
 static int l_request(lua_State *L)
 {
 	struct sip_refusal refusal = { 0 };
@@ -186,7 +186,9 @@ static int l_request(lua_State *L)
 		return push_refusal(L, err, &refusal);
 	lua_newtable(L);
 	set_str(L, "host", upgrade.host);
-	set_str(L, "origin", upgrade.origin);
+	set_str(L, "origin", upgrade.said.origin);
+	set_str(L, "target", upgrade.said.target);
+	set_str(L, "cookie", upgrade.said.cookie);
 	set_str(L, "key", upgrade.key);
 	set_str(L, "head", head);
 	lua_pushboolean(L, sip_upgrade_is_same_host(&upgrade));

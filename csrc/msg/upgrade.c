@@ -159,9 +159,9 @@ sip_err sip_upgrade_find(enum sip_upgrade_side side, uint32_t *seen, sip_str unr
 /* What is to be known of both heads. */
 struct fields {
 	unsigned host_count, key_count, version_count, origin_count, accept_count,
-		protocol_count, upgrade_count;
+		protocol_count, upgrade_count, cookie_count;
 	bool has_websocket, has_upgrade, has_sip, has_body, has_extensions;
-	sip_str host, key, version, origin, accept, protocol, upgrade;
+	sip_str host, key, version, origin, accept, protocol, upgrade, cookie;
 };
 
 static bool list_has(sip_str list, sip_str word, bool any_case)
@@ -202,6 +202,8 @@ static void take_field(struct fields *fields, sip_str name, sip_str value)
 		keep(value, &fields->protocol, &fields->protocol_count);
 	else if (sip_str_ieq(name, SIP_STR("Upgrade")))
 		keep(value, &fields->upgrade, &fields->upgrade_count);
+	else if (sip_str_ieq(name, SIP_STR("Cookie")))
+		keep(value, &fields->cookie, &fields->cookie_count);
 	if (sip_str_ieq(name, SIP_STR("Sec-WebSocket-Protocol")) &&
 	    list_has(value, SIP_STR("sip"), false))
 		fields->has_sip = true;
@@ -267,6 +269,15 @@ static bool is_key(sip_str key)
 	return true;
 }
 
+/* The first line has been checked. */
+static sip_str target_of(sip_str head)
+{
+	sip_str rest = head, method, target = SIP_STR("");
+
+	(void)(next_word(&rest, &method) && next_word(&rest, &target));
+	return target;
+}
+
 sip_err sip_upgrade_read_request(sip_str head, struct sip_upgrade *upgrade,
                                  struct sip_refusal *refusal)
 {
@@ -293,9 +304,13 @@ sip_err sip_upgrade_read_request(sip_str head, struct sip_upgrade *upgrade,
 	if (fields.origin_count == 1 && !is_visible(fields.origin))
 		return refuse(refusal, 400,
 		              "its Origin is none"); /* nor no browser's */
-	*upgrade = (struct sip_upgrade){ .host = fields.host,
-		                         .origin = fields.origin,
-		                         .key = fields.key };
+	if (fields.cookie_count > 1) /* which of them would count? (RFC 6265 5.4) */
+		return refuse(refusal, 400, "it has several Cookies");
+	*upgrade = (struct sip_upgrade){
+		.host = fields.host,
+		.key = fields.key,
+		.said = { target_of(head), fields.origin, fields.cookie },
+	};
 	return SIP_OK;
 }
 
@@ -334,7 +349,7 @@ static sip_str host_of(sip_str authority)
 
 bool sip_upgrade_is_same_host(const struct sip_upgrade *upgrade)
 {
-	const sip_str origin = upgrade->origin;
+	const sip_str origin = upgrade->said.origin;
 	size_t skip = 0;
 
 	if (starts_with(origin, "http://"))

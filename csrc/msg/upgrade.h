@@ -6,6 +6,7 @@
  * A server serves every path; compression and other extensions are never agreed on.
  */
 #include "base/out.h"
+#include "base/wire.h"
 #include "msg/message.h"
 
 enum {
@@ -24,10 +25,10 @@ enum sip_upgrade_side { SIP_UPGRADE_SERVER, SIP_UPGRADE_CLIENT };
 sip_err sip_upgrade_find(enum sip_upgrade_side side, uint32_t *seen, sip_str unread,
                          size_t *len, struct sip_refusal *refusal);
 
-struct sip_upgrade {    /* borrowed from the head */
-	sip_str host;   /* with its port */
-	sip_str origin; /* empty: it has none, and no browser asks */
-	sip_str key;    /* SIP_UPGRADE_KEY_LEN */
+struct sip_upgrade {  /* borrowed from the head */
+	sip_str host; /* with its port */
+	sip_str key;  /* SIP_UPGRADE_KEY_LEN */
+	struct sip_handshake said;
 };
 
 /* A whole head of a client; all that RFC 6455 4.2.1 and RFC 7118 4.1 ask of it. */

@@ -101,4 +101,5 @@ void net_ws_expired(struct net_conn *conn); /* the handshake took too long */
 void net_ws_overdue(struct net_conn *conn); /* half a message, and no more of it */
 void net_ws_blame(struct net_conn *conn, const char *format);
 const char *net_ws_why(const struct net_conn *conn); /* empty: nothing is wrong */
-sip_str net_ws_origin(const struct net_conn *conn);
+/* Of a client, borrowed, while its connection is told as opened. */
+struct sip_handshake net_ws_said(const struct net_conn *conn);

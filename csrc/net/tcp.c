@@ -41,7 +41,7 @@ void net_conn_opened_up(struct net_conn *conn)
 	if (conn->tls)
 		event.names = net_tls_peer_names(conn->tls);
 	if (conn->ws)
-		event.origin = net_ws_origin(conn);
+		event.handshake = net_ws_said(conn);
 	conn->told = true;
 	net_emit(conn->item.wire, &event);
 }

@@ -6,8 +6,8 @@
  *
  * After our Close comes our end of the stream at once, and what the peer still says is
  * thrown away: its own Close is not waited for (against RFC 6455 5.5.1, 7.1.1), for no
- * message of SIP is lost with it.  Cookies are not read, and HTTP asks nobody for a
- * password, nor is asked (against RFC 7118 7): digest in SIP does.
+ * message of SIP is lost with it.  HTTP asks nobody for a password, nor is asked
+ * (against RFC 7118 7): digest in SIP does.  What a handshake says of its page is told.
  */
 #include "net/conn.h"
 
@@ -25,7 +25,7 @@ struct net_ws {
 	bool server, heard;
 	uint32_t held;        /* of a message that is not complete, as its user knows */
 	struct sip_buf *name; /* whom a client wants to reach, or NULL */
-	struct sip_buf *origin; /* of a client, or NULL */
+	const struct sip_handshake *said; /* while the user is told that it is open */
 	char key[SIP_UPGRADE_KEY_LEN + 1];
 	char *head; /* of the peer, until it is complete */
 	uint32_t head_len, head_cap, head_seen;
@@ -64,11 +64,9 @@ const char *net_ws_why(const struct net_conn *conn)
 	return conn->ws->why;
 }
 
-sip_str net_ws_origin(const struct net_conn *conn)
+struct sip_handshake net_ws_said(const struct net_conn *conn)
 {
-	const struct sip_buf *origin = conn->ws->origin;
-
-	return origin ? sip_buf_str(origin) : SIP_STR("");
+	return conn->ws->said ? *conn->ws->said : (struct sip_handshake){ 0 };
 }
 
 /* Our texts have no per cent sign in them. */
@@ -121,7 +119,6 @@ void net_ws_fini(struct net_conn *conn)
 	drop_head(conn);
 	sip_ws_fini(&ws->reader);
 	sip_buf_unref(ws->name);
-	sip_buf_unref(ws->origin);
 	sip_free(conn->loop->alloc, ws, sizeof *ws);
 	conn->ws = NULL;
 }
@@ -331,12 +328,12 @@ static bool has_line(sip_str list, sip_str line)
  * that is asked may.  Who is no browser says no origin, and could say any. */
 static bool is_welcome(const struct net_wire *wire, const struct sip_upgrade *upgrade)
 {
-	if (upgrade->origin.len == 0)
+	if (upgrade->said.origin.len == 0)
 		return true;
 	if (!wire->origins)
 		return sip_upgrade_is_same_host(upgrade);
 	return has_line(sip_buf_str(wire->origins), SIP_STR("*")) ||
-	       has_line(sip_buf_str(wire->origins), upgrade->origin);
+	       has_line(sip_buf_str(wire->origins), upgrade->said.origin);
 }
 
 static void blame_origin(struct net_conn *conn, sip_str origin)
@@ -370,13 +367,8 @@ static void serve(struct net_conn *conn, sip_str head)
 	if (err == SIP_OK && !is_welcome(conn->item.wire, &upgrade)) {
 		refusal.why = "its origin is not among ws.origins";
 		refusal.status = 403;
-		blame_origin(conn, upgrade.origin);
+		blame_origin(conn, upgrade.said.origin);
 		err = SIP_EINVAL;
-	}
-	if (err == SIP_OK && upgrade.origin.len > 0) {
-		ws->origin = sip_buf_new(conn->loop->alloc, upgrade.origin.p,
-		                         upgrade.origin.len);
-		err = ws->origin ? SIP_OK : SIP_ENOMEM;
 	}
 	if (err == SIP_OK && !accept_of(upgrade.key, accept))
 		err = SIP_ENOMEM;
@@ -386,8 +378,10 @@ static void serve(struct net_conn *conn, sip_str head)
 	}
 	sip_out_init(&out, text, sizeof text);
 	sip_upgrade_write_accept(&out, sip_str_of(accept, SIP_UPGRADE_ACCEPT_LEN));
+	ws->said = &upgrade.said;
 	if (put(conn, sip_str_of(out.p, out.len), 0) == SIP_OK)
 		net_handshake_done(conn);
+	ws->said = NULL;
 }
 
 static void join(struct net_conn *conn, sip_str head)

@@ -42,7 +42,7 @@ struct item {
 	uint32_t peer;               /* its other end, 0: none any more */
 	uint64_t last_due_us;        /* bytes never overtake bytes */
 	struct unsent *first_unsent; /* until the connection is there */
-	bool open, closing;
+	bool open, closing, accepted;
 	struct sim_place places[SIM_ADDRESSES];
 	unsigned place_count;
 };
@@ -256,13 +256,19 @@ static struct step *later(struct item *item, uint64_t delay_us, size_t len,
 
 static sip_err send_stream(struct item *item, sip_str bytes);
 
+static bool is_web(enum sip_transport transport)
+{
+	return transport == SIP_WS || transport == SIP_WSS;
+}
+
 static void then_opened(struct item *item, struct step *step)
 {
-	const struct sip_wire_event event = { .kind = SIP_WIRE_OPENED,
-		                              .path = item->path,
-		                              .names = sip_str_of(step->bytes,
-		                                                  step->len) };
+	struct sip_wire_event event = { .kind = SIP_WIRE_OPENED,
+		                        .path = item->path,
+		                        .names = sip_str_of(step->bytes, step->len) };
 
+	if (item->accepted && is_web(item->transport))
+		event.handshake.target = SIP_STR("/"); /* as the real wire asks */
 	item->open = true;
 	while (item->first_unsent) {
 		struct unsent *unsent = item->first_unsent;
@@ -399,9 +405,7 @@ static const char *mismatch(const struct item *item, const struct item *listener
 	if (item->transport != listener->transport) {
 		if (secure != sip_transport_info(listener->transport)->secure)
 			return secure ? "no TLS is spoken by " : "closed by ";
-		return item->transport == SIP_WS || item->transport == SIP_WSS
-		               ? "no WebSocket with "
-		               : "closed by ";
+		return is_web(item->transport) ? "no WebSocket with " : "closed by ";
 	}
 	if (secure && server_name.len > 0 && host->names_len > 0 &&
 	    !is_among(sip_str_of(host->names, host->names_len), server_name))
@@ -463,6 +467,7 @@ static void then_arrive(struct item *item, struct step *step)
 		end_later(item, back, SIP_EWIRE, "out of memory at ");
 		return;
 	}
+	far->accepted = true;
 	far->peer = item->id;
 	item->peer = far->id;
 }

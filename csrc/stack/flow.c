@@ -130,7 +130,9 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 	sip_free(stack->alloc, flow->unread, flow->unread_cap);
 	sip_buf_unref(flow->server_name);
 	sip_buf_unref(flow->names);
+	sip_buf_unref(flow->target);
 	sip_buf_unref(flow->origin);
+	sip_buf_unref(flow->cookie);
 	sip_free(stack->alloc, flow, sizeof *flow);
 }
 
@@ -255,7 +257,9 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event
 	let_go_held(stack, flow, false);
 	flow->path.local = path->local;
 	flow->names = keep_str(stack, event->names);
-	flow->origin = keep_str(stack, event->origin);
+	flow->target = keep_str(stack, event->handshake.target);
+	flow->origin = keep_str(stack, event->handshake.origin);
+	flow->cookie = keep_str(stack, event->handshake.cookie);
 	flow->last_ms = flow->heard_ms = stack->now_ms;
 	if (accepted && !sip_flow_admit(stack, flow))
 		sip_flow_close(stack, flow);
@@ -307,13 +311,21 @@ void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event
 	free_flow(stack, flow);
 }
 
-sip_str sip_stack_origin(struct sip_stack *stack, const struct sip_path *path)
+static sip_str kept(const struct sip_buf *buf)
+{
+	return buf ? sip_buf_str(buf) : SIP_STR("");
+}
+
+struct sip_handshake sip_stack_handshake(struct sip_stack *stack,
+                                         const struct sip_path *path)
 {
 	const struct sip_flow *flow = sip_flow_is_web(path->transport)
 	                                      ? sip_flow_find(stack, path->id)
 	                                      : NULL;
 
-	return flow && flow->origin ? sip_buf_str(flow->origin) : SIP_STR("");
+	return flow ? (struct sip_handshake){ kept(flow->target), kept(flow->origin),
+		                              kept(flow->cookie) }
+	            : (struct sip_handshake){ 0 };
 }
 
 sip_str sip_stack_peer_names(struct sip_stack *stack, const struct sip_path *path)
@@ -321,7 +333,7 @@ sip_str sip_stack_peer_names(struct sip_stack *stack, const struct sip_path *pat
 	const struct sip_flow *flow =
 		path->transport == SIP_UDP ? NULL : sip_flow_find(stack, path->id);
 
-	return flow && flow->names ? sip_buf_str(flow->names) : SIP_STR("");
+	return flow ? kept(flow->names) : SIP_STR("");
 }
 
 void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow)

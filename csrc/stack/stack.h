@@ -170,8 +170,9 @@ bool sip_stack_failed_login(struct sip_stack *stack, const struct sip_addr *addr
 /* The verified identities of whoever is at the other end of this connection, as in
  * base/wire.h; empty: none, or it is gone. */
 sip_str sip_stack_peer_names(struct sip_stack *stack, const struct sip_path *path);
-/* The origin of the page that has opened this WebSocket; empty: it is none. */
-sip_str sip_stack_origin(struct sip_stack *stack, const struct sip_path *path);
+/* What the peer has said that opened this WebSocket, borrowed, as in base/wire.h. */
+struct sip_handshake sip_stack_handshake(struct sip_stack *stack,
+                                         const struct sip_path *path);
 
 /* Ask for records of a name; SIP_EVENT_RECORDS follows. */
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,

@@ -32,9 +32,9 @@ struct sip_flow {
 	struct sip_path path;
 	struct sip_buf *server_name; /* whom we wanted to reach, or NULL */
 	struct sip_buf *names;       /* whom the peer has proven to be, or NULL */
-	struct sip_buf *origin;      /* of the page at the other end, or NULL */
-	bool ours;                   /* opened by us, not by the peer */
-	bool open;                   /* else still connecting */
+	struct sip_buf *target, *origin, *cookie; /* as in sip_handshake, or NULL */
+	bool ours;                                /* opened by us, not by the peer */
+	bool open;                                /* else still connecting */
 	bool closing;
 	uint16_t alias_port; /* the peer listens there, too (RFC 5923); 0: no alias */
 	struct sip_frame frame;

@@ -129,7 +129,10 @@ static void read_head(sip_str stream, enum sip_upgrade_side side, unsigned seed,
 		if (said->err == SIP_OK) {
 			must(upgrade.key.len == SIP_UPGRADE_KEY_LEN);
 			say(said, 1, sip_upgrade_is_same_host(&upgrade), upgrade.host);
-			say(said, 2, 0, upgrade.origin);
+			must(upgrade.said.target.len > 0);
+			say(said, 2, 0, upgrade.said.origin);
+			say(said, 4, 0, upgrade.said.target);
+			say(said, 5, 0, upgrade.said.cookie);
 			say(said, 3, 0, upgrade.key);
 		}
 	} else if (said->err == SIP_OK) {

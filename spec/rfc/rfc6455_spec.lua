@@ -220,9 +220,11 @@ describe("the handshake of a client", function()
       "GET /chat HTTP/1.1", "Host: sip-ws.example.com", "Upgrade: websocket",
       "Connection: Upgrade", "Sec-WebSocket-Key: " .. websocket.KEY,
       "Origin: http://www.example.com", "Sec-WebSocket-Protocol: sip",
+      "Cookie: sid=a; lang=\xe9",
       "Sec-WebSocket-Version: 13", "", "" }, "\r\n")
     local wanted = { host = "sip-ws.example.com", origin = "http://www.example.com",
-      key = websocket.KEY, head = text, same_host = false }
+      target = "/chat", cookie = "sid=a; lang=\xe9", key = websocket.KEY, head = text,
+      same_host = false }
     assert.same(wanted, codec.request { text .. "more" })
     assert.same(wanted, codec.request(bytewise(text)))
     for at = 1, #text - 1 do
@@ -243,6 +245,7 @@ describe("the handshake of a client", function()
     } do
       assert.equal(websocket.KEY, ask(changes)[1].key)
     end
+    assert.equal("/a?b=c&d", ask { line = "GET /a?b=c&d HTTP/1.1" }[1].target)
   end)
 
   for _, case in ipairs {
@@ -280,6 +283,7 @@ describe("the handshake of a client", function()
     { 400, "its Origin is none", { Origin = "" } },
     { 400, "its Origin is none", { Origin = "http://192.0.2.1:80 http://a.example" } },
     { 400, "its Origin is none", { Origin = "http://\xe9.example" } },
+    { 400, "it has several Cookies", { extra = "Cookie: a=1\r\nCookie: a=2" } },
     { 400, "it announces a body", { extra = "Content-Length: 1" } },
     { 400, "it announces a body", { extra = "Transfer-Encoding: chunked" } },
     { 400, "a line of its head is no header field", { extra = "nothing" } },
@@ -382,8 +386,8 @@ describe("what we write", function()
   -- @rfc 6455 4.1 MUST C-41
   it("is understood by ourselves, and is no more than it must be", function()
     local asked = codec.write_request("a.example:8080", websocket.KEY)
-    assert.same({ host = "a.example:8080", origin = "", key = websocket.KEY,
-      head = asked, same_host = false }, codec.request { asked })
+    assert.same({ host = "a.example:8080", target = "/", origin = "", cookie = "",
+      key = websocket.KEY, head = asked, same_host = false }, codec.request { asked })
     local given = codec.write_accept(websocket.ACCEPT)
     assert.equal(given, codec.response({ given }, websocket.ACCEPT))
     assert.equal(websocket.response(), given)

@@ -213,17 +213,18 @@ simulated(describe, "WebSocket")("an endpoint with WebSockets", function()
 
   -- What an OPTIONS to this URI came by.
   local function way(uri, more)
-    local seen
+    local seen, said
     if not bob then
       alice, sip = endpoint(A)
       bob = endpoint(B, more)
     end
     bob:on("OPTIONS", function(req)
       seen = { req.source.transport, req:header "Via":match "^SIP/2.0/%u+ [%d.:]+" }
+      said = req:handshake()
       req:reply(200)
     end)
     local res, e = ask { method = "OPTIONS", uri = uri }
-    return seen, res and res:status(), e
+    return seen, res and res:status(), e, said
   end
 
   -- @rfc 7118 5.5 - C-41
@@ -237,6 +238,15 @@ simulated(describe, "WebSocket")("an endpoint with WebSockets", function()
   it("goes by WebSocket to a URI that says so, and Via says it", function()
     assert.same({ "ws", "SIP/2.0/WS 192.0.2.1:80" },
       (way("sip:" .. B .. ";transport=ws")))
+  end)
+
+  it("tells what the handshake of who asks has said", function()
+    local function said(uri)
+      return (select(4, way(uri)))
+    end
+    assert.same({ target = "/" }, said("sip:" .. B .. ";transport=ws"))
+    assert.same({ target = "/" }, said("sips:" .. B .. ";transport=ws"))
+    assert.is_nil(said("sip:" .. B))
   end)
 
   -- @rfc 7118 9.2 MUST C-41

@@ -118,17 +118,19 @@ describe("an endpoint over WebSocket", function()
   end
 
   -- @rfc 7118 5 MUST C-41
-  it("understands a page that says no Content-Length, and knows its origin", function()
+  -- @rfc 7118 7 MUST
+  it("understands a page that says no Content-Length, and knows whose it is", function()
     local bob = sip.new { listen = "ws:127.0.0.1:0" }
-    local origin, text
+    local origin, said, text
     bob:on("MESSAGE", function(req)
-      origin = req:origin()
+      origin, said = req:origin(), req:handshake()
       text = req.message:body()
       req:reply(200)
     end)
     local answer
     sip.run(function()
-      local w, id = stranger(bob, { Host = "127.0.0.1", Origin = "https://127.0.0.1" })
+      local w, id = stranger(bob, { Host = "127.0.0.1", Origin = "https://127.0.0.1",
+        line = "GET /sip?token=7 HTTP/1.1", extra = "Cookie: sid=" .. ("x"):rep(4000) })
       hear(w, "\r\n\r\n")
       assert(w.net:send(id, websocket.client(1, table.concat({
         "MESSAGE sip:bob@127.0.0.1 SIP/2.0",
@@ -140,6 +142,8 @@ describe("an endpoint over WebSocket", function()
       bob:close()
     end)
     assert.same({ "https://127.0.0.1", "hello" }, { origin, text })
+    assert.same({ target = "/sip?token=7", origin = "https://127.0.0.1",
+      cookie = "sid=" .. ("x"):rep(4000) }, said)
     local got = websocket.read(answer)
     assert.same({ 1, true }, { got.opcode, got.final })
     assert.matches("^SIP/2.0 200 OK\r\nVia: SIP/2.0/WS x7.invalid;branch=z9hG4bK1;",

@@ -380,10 +380,15 @@ describe("a WebSocket", function()
   end)
 
   describe("of a page", function()
-    it("is told with its origin", function()
+    -- @rfc 7118 7 MUST C-41
+    it("is told with its origin, what it asks for, and its cookie", function()
       local _, _, opened = joined { Host = "a.example:8080",
-        Origin = "https://a.example" }
-      assert.equal("https://a.example", opened.origin)
+        Origin = "https://a.example", line = "GET /sip?t=1 HTTP/1.1",
+        extra = "Cookie: sid=x; b=c" }
+      assert.same({ "https://a.example", "/sip?t=1", "sid=x; b=c" },
+        { opened.origin, opened.target, opened.cookie })
+      opened = select(3, joined())
+      assert.same({ "/" }, { opened.target, opened.origin, opened.cookie })
     end)
 
     -- @rfc 6455 10.2 SHOULD C-41

@@ -351,7 +351,20 @@ end
 --- The page that it comes from, by what its browser says: "https://www.example.com".
 ---@return string? origin  nil when it came by no WebSocket, or from no browser
 function Request:origin()
-  return self.ua.stack:origin(self.message)
+  local said = self:handshake()
+  return said and said.origin
+end
+
+---@class sip.Handshake
+---@field target string   what it asked for: "/", "/sip?token=x"
+---@field origin? string  of its page; nil when it is no browser
+---@field cookie? string  "name=value; other=value" (RFC 6265 4.2), as it came
+
+--- What its sender has said when it opened the WebSocket that it came by (RFC 6455
+--- 4.1). Any of it may be made up: it proves no more than the secrets in it do.
+---@return sip.Handshake? said  nil when it came by no WebSocket, or that is gone
+function Request:handshake()
+  return self.ua.stack:handshake(self.message)
 end
 
 --- Whether its sender says to be of a domain of ours. Anybody may say so: see

@@ -234,10 +234,10 @@ function Stack:origins(lines) end
 ---@return string[] names  in lower case
 function Stack:peer_names(message) end
 
---- The origin of the page that has opened the WebSocket of this message.
+--- What the peer has said that opened the WebSocket of this message.
 ---@param message sip.Message
----@return string? origin  nil when it came from no page
-function Stack:origin(message) end
+---@return sip.Handshake? said  nil when it came by none, or that is gone
+function Stack:handshake(message) end
 
 --- Look up a name; "records" follows with this token.
 ---@param name string
