@@ -67,6 +67,20 @@ bool sip_str_breaks_lines(sip_str s)
 	return false;
 }
 
+bool sip_str_has_line(sip_str lines, sip_str line)
+{
+	const char *at = lines.p, *const end = lines.p + lines.len;
+
+	while (at < end) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+
+		if (sip_str_ieq(sip_str_of(at, (size_t)(stop - at)), line))
+			return true;
+		at = stop + 1;
+	}
+	return false;
+}
+
 size_t sip_u64_write(char *out, uint64_t value)
 {
 	char digits[20];

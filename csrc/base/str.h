@@ -36,5 +36,8 @@ sip_str sip_str_trim(sip_str s);
 /* Does it hold CR, LF or NUL, which no header value or start line may? */
 bool sip_str_breaks_lines(sip_str s);
 
+/* Is this one of the lines, each ended by a line feed?  ASCII letters without case. */
+bool sip_str_has_line(sip_str lines, sip_str line);
+
 /* Write `value` in decimal at `out` (at least 20 bytes); gives the length. */
 size_t sip_u64_write(char *out, uint64_t value);

@@ -18,6 +18,11 @@ const struct sip_transport_info *sip_transport_info(enum sip_transport transport
 	return &transports[transport];
 }
 
+bool sip_transport_is_web(enum sip_transport transport)
+{
+	return transport == SIP_WS || transport == SIP_WSS;
+}
+
 enum sip_transport sip_transport_find(sip_str name)
 {
 	for (int t = SIP_UDP; t <= SIP_WSS; t++) {

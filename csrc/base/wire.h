@@ -32,6 +32,7 @@ struct sip_transport_info {
 };
 /* Asserts that `transport` is one of the five. */
 const struct sip_transport_info *sip_transport_info(enum sip_transport transport);
+bool sip_transport_is_web(enum sip_transport transport); /* a WebSocket */
 /* SIP_TRANSPORT_NONE for an unknown name; case does not matter. */
 enum sip_transport sip_transport_find(sip_str name);
 

@@ -167,8 +167,7 @@ bool sip_via_mark_init(struct sip_via_mark *mark, const struct sip_via *via,
 {
 	/* By a WebSocket nobody is found at his own port, asked or not (RFC 7118 5.3).
 	 */
-	const bool web = via->transport_id == SIP_WS || via->transport_id == SIP_WSS;
-	const bool rport = via->has_rport || web;
+	const bool rport = via->has_rport || sip_transport_is_web(via->transport_id);
 	struct sip_addr host;
 
 	*mark = (struct sip_via_mark){ .rport = rport ? source->port : 0 };

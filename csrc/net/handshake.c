@@ -52,7 +52,7 @@ sip_err net_handshake_init(struct net_conn *conn, bool server, sip_str name)
 
 	if (sip_transport_info(transport)->secure)
 		err = net_secure_init(conn, server, name);
-	if (err == SIP_OK && (transport == SIP_WS || transport == SIP_WSS))
+	if (err == SIP_OK && sip_transport_is_web(transport))
 		err = net_ws_init(conn, server, name);
 	if (err == SIP_OK && server && (conn->tls || conn->ws))
 		enter(conn);

@@ -219,8 +219,8 @@ static bool is_right_server(struct net_tls *tls, X509 *cert)
 	if (wanted.len == 0)
 		wanted = sip_str_of(host,
 		                    sip_addr_write_host(&tls->remote, host, false));
-	if (tls->web ? is_right_web_server(tls, cert)
-	             : net_tls_names_has(found, wanted))
+	/* In its entirety; no wildcards (RFC 5922 7.2). */
+	if (tls->web ? is_right_web_server(tls, cert) : sip_str_has_line(found, wanted))
 		return true;
 	list_names(found, list, sizeof list);
 	(void)snprintf(format, sizeof format, "the certificate of %%s is for %s",

@@ -116,17 +116,3 @@ size_t net_tls_names(X509 *cert, char out[NET_TLS_NAMES_MAX])
 	}
 	return names.len;
 }
-
-bool net_tls_names_has(sip_str names, sip_str name)
-{
-	const char *at = names.p, *end = names.p + names.len;
-
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-		if (sip_str_ieq(sip_str_of(at, (size_t)(stop - at)), name))
-			return true;
-		at = stop + 1;
-	}
-	return false;
-}

@@ -13,5 +13,3 @@ enum { NET_TLS_NAMES_MAX = 2048 }; /* what does not fit is left out */
 
 /* Gives the length of what was written. */
 size_t net_tls_names(X509 *cert, char out[NET_TLS_NAMES_MAX]);
-/* In its entirety, without case; no wildcards. */
-bool net_tls_names_has(sip_str names, sip_str name);

@@ -308,21 +308,6 @@ static void refuse_head(struct net_conn *conn, const struct sip_refusal *refusal
 	fail(conn);
 }
 
-/* Is this one of the lines of the list? */
-static bool has_line(sip_str list, sip_str line)
-{
-	const char *at = list.p, *end = list.p + list.len;
-
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-		if (sip_str_ieq(sip_str_of(at, (size_t)(stop - at)), line))
-			return true;
-		at = stop + 1;
-	}
-	return false;
-}
-
 /* A page that somebody looks at can open a WebSocket to anything that his browser
  * reaches, this network included (RFC 6455 10.2): by itself only the pages of the host
  * that is asked may.  Who is no browser says no origin, and could say any. */
@@ -332,8 +317,8 @@ static bool is_welcome(const struct net_wire *wire, const struct sip_upgrade *up
 		return true;
 	if (!wire->origins)
 		return sip_upgrade_is_same_host(upgrade);
-	return has_line(sip_buf_str(wire->origins), SIP_STR("*")) ||
-	       has_line(sip_buf_str(wire->origins), upgrade->said.origin);
+	return sip_str_has_line(sip_buf_str(wire->origins), SIP_STR("*")) ||
+	       sip_str_has_line(sip_buf_str(wire->origins), upgrade->said.origin);
 }
 
 static void blame_origin(struct net_conn *conn, sip_str origin)

@@ -256,18 +256,13 @@ static struct step *later(struct item *item, uint64_t delay_us, size_t len,
 
 static sip_err send_stream(struct item *item, sip_str bytes);
 
-static bool is_web(enum sip_transport transport)
-{
-	return transport == SIP_WS || transport == SIP_WSS;
-}
-
 static void then_opened(struct item *item, struct step *step)
 {
 	struct sip_wire_event event = { .kind = SIP_WIRE_OPENED,
 		                        .path = item->path,
 		                        .names = sip_str_of(step->bytes, step->len) };
 
-	if (item->accepted && is_web(item->transport))
+	if (item->accepted && sip_transport_is_web(item->transport))
 		event.handshake.target = SIP_STR("/"); /* as the real wire asks */
 	item->open = true;
 	while (item->first_unsent) {
@@ -380,20 +375,6 @@ static struct item *conn_new(struct sim_wire *wire, enum sip_transport transport
 
 /* ---- TLS, as far as it is seen from above ---- */
 
-static bool is_among(sip_str names, sip_str name)
-{
-	const char *at = names.p, *end = names.p + names.len;
-
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-		if (sip_str_ieq(sip_str_of(at, (size_t)(stop - at)), name))
-			return true;
-		at = stop + 1;
-	}
-	return false;
-}
-
 /* Why the two ends cannot come together, or NULL. */
 static const char *mismatch(const struct item *item, const struct item *listener,
                             sip_str server_name)
@@ -405,10 +386,11 @@ static const char *mismatch(const struct item *item, const struct item *listener
 	if (item->transport != listener->transport) {
 		if (secure != sip_transport_info(listener->transport)->secure)
 			return secure ? "no TLS is spoken by " : "closed by ";
-		return is_web(item->transport) ? "no WebSocket with " : "closed by ";
+		return sip_transport_is_web(item->transport) ? "no WebSocket with "
+		                                             : "closed by ";
 	}
 	if (secure && server_name.len > 0 && host->names_len > 0 &&
-	    !is_among(sip_str_of(host->names, host->names_len), server_name))
+	    !sip_str_has_line(sip_str_of(host->names, host->names_len), server_name))
 		return "the certificate is for others: ";
 	return NULL;
 }

@@ -288,7 +288,7 @@ void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event
 {
 	struct sip_flow *flow = sip_flow_find(stack, event->path.id);
 	const bool failed = flow && (!flow->open || event->err != SIP_OK ||
-	                             sip_flow_is_web(flow->path.transport));
+	                             sip_transport_is_web(flow->path.transport));
 
 	if (!flow)
 		return;
@@ -319,7 +319,7 @@ static sip_str kept(const struct sip_buf *buf)
 struct sip_handshake sip_stack_handshake(struct sip_stack *stack,
                                          const struct sip_path *path)
 {
-	const struct sip_flow *flow = sip_flow_is_web(path->transport)
+	const struct sip_flow *flow = sip_transport_is_web(path->transport)
 	                                      ? sip_flow_find(stack, path->id)
 	                                      : NULL;
 
@@ -464,11 +464,6 @@ static void arm_again(struct sip_stack *stack, struct sip_flow *flow)
 	}
 }
 
-bool sip_flow_is_web(enum sip_transport transport)
-{
-	return transport == SIP_WS || transport == SIP_WSS;
-}
-
 /* A message of a WebSocket is one of SIP, whose end is its own (RFC 7118 5), or two
  * CRLFs, which want one (RFC 5626 4.4.1), or that one, or says nothing. */
 static void take_whole(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes)
@@ -495,7 +490,7 @@ void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
 		return;
 	flow->last_ms = flow->heard_ms = stack->now_ms;
 	stack->source = flow->source;
-	if (sip_flow_is_web(flow->path.transport)) {
+	if (sip_transport_is_web(flow->path.transport)) {
 		take_whole(stack, flow, event->bytes);
 	} else if (flow->unread_len == 0) { /* whole messages are never copied here */
 		used = cut(stack, flow, event->bytes);

@@ -29,8 +29,6 @@ void sip_flow_expect(struct sip_stack *stack, struct sip_flow *flow, uint32_t ms
 void sip_flow_advance(struct sip_stack *stack);
 void sip_flow_free_all(struct sip_stack *stack);
 
-/* Is it a WebSocket, by which responses go back and by no other connection? */
-bool sip_flow_is_web(enum sip_transport transport);
 /* Keeps `bytes`, to be put on `path` when the connection cannot be opened. */
 void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
                    const struct sip_path *path, struct sip_buf *bytes);

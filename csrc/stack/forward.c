@@ -322,7 +322,7 @@ static sip_err path_back(struct sip_stack *stack, const struct sip_via *via, cha
 	flow = target.transport == SIP_UDP ? NULL : sip_flow_back(stack, &target);
 	if (flow)
 		target.flow = flow->path.id;
-	else if (sip_flow_is_web(target.transport)) /* no other (RFC 7118 5.3) */
+	else if (sip_transport_is_web(target.transport)) /* no other (RFC 7118 5.3) */
 		return SIP_EGONE;
 	else if (target.transport != SIP_UDP)
 		target.remote.port =

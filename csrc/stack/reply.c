@@ -95,7 +95,7 @@ sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str byte
 	if (path.transport == SIP_UDP) {
 		path.remote = tx->reply;
 		remember(stack, tx);
-	} else if ((!flow || flow->closing) && sip_flow_is_web(path.transport)) {
+	} else if ((!flow || flow->closing) && sip_transport_is_web(path.transport)) {
 		return SIP_EGONE; /* RFC 7118 5.3 */
 	} else if (!flow || flow->closing) {
 		err = reply_anew(stack, tx, &path, bytes);

@@ -12,20 +12,6 @@ static uint64_t remote_hash(const struct sip_stack *stack, enum sip_transport tr
 	return sip_hash(&stack->tag_key, text, len);
 }
 
-static bool has_name(sip_str names, sip_str name)
-{
-	const char *at = names.p, *end = names.p + names.len;
-
-	while (at < end) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
-
-		if (sip_str_ieq(sip_str_of(at, (size_t)(stop - at)), name))
-			return true;
-		at = stop + 1;
-	}
-	return false;
-}
-
 /* What was meant for one domain does not go to another that has the same address: by
  * its certificate the peer is who is wanted, or it was reached as such (RFC 5923 8.1),
  * as a plain WebSocket is by the Host that it asked for (RFC 6455 4.1).  An address
@@ -39,7 +25,8 @@ static bool is_for(const struct sip_flow *flow, const struct sip_target *target)
 		return true;
 	return (flow->server_name &&
 	        sip_str_ieq(sip_buf_str(flow->server_name), target->server_name)) ||
-	       (flow->names && has_name(sip_buf_str(flow->names), target->server_name));
+	       (flow->names &&
+	        sip_str_has_line(sip_buf_str(flow->names), target->server_name));
 }
 
 /* Whether it leads there, whoever has opened it. */
@@ -70,7 +57,7 @@ static struct sip_flow *find_alias(struct sip_stack *stack,
 		    flow->alias_port == target->remote.port &&
 		    sip_addr_same_host(&flow->path.remote, &target->remote) &&
 		    target->server_name.len > 0 &&
-		    has_name(sip_buf_str(flow->names), target->server_name))
+		    sip_str_has_line(sip_buf_str(flow->names), target->server_name))
 			return flow;
 	}
 	return NULL;
