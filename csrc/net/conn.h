@@ -92,14 +92,16 @@ bool net_secure_serves(struct net_wire *wire, const char **why);
 /* ws.c: the same with WebSocket above. */
 sip_err net_ws_init(struct net_conn *conn, bool server, sip_str name);
 void net_ws_fini(struct net_conn *conn);
-void net_ws_start(struct net_conn *conn); /* bytes can pass */
 void net_ws_bytes(struct net_conn *conn, sip_str bytes);
 sip_err net_ws_send(struct net_conn *conn, sip_str message, uint64_t token);
 void net_ws_end(struct net_conn *conn);     /* says goodbye to the peer */
-void net_ws_cut(struct net_conn *conn);     /* the peer's end has come */
-void net_ws_expired(struct net_conn *conn); /* the handshake took too long */
 void net_ws_overdue(struct net_conn *conn); /* half a message, and no more of it */
 void net_ws_blame(struct net_conn *conn, const char *format);
 const char *net_ws_why(const struct net_conn *conn); /* empty: nothing is wrong */
+
+/* upgrade.c: the handshake of a WebSocket. */
+void net_upgrade_start(struct net_conn *conn);   /* bytes can pass */
+void net_upgrade_cut(struct net_conn *conn);     /* the peer's end has come */
+void net_upgrade_expired(struct net_conn *conn); /* it took too long */
 /* Of a client, borrowed, while its connection is told as opened. */
-struct sip_handshake net_ws_said(const struct net_conn *conn);
+struct sip_handshake net_upgrade_said(const struct net_conn *conn);

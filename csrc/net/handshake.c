@@ -176,6 +176,6 @@ void net_handshake_expired(struct net_conn *conn)
 	if (conn->state == CONN_OPENING)
 		net_secure_expired(conn);
 	else
-		net_ws_expired(conn);
+		net_upgrade_expired(conn);
 	conn->status = UV_ETIMEDOUT;
 }

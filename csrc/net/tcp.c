@@ -41,7 +41,7 @@ void net_conn_opened_up(struct net_conn *conn)
 	if (conn->tls)
 		event.names = net_tls_peer_names(conn->tls);
 	if (conn->ws)
-		event.handshake = net_ws_said(conn);
+		event.handshake = net_upgrade_said(conn);
 	conn->told = true;
 	net_emit(conn->item.wire, &event);
 }
@@ -229,7 +229,7 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buf)
 		if (conn->tls)
 			net_secure_cut(conn);
 		if (conn->ws)
-			net_ws_cut(conn);
+			net_upgrade_cut(conn);
 		if (conn->state == CONN_OPEN && conn->queued > 0)
 			net_conn_end(conn);
 		else
@@ -256,7 +256,7 @@ void net_conn_ready(struct net_conn *conn)
 	if (conn->state != CONN_OPENING)
 		return; /* it was closed while it opened */
 	if (conn->ws)
-		net_ws_start(conn);
+		net_upgrade_start(conn);
 	else
 		net_handshake_done(conn);
 }
