@@ -4,6 +4,7 @@ local natted = require "spec.support.natted"
 local net_of = require "spec.support.net"
 local provider = require "spec.support.provider"
 local rig_of = require "spec.support.rig"
+local simulated = require "spec.support.simulated"
 
 describe("an offer of keep-alives", function()
   local rig
@@ -328,7 +329,8 @@ end)
 
 describe("a call by TCP that offers keep-alives", function()
   -- @rfc 6223 4.3 MUST C-34
-  it("C-34 pings, and goes by a new connection when nobody answers", function()
+  simulated(it, "a stream to a host that is down")("C-34 pings, and goes by a new "
+    .. "connection when nobody answers", function()
     local net = net_of.new()
     local ua, sip = net:endpoint "192.0.2.1"
     local peer = net:endpoint "192.0.2.2"

@@ -68,6 +68,25 @@ describe("the self-check", function()
     end
   end)
 
+  it("says when it is its own list that has the port twice", function()
+    for _, case in ipairs { { "udp:127.0.0.1", "udp:127.0.0.1" },
+      { "tcp:0.0.0.0", "ws:127.0.0.1" } } do
+      local free = sip.new { listen = case[1] .. ":0" }
+      local port = free.listening[1]:match ":(%d+)$"
+      free:shut()
+      local first, second = case[1] .. ":" .. port, case[2] .. ":" .. port
+      assert.equal(("cannot listen at %s: 127.0.0.1:%s is in use already, by %s of "
+        .. "this endpoint: leave one out"):format(second, port, first),
+        refused { listen = { first, second } })
+    end
+  end)
+
+  it("says what is missing from a link-local address", function()
+    assert.equal("cannot listen at udp:[fe80::1]:5060: [fe80::1]:5060 is link-local, "
+      .. "and means another machine on each interface: listen at [::]",
+      refused { listen = "udp:[fe80::1]:5060" })
+  end)
+
   it("says what addresses there are", function()
     assert.matches("^cannot listen at udp:192%.0%.2%.77:5060: 192%.0%.2%.77:5060 is "
       .. "not "

@@ -102,15 +102,33 @@ function M:check_start()
   end
 end
 
---- Why it cannot listen there, and what to do.
----@param at sip.Listener
+-- One before it in the list that has the same port, if there is one.
+local function rival(list, i)
+  local at = list[i]
+  for n = 1, i - 1 do
+    local other = list[n]
+    local alike = (other.transport == "udp") == (at.transport == "udp")
+    if alike and other.port == at.port then
+      return other
+    end
+  end
+end
+
+--- Why it cannot listen at one of its addresses, and what to do.
+---@param i integer  which one; it does at those before it
 ---@param why string
 ---@return string
 ---@private
-function M:why_not(at, why)
-  local machine = machine_of(self)
-  if not machine then
+function M:why_not(i, why)
+  local machine, at = machine_of(self), self.bound[i]
+  local other = why:find("is in use already", 1, true) and rival(self.bound, i)
+  if other then
+    return ("%s, by %s of this endpoint: leave one out"):format(why, other.text)
+  elseif not machine then
     return why
+  elseif at.host:find "^[fF][eE][89aAbB]%x:" then
+    return ("%s is link-local, and means another machine on each interface: listen at "
+      .. "[::]"):format(address.bracket(at.host) .. ":" .. at.port)
   elseif why:find("not an address of this machine", 1, true) then
     local list = {}
     for _, one in ipairs(machine.addresses()) do

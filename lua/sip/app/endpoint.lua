@@ -99,9 +99,9 @@ local function listen(self, list)
       advertise = as.sip, advertise_port = as.port,
     }
     if not port then
+      why = self:why_not(i, why ~= "" and why or name) -- while it has the others
       self.stack:close()
-      misuse.raise("sip.new: cannot listen at %s: %s", at.text,
-        self:why_not(at, why ~= "" and why or name))
+      misuse.raise("sip.new: cannot listen at %s: %s", at.text, why)
     end
     at.port = port
     self.listening[i] = ("%s:%s:%d"):format(at.transport, bracket(at.host), port)
