@@ -191,12 +191,11 @@ static bool is_own_branch(const struct sip_stack *stack, sip_str branch)
 bool sip_stack_is_answer(struct sip_stack *stack, struct sip_msg *response)
 {
 	const struct sip_via *via = sip_msg_via(response);
-	const sip_str name = sip_str_of(stack->advertise, strlen(stack->advertise));
 	struct sip_addr addr;
 
 	if (!via || !is_own_branch(stack, via->branch))
 		return false;
-	if (name.len > 0 && sip_str_ieq(via->host, name))
+	if (sip_stack_is_called(stack, via->host))
 		return true;
 	if (!sip_addr_parse(via->host, &addr))
 		return false;

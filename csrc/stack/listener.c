@@ -258,6 +258,22 @@ bool sip_listener_is_at(const struct sip_listener *listener,
 	        sip_addr_same_host(&listener->named, addr));
 }
 
+bool sip_stack_is_called(const struct sip_stack *stack, sip_str host)
+{
+	const sip_str all = sip_str_of(stack->advertise, strlen(stack->advertise));
+
+	if (all.len > 0 && sip_str_ieq(host, all))
+		return true;
+	for (unsigned i = 0; i < stack->listener_count; i++) {
+		const struct sip_listener *listener = &stack->listeners[i];
+
+		if (listener->name_len > 0 &&
+		    sip_str_ieq(host, sip_str_of(listener->name, listener->name_len)))
+			return true;
+	}
+	return false;
+}
+
 bool sip_stack_is_own(struct sip_stack *stack, const struct sip_addr *addr)
 {
 	for (unsigned i = 0; i < stack->listener_count; i++) {

@@ -203,6 +203,8 @@ sip_err sip_local_towards(struct sip_stack *stack, const struct sip_target *targ
 /* Is this its address, or what others are told that it is? */
 bool sip_listener_is_at(const struct sip_listener *listener,
                         const struct sip_addr *addr);
+/* Is this what others are told that we, or one of the listeners, are called? */
+bool sip_stack_is_called(const struct sip_stack *stack, sip_str host);
 /* A client transaction's connection could not be had: by UDP instead, if that was
  * what it was meant for (18.1.1).  False: it has failed. */
 bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx);

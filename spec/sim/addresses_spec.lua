@@ -84,6 +84,30 @@ describe("an endpoint with several addresses", function()
       { via, contact, sdp })
   end)
 
+  -- @rfc 3261 18.1.2 MUST C-23
+  -- @rfc 3261 13.2.2.4 MUST
+  for _, name in ipairs { "gate.example", "198.51.100.7" } do
+    it("knows a late answer to what it has sent as " .. name, function()
+      local ua = net:endpoint(B, { listen = {
+        { "udp:" .. B .. ":5060", advertise = { sip = name, media = "203.0.113.9" } } } })
+      local phone = natted.new(net, { ip = C, transport = "udp", to = B, port = 5060,
+        contact = "sip:bob@" .. C })
+      sip_b.spawn(function()
+        assert(ua:dial("sip:bob@" .. C, { sdp = SDP })):wait()
+      end)
+      phone:wait(1)
+      local invite = assert(phone:last "INVITE")
+      assert.equal(name, invite:via(1).host)
+      phone:respond(invite, 200, { body = SDP })
+      phone:wait(40) -- the transaction is gone
+      phone.got = {}
+      phone:respond(invite, 200, { body = SDP })
+      phone:wait(1)
+      assert.truthy(phone:last "ACK")
+      phone.raw:close()
+    end)
+  end
+
   it("is called by the endpoint's name where a listener has none", function()
     answering(two { advertise = "203.0.113.1", listen = { "udp:" .. B .. ":5060",
       { "udp:" .. B2 .. ":5060", advertise = "198.51.100.7:5070" } } })
