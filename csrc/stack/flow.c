@@ -40,6 +40,7 @@ static struct sip_flow *new_flow(struct sip_stack *stack, const struct sip_path 
 	flow->path = *path;
 	flow->last_ms = flow->heard_ms = stack->now_ms;
 	sip_list_init(&flow->waiting);
+	sip_list_init(&flow->serving);
 	sip_list_init(&flow->held);
 	sip_list_init(&flow->keeps);
 	if (sip_map_insert(&stack->flows, &flow->by_id, id_hash(path->id)) != SIP_OK) {
@@ -123,6 +124,8 @@ static void let_go_held(struct sip_stack *stack, struct sip_flow *flow, bool put
 static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 {
 	let_go_held(stack, flow, false);
+	while (!sip_list_empty(&flow->serving))
+		sip_list_remove(flow->serving.next);
 	sip_flow_dismiss(stack, flow);
 	sip_timer_stop(&stack->timers, &flow->timer);
 	sip_flow_unlist(stack, flow);
@@ -138,21 +141,34 @@ static void free_flow(struct sip_stack *stack, struct sip_flow *flow)
 
 /* For how long nothing may go by it: not so shortly that an answer could not come
  * (RFC 3261 18). */
+static uint32_t least_limit(const struct sip_stack *stack)
+{
+	return 64 * stack->layer.timing.t1_ms;
+}
+
 static uint32_t idle_limit(const struct sip_stack *stack)
 {
-	const uint32_t least_ms = 64 * stack->layer.timing.t1_ms;
+	const uint32_t least_ms = least_limit(stack);
 
 	return stack->limits.stream_idle_ms > least_ms ? stack->limits.stream_idle_ms
 	                                               : least_ms;
+}
+
+/* Is an answer still to go by it? */
+static bool is_in_use(const struct sip_flow *flow)
+{
+	return !sip_list_empty(&flow->waiting) || !sip_list_empty(&flow->serving);
 }
 
 /* When it is closed unless something happens: a quarter later than its peer had
  * promised to be heard, if that is earlier. */
 static uint64_t close_at(const struct sip_stack *stack, const struct sip_flow *flow)
 {
-	const uint64_t idle = flow->last_ms + idle_limit(stack);
+	uint64_t idle = flow->last_ms + idle_limit(stack);
 	const uint64_t broken = flow->heard_ms + flow->expect_ms + flow->expect_ms / 4;
 
+	if (idle <= stack->now_ms && is_in_use(flow)) /* looked at again */
+		idle = stack->now_ms + least_limit(stack);
 	return flow->expect_ms > 0 && broken < idle ? broken : idle;
 }
 
@@ -188,6 +204,14 @@ void sip_flow_touch(struct sip_stack *stack, const struct sip_path *path)
 
 	if (flow)
 		flow->last_ms = stack->now_ms;
+}
+
+void sip_flow_serve(struct sip_stack *stack, struct sip_tx *server)
+{
+	struct sip_flow *flow = sip_flow_find(stack, server->path.id);
+
+	if (flow)
+		sip_list_insert(&flow->serving, &server->on_flow);
 }
 
 void sip_flow_expect(struct sip_stack *stack, struct sip_flow *flow, uint32_t ms)

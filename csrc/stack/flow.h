@@ -23,6 +23,8 @@ void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow);
 void sip_flow_touch(struct sip_stack *stack, const struct sip_path *path);
 /* It has failed, though it may not know: who waits for it is told, and it is closed. */
 void sip_flow_fail(struct sip_stack *stack, struct sip_flow *flow, const char *why);
+/* A request has come by it whose answer is to go back: it is not idle until then. */
+void sip_flow_serve(struct sip_stack *stack, struct sip_tx *server);
 /* From here on its peer is expected to send something as often as this; 0: it is not.
  */
 void sip_flow_expect(struct sip_stack *stack, struct sip_flow *flow, uint32_t ms);

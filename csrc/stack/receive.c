@@ -191,6 +191,8 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 		return;
 	}
 	tx->elsewhere = is_elsewhere(request, path);
+	if (path->transport != SIP_UDP)
+		sip_flow_serve(stack, tx);
 	sip_tx_start(tx);
 	sip_tx_unref(tx);
 }

@@ -45,6 +45,7 @@ struct sip_flow {
 	uint64_t heard_ms;   /* of the last that came */
 	struct sip_timer timer;
 	struct sip_link waiting; /* client transactions that go by it */
+	struct sip_link serving; /* server transactions whose request came by it */
 	struct sip_link held;    /* what goes by UDP if it cannot be opened */
 	unsigned held_count;
 	struct sip_link keeps; /* our keep-alives on it */

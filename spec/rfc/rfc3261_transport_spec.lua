@@ -416,6 +416,48 @@ describe("a stream", function()
     assert.equal(32, closed())
   end)
 
+  -- Somebody rings for longer than nothing may go by it.
+  -- @rfc 3261 18 SHOULD C-37
+  it("is kept while a request on it has no answer, theirs or ours", function()
+    for _, ours in ipairs { true, false } do
+      rig:clean()
+      rig = rig_of.new { stream = true, limits = { stream_idle_ms = 32000 } }
+      local answer
+      if ours then
+        rig:request { method = "INVITE", transport = "tcp" }
+        rig:run(0)
+        local event = rig:take(rig.stream)[1]
+        id = event.id
+        write(response(event.message, 180))
+        function answer()
+          write(response(event.message, 486))
+          return rig:last "response"
+        end
+      else
+        id = rig.stream:connect(rig_of.OURS, 5060)
+        rig:run(0)
+        write(request { transport = "TCP", method = "INVITE" })
+        local tx = rig:last "request"
+        tx:respond(180)
+        rig:run(0)
+        rig:take(rig.stream)
+        function answer()
+          tx:respond(486)
+          rig:run(rig.world:now())
+          local event = rig:take(rig.stream)[1]
+          return event and event.id == id, event and event.message
+        end
+      end
+      rig:run(170)
+      local ok, message = answer()
+      assert.truthy(ok)
+      assert.equal(486, message:status())
+      assert.is_nil(closed())
+      rig:run(300) -- and no longer than that
+      assert.equal(0, rig.stack:stats().connections)
+    end
+  end)
+
   it("is closed when half a message is all that comes in 10 s (C-31)", function()
     write(request { transport = "TCP" }:sub(1, 50))
     rig:run(5)
