@@ -42,6 +42,22 @@ bool sip_str_to_u64(sip_str s, uint64_t max, uint64_t *value)
 	return true;
 }
 
+bool sip_str_to_u32_cut(sip_str s, uint32_t *value)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < s.len; i++) {
+		const unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
+		if (digit > 9)
+			return false;
+		v = v * 10 + digit;
+		if (v > UINT32_MAX)
+			v = UINT32_MAX;
+	}
+	*value = (uint32_t)v;
+	return s.len > 0;
+}
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';

@@ -30,6 +30,9 @@ int sip_str_icmp(sip_str a, sip_str b); /* order, ASCII letters without case */
 /* Decimal digits only, the whole string, not empty.  False on overflow of `max`. */
 bool sip_str_to_u64(sip_str s, uint64_t max, uint64_t *value);
 
+/* The same up to 2**32-1, which is what a larger number is. */
+bool sip_str_to_u32_cut(sip_str s, uint32_t *value);
+
 /* Strip spaces, tabs, CR and LF from both ends. */
 sip_str sip_str_trim(sip_str s);
 

@@ -68,7 +68,7 @@ static sip_err find_body_len(struct sip_frame *frame, sip_str head,
                              struct sip_refusal *refusal)
 {
 	const char *const start = head.p;
-	uint64_t len = 0, other;
+	uint32_t len = 0, other;
 	bool found = false;
 	sip_str value;
 
@@ -77,7 +77,7 @@ static sip_err find_body_len(struct sip_frame *frame, sip_str head,
 		const sip_str line = next_line(&head);
 		if (!is_content_length(line, &value))
 			continue;
-		if (!sip_str_to_u64(value, UINT32_MAX, &other))
+		if (!sip_str_to_u32_cut(value, &other))
 			return refuse(refusal, SIP_ESYNTAX, (size_t)(value.p - start),
 			              400, "Content-Length is not a number");
 		if (found && other != len)
@@ -89,7 +89,7 @@ static sip_err find_body_len(struct sip_frame *frame, sip_str head,
 	if (!found)
 		return refuse(refusal, SIP_ESYNTAX, frame->head_len, 400,
 		              "a message on a stream has no Content-Length");
-	frame->body_len = (uint32_t)len;
+	frame->body_len = len;
 	return SIP_OK;
 }
 

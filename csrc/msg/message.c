@@ -225,20 +225,12 @@ int64_t sip_msg_max_forwards(struct sip_msg *msg)
 	return msg->bad & KNOW_MAX_FORWARDS ? -1 : (int64_t)msg->max_forwards;
 }
 
-/* Digits that are too large for 32 bits are the largest number: so long a time is
- * cut to what the element allows anyway. */
+/* So long a time is cut to what the element allows anyway. */
 int64_t sip_msg_expires(struct sip_msg *msg)
 {
-	const sip_str value = sip_msg_header(msg, SIP_H_EXPIRES);
-	uint64_t number = UINT32_MAX;
-
-	if (learn(msg, KNOW_EXPIRES) &&
-	    is_good(msg, KNOW_EXPIRES,
-	            value.len > 0 && sip_scan(value.p, value.p + value.len,
-	                                      SIP_C_DIGIT) == value.p + value.len)) {
-		(void)sip_str_to_u64(value, UINT32_MAX,
-		                     &number); /* too large: the largest */
-		msg->expires = (uint32_t)number;
-	}
+	if (learn(msg, KNOW_EXPIRES))
+		(void)is_good(msg, KNOW_EXPIRES, /* remembered */
+		              sip_str_to_u32_cut(sip_msg_header(msg, SIP_H_EXPIRES),
+		                                 &msg->expires));
 	return msg->bad & KNOW_EXPIRES ? -1 : (int64_t)msg->expires;
 }

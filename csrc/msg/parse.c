@@ -20,7 +20,7 @@ struct parse {
 	struct sip_refusal refusal;
 	unsigned header_count, header_max;
 	bool has_length;
-	uint64_t content_length;
+	uint32_t content_length;
 	struct sip_msg msg; /* offsets stand in spans of `p` */
 	struct sip_header headers[HEADERS_MAX];
 };
@@ -77,11 +77,11 @@ static void parse_request_line(struct parse *parse, const char *p, const char *e
 	const char *q = sip_scan(p, end, SIP_C_TOKEN);
 	const char *last = memrchr(p, ' ', (size_t)(end - p));
 
-	if (q > p && q < end && *q == ' ') {
+	if (q > p && q < end && (*q == ' ' || *q == '\t')) {
 		parse->msg.method_name = sip_span(p, q);
 		parse->msg.method = sip_method_find(parse->msg.method_name);
 	}
-	if (parse->msg.method_name.len == 0 || last == q) {
+	if (parse->msg.method_name.len == 0 || *q != ' ' || last == q) {
 		refuse(parse, SIP_ESYNTAX, 0, 400,
 		       "the request line is not a method, an URI and a version");
 		return;
@@ -104,9 +104,9 @@ static void take_length(struct parse *parse, const struct sip_header *header)
 {
 	const sip_str value =
 		sip_str_of(parse->p + header->value_at, header->value_len);
-	uint64_t length;
+	uint32_t length;
 
-	if (!sip_str_to_u64(value, UINT32_MAX, &length))
+	if (!sip_str_to_u32_cut(value, &length))
 		refuse(parse, SIP_ESYNTAX, header->value_at, 400,
 		       "Content-Length is not a number");
 	else if (parse->has_length && length != parse->content_length)
@@ -302,7 +302,7 @@ static void parse_body(struct parse *parse, bool datagram)
 		refuse(parse, SIP_ESYNTAX, parse->len, 400,
 		       "the body is shorter than Content-Length");
 	else if (datagram)
-		parse->len = parse->head_len + (size_t)parse->content_length;
+		parse->len = parse->head_len + parse->content_length;
 	else if (parse->content_length < there)
 		refuse(parse, SIP_ESYNTAX, parse->head_len, 400,
 		       "the body is longer than Content-Length");

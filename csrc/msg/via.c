@@ -37,6 +37,15 @@ static const char *parse_protocol(const char *p, const char *end, struct sip_via
 	return sip_skip_blanks(q, end);
 }
 
+/* Others may read the other of two (RFC 3261 7.3.1). */
+static sip_err take_branch(struct sip_via *via, sip_str value, struct sip_fault *fault)
+{
+	if (via->branch.p)
+		return fail(fault, "a branch stands twice", value.p);
+	via->branch = value;
+	return SIP_OK;
+}
+
 static sip_err take_rport(struct sip_via *via, sip_str value, struct sip_fault *fault)
 {
 	uint64_t port = 0;
@@ -64,7 +73,7 @@ static sip_err parse_params(const char *p, const char *end, struct sip_via *via,
 		if (err)
 			return err;
 		if (name.len == 6 && sip_is_word(name, "branch"))
-			via->branch = value;
+			err = take_branch(via, value, fault);
 		else if (name.len == 5 && sip_is_word(name, "rport"))
 			err = take_rport(via, value, fault);
 		else if (name.len == 8 && sip_is_word(name, "received"))

@@ -187,7 +187,11 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 	err = sip_tx_server(&stack->layer, path, &reply, request, &tx);
 	if (err != SIP_OK) {
 		stack->stats.refused++;
-		refuse(stack, request, path, err == SIP_EINVAL ? 400 : 500, NULL);
+		if (err == SIP_EINVAL)
+			refuse(stack, request, path, 400,
+			       "its Via or method is too long");
+		else
+			refuse(stack, request, path, 500, NULL);
 		return;
 	}
 	tx->elsewhere = is_elsewhere(request, path);
