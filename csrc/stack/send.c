@@ -6,13 +6,6 @@
 
 enum { VIA_MAX = SIP_STACK_HOST_MAX + SIP_BRANCH_MAX + 64 };
 
-/* A request as it would go by UDP after all: everything but its top Via. */
-struct fallback {
-	struct sip_addr remote;
-	struct sip_buf *plain;
-	size_t via_at;
-};
-
 /* ---- bytes for a path ---- */
 
 sip_err sip_draft_end(struct sip_stack *stack, struct sip_draft *draft,
@@ -108,9 +101,9 @@ static size_t write_via_line(struct sip_stack *stack, const struct sip_path *pat
 	return out.len;
 }
 
-/* The bytes with a Via for this path put in. */
-static struct sip_buf *with_via(struct sip_stack *stack, sip_str plain, size_t via_at,
-                                const struct sip_path *path, sip_str branch, bool keep)
+struct sip_buf *sip_stack_with_via(struct sip_stack *stack, sip_str plain,
+                                   size_t via_at, const struct sip_path *path,
+                                   sip_str branch, bool keep)
 {
 	char line[VIA_MAX];
 	const size_t len = write_via_line(stack, path, branch, keep, line);
@@ -192,59 +185,6 @@ sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *wanted
 
 /* ---- requests ---- */
 
-static void keep_fallback(struct sip_stack *stack, struct sip_tx *tx, sip_str plain,
-                          size_t via_at, const struct sip_addr *remote)
-{
-	struct fallback *fallback = sip_alloc0(stack->alloc, sizeof *fallback);
-
-	if (!fallback)
-		return; /* then the failure of the stream is final */
-	fallback->remote = *remote;
-	fallback->via_at = via_at;
-	fallback->plain = sip_buf_new(stack->alloc, plain.p, plain.len);
-	if (!fallback->plain) {
-		sip_free(stack->alloc, fallback, sizeof *fallback);
-		return;
-	}
-	tx->fallback = fallback;
-}
-
-void sip_stack_forget(struct sip_stack *stack, struct sip_tx *tx)
-{
-	struct fallback *fallback = tx->fallback;
-
-	sip_list_remove(&tx->on_flow);
-	tx->flow = NULL;
-	if (!fallback)
-		return;
-	tx->fallback = NULL;
-	sip_buf_unref(fallback->plain);
-	sip_free(stack->alloc, fallback, sizeof *fallback);
-}
-
-bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx)
-{
-	struct fallback *fallback = tx->fallback;
-	struct sip_client_spec spec = { .branch = SIP_STR("") };
-	struct sip_target target = { .transport = SIP_UDP };
-	const struct sip_listener *listener;
-
-	if (!fallback || tx->last_status != 0)
-		return false;
-	target.remote = fallback->remote;
-	if (sip_local_towards(stack, &target, &spec.path, &listener) != SIP_OK)
-		return false;
-	spec.request = with_via(stack, sip_buf_str(fallback->plain), fallback->via_at,
-	                        &spec.path, sip_tx_branch(tx), false);
-	if (!spec.request)
-		return false;
-	spec.via_at = fallback->via_at;
-	sip_stack_forget(stack, tx);
-	sip_tx_restart(tx, &spec);
-	sip_buf_unref(spec.request);
-	return true;
-}
-
 sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
                         const struct sip_target *target, struct sip_tx **out,
                         const char **why)
@@ -264,8 +204,8 @@ sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
 	err = sip_path_choose(stack, &by, &client.path, &flow, why);
 	if (err != SIP_OK)
 		return err;
-	client.request = with_via(stack, plain, draft->via_at, &client.path,
-	                          client.branch, draft->keep);
+	client.request = sip_stack_with_via(stack, plain, draft->via_at, &client.path,
+	                                    client.branch, draft->keep);
 	*why = "out of memory";
 	if (!client.request)
 		return SIP_ENOMEM;
@@ -278,7 +218,8 @@ sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
 		sip_list_insert(&flow->waiting, &tx->on_flow);
 	}
 	if (by.transport != target->transport)
-		keep_fallback(stack, tx, plain, draft->via_at, &target->remote);
+		sip_stack_keep_fallback(stack, tx, plain, draft->via_at,
+		                        &target->remote);
 	sip_tx_start(tx);
 	*out = tx;
 	return SIP_OK;
@@ -332,14 +273,15 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
 	if (err != SIP_OK)
 		return err;
 	*why = "out of memory";
-	sent->bytes = with_via(stack, plain, draft->via_at, &sent->path, draft->branch,
-	                       false);
+	sent->bytes = sip_stack_with_via(stack, plain, draft->via_at, &sent->path,
+	                                 draft->branch, false);
 	if (!sent->bytes)
 		return SIP_ENOMEM;
 	if (sent->target.transport != target->transport &&
 	    sip_local_towards(stack, target, &sent->udp_path, &listener) == SIP_OK)
-		sent->by_udp = with_via(stack, plain, draft->via_at, &sent->udp_path,
-		                        draft->branch, false);
+		sent->by_udp =
+			sip_stack_with_via(stack, plain, draft->via_at, &sent->udp_path,
+		                           draft->branch, false);
 	put_first(stack, sent);
 	/* Lost or not: the user sends again when it must (13.3.1.4, 16.11). */
 	(void)sip_stack_put(stack, &sent->path, sip_buf_str(sent->bytes), 0);

@@ -140,6 +140,10 @@ struct sip_draft {
 	bool keep; /* its Via offers keep-alives */
 	char branch_text[SIP_BRANCH_MAX];
 };
+/* The bytes with a Via for this path put in. */
+struct sip_buf *sip_stack_with_via(struct sip_stack *stack, sip_str plain,
+                                   size_t via_at, const struct sip_path *path,
+                                   sip_str branch, bool keep);
 void sip_draft_begin(struct sip_stack *stack, struct sip_out *out);
 sip_err sip_draft_end(struct sip_stack *stack, struct sip_draft *draft,
                       const struct sip_out *out, const char **why);
@@ -152,6 +156,15 @@ sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
 sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
                        const struct sip_target *target, struct sip_sent *sent,
                        const char **why);
+
+/* again.c */
+/* This request, without its Via, would go to there by UDP. */
+void sip_stack_keep_fallback(struct sip_stack *stack, struct sip_tx *tx, sip_str plain,
+                             size_t via_at, const struct sip_addr *remote);
+/* A client transaction's connection could not be had: by UDP instead, if that was
+ * what it was meant for (18.1.1).  False: it has failed. */
+bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx);
+void sip_stack_forget(struct sip_stack *stack, struct sip_tx *tx);
 
 /* forward.c */
 /* A response to an INVITE that has been handed over. */
@@ -206,9 +219,5 @@ bool sip_listener_is_at(const struct sip_listener *listener,
                         const struct sip_addr *addr);
 /* Is this what others are told that we, or one of the listeners, are called? */
 bool sip_stack_is_called(const struct sip_stack *stack, sip_str host);
-/* A client transaction's connection could not be had: by UDP instead, if that was
- * what it was meant for (18.1.1).  False: it has failed. */
-bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx);
-void sip_stack_forget(struct sip_stack *stack, struct sip_tx *tx);
 sip_err sip_stack_reply(struct sip_stack *stack, struct sip_tx *tx, sip_str bytes);
 sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite);

@@ -89,7 +89,8 @@ describe("an endpoint with several addresses", function()
   for _, name in ipairs { "gate.example", "198.51.100.7" } do
     it("knows a late answer to what it has sent as " .. name, function()
       local ua = net:endpoint(B, { listen = {
-        { "udp:" .. B .. ":5060", advertise = { sip = name, media = "203.0.113.9" } } } })
+        { "udp:" .. B .. ":5060", advertise = { sip = name, media = "203.0.113.9" } },
+      } })
       local phone = natted.new(net, { ip = C, transport = "udp", to = B, port = 5060,
         contact = "sip:bob@" .. C })
       sip_b.spawn(function()
