@@ -13,6 +13,7 @@ local M = {}
 function M.start(made, sip, words, input)
   local out, status = made.folder .. "/out", made.folder .. "/status"
   os.remove(status)
+  os.remove(out) -- or what the last one said is taken for its words
   os.remove(made.folder .. "/enough")
   made:file("in", input)
   local command = ("cd '%s' && { { cat in; %s; } | timeout 10 openssl %s >out 2>&1; "
