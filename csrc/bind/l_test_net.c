@@ -9,8 +9,11 @@
 #include "bind/l_tls.h"
 #include "net/net.h"
 
+#include <arpa/inet.h>
 #include <lauxlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define L_TEST_NET "sip.test.Net"
 
@@ -218,6 +221,26 @@ static int l_shut(lua_State *L)
 
 	net->wire->ops->close(net->wire, (uint32_t)luaL_checkinteger(L, 2));
 	return 0;
+}
+
+/* net:reset(port): a peer that connects to 127.0.0.1 and is gone at once, by a reset;
+ * whoever listens there has not been asked yet */
+static int l_reset(lua_State *L)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	const int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int status;
+
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons((uint16_t)luaL_checkinteger(L, 2));
+	status = connect(fd, (struct sockaddr *)&to, sizeof to);
+	if (status == 0)
+		status =
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	(void)close(fd); /* of no use whatever it says */
+	lua_pushboolean(L, status == 0);
+	return 1;
 }
 
 /* net:lookup(name, "A"|"AAAA"|"SRV"|"NAPTR", token) -> true | nil, err */
@@ -655,6 +678,7 @@ static const luaL_Reg methods[] = {
 	{ "open", l_open },
 	{ "send", l_send },
 	{ "shut", l_shut },
+	{ "reset", l_reset },
 	{ "lookup", l_lookup },
 	{ "route", l_route },
 	{ "poll", l_poll },

@@ -266,6 +266,10 @@ void net_conn_opened(struct net_conn *conn)
 	int status;
 
 	learn_addresses(conn);
+	if (conn->path.remote.family == 0) { /* reset before it was accepted */
+		net_tcp_abandon(&conn->item);
+		return;
+	}
 	(void)uv_tcp_nodelay(&conn->tcp, 1); /* a wish */
 	net_handshake_share(conn);
 	if (conn->tls)

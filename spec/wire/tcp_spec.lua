@@ -42,6 +42,18 @@ describe("a connection", function()
     assert.equal("ping", w:expect_bytes(theirs, 4))
   end)
 
+  it("that was reset before it is accepted was never there", function()
+    for _ = 1, 3 do
+      assert.is_true(w.net:reset(port))
+    end
+    local ours = assert(w.net:open("TCP", "127.0.0.1", port))
+    local here = w:expect { kind = "opened", id = ours }
+    assert.equal(here.at, w:expect({ kind = "opened" }).from)
+    w:poll(0)
+    assert.same({}, w.events)
+    assert.equal(3, w.net:count())
+  end)
+
   it("carries bytes both ways, also those sent before it was open", function()
     local ours = assert(w.net:open("TCP", "127.0.0.1", port))
     assert.is_true(w.net:send(ours, "early ", 1))
