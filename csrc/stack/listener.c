@@ -91,18 +91,23 @@ static const struct sip_listener *bound_listener(const struct sip_stack *stack,
 	return NULL;
 }
 
+/* One that is being opened may have no address of ours yet. */
+sip_err sip_local_of_flow(struct sip_stack *stack, const struct sip_flow *flow,
+                          struct sip_path *path)
+{
+	*path = flow->path;
+	return path->local.family != 0
+	               ? SIP_OK
+	               : stack->wire->ops->route(stack->wire, &path->remote,
+	                                         &path->local);
+}
+
 static sip_err bound_path(struct sip_stack *stack, const struct sip_target *target,
                           struct sip_path *path, const struct sip_listener **out)
 {
 	const struct sip_flow *flow = sip_flow_bound(stack, target);
-	sip_err err = SIP_OK;
+	const sip_err err = flow ? sip_local_of_flow(stack, flow, path) : SIP_EGONE;
 
-	if (!flow)
-		return SIP_EGONE;
-	*path = flow->path;
-	/* One that is being opened may have no address of ours yet. */
-	if (path->local.family == 0)
-		err = stack->wire->ops->route(stack->wire, &path->remote, &path->local);
 	if (err != SIP_OK)
 		return err;
 	*out = sip_listener_of(stack, path);

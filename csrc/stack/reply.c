@@ -116,13 +116,11 @@ sip_err sip_stack_return(struct sip_stack *stack, const struct sip_msg *response
 
 	if (target->transport != SIP_UDP)
 		flow = sip_flow_back(stack, target);
-	if (flow)
-		path = flow->path;
-	else {
-		err = sip_path_choose(stack, target, &path, &flow, why);
-		if (err != SIP_OK)
-			return err;
-	}
+	*why = "no route to this address";
+	err = flow ? sip_local_of_flow(stack, flow, &path)
+	           : sip_path_choose(stack, target, &path, &flow, why);
+	if (err != SIP_OK)
+		return err;
 	if (flow && !flow->open)
 		sip_flow_hold_answer(stack, flow, bytes, attempt);
 	*why = "not sent";

@@ -214,6 +214,9 @@ const struct sip_listener *sip_listener_of(const struct sip_stack *stack,
                                            const struct sip_path *path);
 sip_err sip_local_towards(struct sip_stack *stack, const struct sip_target *target,
                           struct sip_path *path, const struct sip_listener **listener);
+/* The path of a connection, which may not be open yet. */
+sip_err sip_local_of_flow(struct sip_stack *stack, const struct sip_flow *flow,
+                          struct sip_path *path);
 /* Is this its address, or what others are told that it is? */
 bool sip_listener_is_at(const struct sip_listener *listener,
                         const struct sip_addr *addr);

@@ -106,6 +106,33 @@ describe("a response that nobody takes where its request came from", function()
     one:close()
   end)
 
+  -- @rfc 3263 5 MUST C-46
+  it("or by a connection that is being opened to there for another", function()
+    local one = raw(ONE, "tcp", 5070)
+    local other = "192.0.2.2"
+    net:endpoint(other, { listen = "tcp:0.0.0.0:5060" }):on("OPTIONS", function(req)
+      net:sip(other).sleep(1)
+      req:reply(200)
+    end)
+    local client = raw(CLIENT, "tcp", 5999)
+    local id = client:connect(other, 5060)
+    net:run(0)
+    for i = 1, 2 do
+      client:write(id, rig_of.request { transport = "TCP", sent_by = ONE .. ":5070",
+        uri = "sip:" .. other, branch = "z9hG4bK" .. i })
+    end
+    net:run(0.5)
+    client:shut(id)
+    net:run(3)
+    local bytes = ""
+    for _, event in ipairs(one:take()) do
+      bytes = bytes .. (event.bytes or "")
+    end
+    assert.equal(2, select(2, bytes:gsub("SIP/2.0 200 OK\r\n", "")))
+    client:close()
+    one:close()
+  end)
+
   -- @rfc 3261 18.2.2 MUST C-26
   it("but first to where it came from, at the port of its Via", function()
     local one = raw(ONE, "tcp", 5070)
