@@ -9,157 +9,36 @@
  * be had here (a stream to a host that is down) goes to `needs`, which does not return.
  */
 #include "bind/l_class.h"
-#include "bind/l_driver.h"
 #include "bind/l_heap.h"
 #include "bind/l_names.h"
 #include "bind/l_option.h"
-#include "bind/l_raw.h"
+#include "bind/l_sim_parts.h"
 #include "bind/l_test.h"
-#include "bind/l_test_ether.h"
-#include "bind/l_write.h"
-#include "media/desk.h"
-#include "sim/world.h"
+#include "bind/l_test_host.h"
 
 #include <string.h>
 
 #define L_WORLD "sip.test.World"
-#define L_HOST "sip.test.Host"
 
 /* How long, in real time, and how often at least the kernel is asked for what is under
  * way before a spec fails. */
 enum { REST_MS = 1000, POLLS_MIN = 10000 };
 
-/* When those of the simulator begin. */
-static const uint64_t WORLD_BEGAN_MS = 1767225600000u;
-
-/* The uservalues of a world. */
-enum { U_HOSTS = 1, U_NEEDS = 2 };
-
-struct l_world {
-	struct l_ether ether;
-	struct sim_world *sim; /* the clock, names, media and files */
-	struct sip_seeded_random random;
-	struct sip_link hosts;
-	bool open, stuck;
-};
-
-struct l_host {
-	struct l_driver driver;
-	struct l_ether_host host;
-	struct sim_host *sim;
-	struct sip_seeded_random random;
-	struct l_world *world; /* alive: uservalue 1 */
-	struct sip_link link;
-	struct sip_link raws;
-	bool open;
-};
-
-/* --- hosts as drivers ------------------------------------------------------------ */
-
-static struct l_host *host_of(struct l_driver *driver)
-{
-	return SIP_CONTAINER(driver, struct l_host, driver);
-}
-
-static uint64_t op_now_ms(struct l_driver *driver)
-{
-	return host_of(driver)->world->ether.now_ms;
-}
-
-static uint64_t now_us(struct l_driver *driver)
-{
-	return sim_world_now_us(host_of(driver)->world->sim);
-}
-
-static uint64_t op_unix_ms(struct l_driver *driver)
-{
-	return WORLD_BEGAN_MS + op_now_ms(driver);
-}
-
-static double op_cpu_s(struct l_driver *driver)
-{
-	(void)driver; /* a run must not depend on how fast the machine is */
-	return -1;
-}
-
-static sip_err op_wire_new(struct l_driver *driver, const struct sip_limits *limits,
-                           struct sip_wire_sink *sink, struct sip_wire **wire)
-{
-	return l_ether_wire_new(&host_of(driver)->host, host_of(driver)->sim, limits,
-	                        sink, wire);
-}
-
-static void op_wire_free(struct l_driver *driver, struct sip_wire *wire)
-{
-	(void)driver;
-	l_ether_wire_free(wire);
-}
-
-static struct media_desk *op_desk(struct l_driver *driver, const char **why)
-{
-	*why = "out of memory";
-	return sim_host_desk(host_of(driver)->sim);
-}
-
-static uint64_t media_due_ms(const struct l_host *host)
-{
-	const uint64_t due_us = sim_host_media_due_us(host->sim);
-
-	return due_us == SIP_NEVER ? SIP_NEVER : (due_us + 999) / 1000;
-}
-
-static bool op_desk_ready(struct l_driver *driver)
-{
-	struct l_host *host = host_of(driver);
-
-	if (media_due_ms(host) > op_now_ms(driver) && !media_desk_pending(driver->desk))
-		return false;
-	sim_host_media_seen(host->sim);
-	return true;
-}
-
-static uint64_t op_desk_deadline_ms(const struct l_driver *driver)
-{
-	if (driver->desk && media_desk_pending(driver->desk))
-		return 0;
-	return media_due_ms((const struct l_host *)(const void *)driver);
-}
-
-static const struct l_driver_ops host_ops = {
-	.now_ms = op_now_ms,
-	.unix_ms = op_unix_ms,
-	.cpu_s = op_cpu_s,
-	.wire_new = op_wire_new,
-	.wire_free = op_wire_free,
-	.desk = op_desk,
-	.desk_ready = op_desk_ready,
-	.desk_deadline_ms = op_desk_deadline_ms,
-};
-
 /* --- the world ------------------------------------------------------------------- */
 
-static struct l_world *check_world(lua_State *L)
+static struct l_test_world *check_world(lua_State *L)
 {
-	struct l_world *box = luaL_checkudata(L, 1, L_WORLD);
+	struct l_test_world *box = luaL_checkudata(L, 1, L_WORLD);
 
 	if (!box->open)
 		luaL_error(L, "the world is closed");
 	return box;
 }
 
-static struct l_host *check_host(lua_State *L)
-{
-	struct l_host *box = luaL_checkudata(L, 1, L_HOST);
-
-	if (!box->open)
-		luaL_error(L, "the world of this host is closed");
-	return box;
-}
-
 /* The world is at `index`. */
 static int needs(lua_State *L, int index, const char *what)
 {
-	lua_getiuservalue(L, index, U_NEEDS);
+	lua_getiuservalue(L, index, L_TEST_NEEDS);
 	lua_pushstring(L, what);
 	l_call(L, 1);
 	return luaL_error(L, "this cannot be had on real sockets: %s", what);
@@ -168,7 +47,7 @@ static int needs(lua_State *L, int index, const char *what)
 /* test.world.new{ seed =, needs = fn(what) } -> World */
 static int l_world_new(lua_State *L)
 {
-	struct l_world *box;
+	struct l_test_world *box;
 	const char *why;
 
 	luaL_checktype(L, 1, LUA_TTABLE);
@@ -180,10 +59,10 @@ static int l_world_new(lua_State *L)
 				      L, 1, "seed", 1, LUA_MININTEGER, LUA_MAXINTEGER));
 	luaL_setmetatable(L, L_WORLD);
 	lua_newtable(L); /* its hosts: they live as long as it does */
-	lua_setiuservalue(L, -2, U_HOSTS);
+	lua_setiuservalue(L, -2, L_TEST_HOSTS);
 	lua_getfield(L, 1, "needs");
 	luaL_checktype(L, -1, LUA_TFUNCTION);
-	lua_setiuservalue(L, -2, U_NEEDS);
+	lua_setiuservalue(L, -2, L_TEST_NEEDS);
 	if (l_ether_init(&box->ether, l_alloc(L), &box->random.random, &why) != SIP_OK)
 		return luaL_error(L, "no world: %s", why);
 	box->open = true;
@@ -193,84 +72,27 @@ static int l_world_new(lua_State *L)
 	return 1;
 }
 
-static void close_host(lua_State *L, struct l_host *host)
-{
-	if (!host->open)
-		return;
-	host->open = false;
-	sip_list_remove(&host->link);
-	l_raw_close_all(&host->raws);
-	l_driver_fini(L, &host->driver);
-	l_ether_host_fini(&host->host);
-}
-
 /* world:close() */
 static int l_world_close(lua_State *L)
 {
-	struct l_world *box = luaL_checkudata(L, 1, L_WORLD);
+	struct l_test_world *box = luaL_checkudata(L, 1, L_WORLD);
 
 	if (!box->open)
 		return 0;
 	box->open = false;
 	while (!sip_list_empty(&box->hosts))
-		close_host(L, SIP_CONTAINER(box->hosts.next, struct l_host, link));
+		l_test_host_close(
+			L, SIP_CONTAINER(box->hosts.next, struct l_test_host, link));
 	l_ether_fini(&box->ether);
 	if (box->sim)
 		sim_world_free(box->sim);
 	return 0;
 }
 
-static struct sip_addr check_address(lua_State *L, int arg)
-{
-	struct sip_addr addr = { 0 };
-	sip_str text;
-
-	text.p = luaL_checklstring(L, arg, &text.len);
-	if (!sip_addr_parse(text, &addr))
-		luaL_argerror(L, arg, "an IP address expected");
-	return addr;
-}
-
 /* world:host(ip, ...) -> Host, with these addresses */
 static int l_world_host(lua_State *L)
 {
-	struct l_world *world = check_world(L);
-	const int count = lua_gettop(L);
-	struct l_host *box;
-	struct sip_addr addr;
-	const char *why;
-
-	box = lua_newuserdatauv(L, sizeof *box, 1);
-	memset(box, 0, sizeof *box);
-	sip_list_init(&box->raws);
-	box->world = world;
-	luaL_setmetatable(L, L_HOST);
-	lua_pushvalue(L, 1);
-	lua_setiuservalue(L, -2, 1);
-	addr = check_address(L, 2);
-	if (sim_host_new(world->sim, &addr, &box->sim) != SIP_OK)
-		return luaL_error(L, "the address is another host's");
-	if (l_ether_host_init(&world->ether, &box->host, &why) != SIP_OK)
-		return luaL_error(L, "no loop: %s", why);
-	sip_seeded_random_init(&box->random, sip_random_u64(&world->random.random));
-	box->driver.ops = &host_ops;
-	box->driver.alloc = l_alloc(L);
-	box->driver.random = &box->random.random;
-	box->driver.files = sim_host_files(box->sim);
-	l_driver_init(L, count + 1, &box->driver);
-	sip_list_insert(&world->hosts, &box->link);
-	box->open = true;
-	lua_getiuservalue(L, 1, U_HOSTS);
-	lua_pushvalue(L, count + 1);
-	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
-	lua_pop(L, 1);
-	for (int i = 2; i <= count; i++) {
-		addr = check_address(L, i);
-		if (l_ether_host_address(&box->host, &addr) != SIP_OK ||
-		    (i > 2 && sim_host_add_address(box->sim, &addr) != SIP_OK))
-			return luaL_error(L, "too many addresses");
-	}
-	return 1;
+	return l_test_host_new(L, check_world(L));
 }
 
 /* world:now() -> seconds */
@@ -284,7 +106,7 @@ static int l_world_now(lua_State *L)
 
 /* Until everything is in: no turn is given, and no time passes, before.  A kernel that
  * does not give what was sent to it has lost it, or we have. */
-static void take_in(lua_State *L, struct l_world *box)
+static void take_in(lua_State *L, struct l_test_world *box)
 {
 	const uint64_t ends_ms = net_now_ms() + REST_MS;
 	const char *what;
@@ -302,7 +124,7 @@ static void take_in(lua_State *L, struct l_world *box)
 		needs(L, 1, box->ether.wanted);
 }
 
-static uint64_t deadline_ms(const struct l_host *host)
+static uint64_t deadline_ms(const struct l_test_host *host)
 {
 	const uint64_t driver = l_driver_deadline(&host->driver);
 	const uint64_t loop = l_ether_host_deadline_ms(&host->host);
@@ -315,7 +137,7 @@ static bool sooner(uint64_t due_ms, uint64_t than_us)
 	return due_ms != SIP_NEVER && due_ms * 1000 < than_us;
 }
 
-static uint64_t next_us(const struct l_world *box)
+static uint64_t next_us(const struct l_test_world *box)
 {
 	const uint64_t now = sim_world_now_us(box->sim);
 	uint64_t best = sim_world_next_us(box->sim);
@@ -323,7 +145,7 @@ static uint64_t next_us(const struct l_world *box)
 	if (sooner(l_ether_deadline_ms(&box->ether), best))
 		best = l_ether_deadline_ms(&box->ether) * 1000;
 	for (struct sip_link *l = box->hosts.next; l != &box->hosts; l = l->next) {
-		struct l_host *host = SIP_CONTAINER(l, struct l_host, link);
+		struct l_test_host *host = SIP_CONTAINER(l, struct l_test_host, link);
 		const uint64_t due_ms = host->host.touched ? 0 : deadline_ms(host);
 
 		if (sooner(due_ms, best))
@@ -335,7 +157,7 @@ static uint64_t next_us(const struct l_world *box)
 /* world:next() -> seconds | nil when nothing will ever happen again */
 static int l_world_next(lua_State *L)
 {
-	struct l_world *box = check_world(L);
+	struct l_test_world *box = check_world(L);
 	uint64_t due;
 
 	take_in(L, box);
@@ -346,18 +168,19 @@ static int l_world_next(lua_State *L)
 	return 1;
 }
 
-static void move_clock(struct l_world *box, uint64_t to_us)
+static void move_clock(struct l_test_world *box, uint64_t to_us)
 {
 	sim_world_run(box->sim, to_us);
 	box->ether.now_ms = to_us / 1000;
 }
 
-static void give_turns(lua_State *L, struct l_world *box)
+static void give_turns(lua_State *L, struct l_test_world *box)
 {
 	struct sip_link *link, *next;
 
 	for (link = box->hosts.next; box->open && link != &box->hosts; link = next) {
-		struct l_host *host = SIP_CONTAINER(link, struct l_host, link);
+		struct l_test_host *host =
+			SIP_CONTAINER(link, struct l_test_host, link);
 		const bool by_media = sim_host_take_touched(host->sim);
 		const bool by_wire = host->host.touched;
 
@@ -373,7 +196,7 @@ static void give_turns(lua_State *L, struct l_world *box)
  * to `until` (seconds), where the clock is then */
 static int l_world_step(lua_State *L)
 {
-	struct l_world *box = check_world(L);
+	struct l_test_world *box = check_world(L);
 	uint64_t until = SIP_NEVER, due;
 
 	if (!lua_isnoneornil(L, 2))
@@ -400,16 +223,6 @@ static double opt_number(lua_State *L, const char *key)
 	return l_option_number(L, 2, key, 0, 0, 1e6);
 }
 
-static struct sip_addr opt_address(lua_State *L, const char *key)
-{
-	struct sip_addr addr = { 0 };
-	const sip_str text = l_option_str(L, 2, key, SIP_STR(""));
-
-	if (text.len > 0 && !sip_addr_parse(text, &addr))
-		luaL_error(L, "%s: an IP address expected", key);
-	return addr;
-}
-
 static uint64_t opt_delay(lua_State *L, const char *key)
 {
 	return (uint64_t)(opt_number(L, key) * 1000 + 0.5);
@@ -419,13 +232,13 @@ static uint64_t opt_delay(lua_State *L, const char *key)
  * as in the simulator; streams are delayed */
 static int l_world_link(lua_State *L)
 {
-	struct l_world *box = check_world(L);
+	struct l_test_world *box = check_world(L);
 	struct l_ether_link link = { 0 };
 	struct sim_link media;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
-	link.from = opt_address(L, "from");
-	link.to = opt_address(L, "to");
+	link.from = l_sim_opt_address(L, "from");
+	link.to = l_sim_opt_address(L, "to");
 	link.delay_ms = opt_delay(L, "delay");
 	link.reorder_ms = opt_delay(L, "reorder_by");
 	link.loss = opt_number(L, "loss");
@@ -449,8 +262,8 @@ static int l_world_link(lua_State *L)
 /* world:name(name, ip): one of its A records */
 static int l_world_name(lua_State *L)
 {
-	struct l_world *box = check_world(L);
-	const struct sip_addr addr = check_address(L, 3);
+	struct l_test_world *box = check_world(L);
+	const struct sip_addr addr = l_sim_address(L, 3);
 	sip_str name;
 
 	name.p = luaL_checklstring(L, 2, &name.len);
@@ -484,103 +297,13 @@ static int l_world_random(lua_State *L)
 /* world:pending() -> what is late, and 1 more while the kernel has something */
 static int l_world_pending(lua_State *L)
 {
-	const struct l_world *box = check_world(L);
+	const struct l_test_world *box = check_world(L);
 	size_t count = box->ether.held_count + sim_world_pending(box->sim);
 
 	if (l_ether_underway(&box->ether))
 		count++;
 	lua_pushinteger(L, (lua_Integer)count);
 	return 1;
-}
-
-/* --- what a host has besides what every driver has ---------------------------------
- */
-
-/* host:sockets() -> how many are open */
-static int l_host_sockets(lua_State *L)
-{
-	lua_pushinteger(L, (lua_Integer)l_ether_host_sockets(&check_host(L)->host));
-	return 1;
-}
-
-/* host:datagram(from_ip, from_port, to_ip, to_port, bytes): any bytes, any sender */
-static int l_host_datagram(lua_State *L)
-{
-	struct l_host *box = check_host(L);
-	struct sip_addr from = check_address(L, 2), to = check_address(L, 4);
-	sip_str bytes;
-
-	from.port = (uint16_t)luaL_checkinteger(L, 3);
-	to.port = (uint16_t)luaL_checkinteger(L, 5);
-	bytes.p = luaL_checklstring(L, 6, &bytes.len);
-	if (l_ether_datagram(&box->world->ether, &from, &to, bytes) != SIP_OK)
-		return luaL_error(L, "the datagram cannot be sent");
-	return 0;
-}
-
-/* host:set_down(flag): no datagram reaches it, or leaves it */
-static int l_host_set_down(lua_State *L)
-{
-	struct l_host *box = check_host(L);
-
-	box->host.down = lua_toboolean(L, 2);
-	sim_host_set_down(box->sim, box->host.down);
-	return 0;
-}
-
-/* host:write_file(path, bytes) */
-static int l_host_write_file(lua_State *L)
-{
-	struct l_host *box = check_host(L);
-	sip_str path, bytes;
-
-	path.p = luaL_checklstring(L, 2, &path.len);
-	bytes.p = luaL_checklstring(L, 3, &bytes.len);
-	if (sim_host_write_file(box->sim, path, bytes) != SIP_OK)
-		return luaL_error(L, "out of memory");
-	return 0;
-}
-
-/* host:read_file(path) -> bytes | nil */
-static int l_host_read_file(lua_State *L)
-{
-	struct l_host *box = check_host(L);
-	sip_str path, bytes;
-
-	path.p = luaL_checklstring(L, 2, &path.len);
-	bytes = sim_host_read_file(box->sim, path);
-	if (!bytes.p)
-		return 0;
-	lua_pushlstring(L, bytes.p, bytes.len);
-	return 1;
-}
-
-/* host:disk{ free, delay }: bytes, seconds */
-static int l_host_disk(lua_State *L)
-{
-	struct l_host *box = check_host(L);
-
-	luaL_checktype(L, 2, LUA_TTABLE);
-	if (lua_getfield(L, 2, "free") != LUA_TNIL)
-		sim_host_set_disk(box->sim, (uint64_t)luaL_checkinteger(L, -1));
-	if (lua_getfield(L, 2, "delay") != LUA_TNIL)
-		sim_host_set_disk_delay(box->sim, l_check_delay_ms(L, -1) * 1000);
-	return 0;
-}
-
-/* host:raw{ transport, host, port } -> SimRaw: a socket with nothing behind it */
-static int l_host_raw(lua_State *L)
-{
-	struct l_host *box = check_host(L);
-	const struct l_raw_place place = { &box->driver, now_us, &box->raws };
-
-	return l_raw_new(L, &place);
-}
-
-static int l_host_close(lua_State *L)
-{
-	close_host(L, luaL_checkudata(L, 1, L_HOST));
-	return 0;
 }
 
 static const luaL_Reg world_methods[] = {
@@ -605,30 +328,10 @@ static const luaL_Reg world_meta[] = {
 	{ NULL, NULL },
 };
 
-static const luaL_Reg host_methods[] = {
-	{ "sockets", l_host_sockets },
-	{ "set_down", l_host_set_down },
-	{ "datagram", l_host_datagram },
-	{ "write_file", l_host_write_file },
-	{ "read_file", l_host_read_file },
-	{ "disk", l_host_disk },
-	{ "raw", l_host_raw },
-	{ NULL, NULL },
-};
-
-static const luaL_Reg host_meta[] = {
-	{ "__gc", l_host_close },
-	{ NULL, NULL },
-};
-
 int l_test_world(lua_State *L)
 {
 	l_new_class(L, L_WORLD, world_meta, world_methods);
-	l_new_class(L, L_HOST, host_meta, host_methods);
-	luaL_getmetatable(L, L_HOST);
-	lua_getfield(L, -1, "__index");
-	l_driver_methods(L, L_HOST);
-	lua_pop(L, 2);
+	l_test_host_open(L);
 	lua_newtable(L);
 	lua_pushcfunction(L, l_world_new);
 	lua_setfield(L, -2, "new");
