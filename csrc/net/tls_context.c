@@ -1,16 +1,12 @@
 #include "net/tls_context.h"
 
 #include "net/tls.h"
+#include "net/tls_rules.h"
 
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <stdio.h>
-
-/* ECDHE and an AEAD (RFC 9325 4.2); TLS 1.3 has no others. */
-static const char CIPHERS[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
-/* Keys of 112 bits and more, so RSA of 2048, and no SHA-1 (RFC 9325 4.5). */
-enum { SECURITY_LEVEL = 2 };
 
 enum { TICKET_KEYS_MAX = 128 };
 
@@ -24,7 +20,9 @@ struct net_tls_context {
 	unsigned refs;
 	char *ca;
 	struct net_tls_stamp ca_stamp;
-	bool unverified, doubted;
+	bool unverified;
+	bool doubted; /* the files are read again before the next handshake */
+	bool behind;  /* they have changed, and what they were before is in use */
 	enum sip_tls_clients clients;
 	struct pair pairs[SIP_TLS_PAIRS];
 	size_t pair_count;
@@ -112,18 +110,6 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 	return net_tls_resumable(SSL_get_app_data(ssl), session);
 }
 
-static void set_common(SSL_CTX *ctx)
-{
-	/* None of these can fail: the values are ours. */
-	(void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	(void)SSL_CTX_set_cipher_list(ctx, CIPHERS);
-	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-	                                       SSL_OP_CIPHER_SERVER_PREFERENCE);
-	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	if (SSL_CTX_get_security_level(ctx) < SECURITY_LEVEL)
-		SSL_CTX_set_security_level(ctx, SECURITY_LEVEL);
-}
-
 static void set_server(struct net_tls_context *context, SSL_CTX *ctx)
 {
 	static const unsigned char id[] = "luasip";
@@ -155,18 +141,19 @@ static void set_client(const struct net_tls_context *context, SSL_CTX *ctx)
 static sip_err make_ctx(struct net_tls_context *context, const struct pair *pair,
                         bool server, SSL_CTX **out, char why[NET_TLS_WHY_MAX])
 {
-	SSL_CTX *ctx = SSL_CTX_new(server ? TLS_server_method() : TLS_client_method());
-	sip_err err = SIP_OK;
+	SSL_CTX *ctx = SSL_CTX_new(TLS_method());
+	sip_err err;
 
 	if (!ctx)
 		return net_tls_no_memory(why);
-	set_common(ctx);
-	if (pair)
+	err = net_tls_rules_set(ctx, why);
+	if (err == SIP_OK && pair)
 		err = net_tls_files_pair(ctx, pair->cert, pair->key, why);
 	if (err == SIP_OK &&
 	    (server ? context->clients != SIP_TLS_NOT_ASKED : !context->unverified))
 		err = net_tls_files_ca(ctx, context->ca, server, why);
-	if (err == SIP_OK && net_tls_was_short())
+	/* What seems to be wrong with a file may be that. */
+	if (net_tls_was_short())
 		err = net_tls_no_memory(why);
 	if (err != SIP_OK) {
 		SSL_CTX_free(ctx);
@@ -334,9 +321,13 @@ bool net_tls_context_refresh(struct net_tls_context *context, char why[NET_TLS_W
 	if (!changed && !context->doubted)
 		return true;
 	err = read_files(context, why);
-	/* What was doubted stays so until it could be read; what has changed and cannot
-	 * be used is told once. */
-	context->doubted = err != SIP_OK && !changed;
+	if (changed || err == SIP_OK)
+		context->behind = err != SIP_OK;
+	/* What memory was short for, and what can be used because it is in use, is read
+	 * until it could be; what has changed and cannot be used once more, because
+	 * OpenSSL does not always say that memory was short.  It is told once. */
+	context->doubted =
+		err == SIP_ENOMEM || (err != SIP_OK && (changed || !context->behind));
 	return err == SIP_OK || !changed;
 }
 

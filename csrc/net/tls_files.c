@@ -18,6 +18,14 @@ static sip_err refuse(char why[NET_TLS_WHY_MAX], const char *option, const char 
 	return SIP_EINVAL;
 }
 
+/* OpenSSL does not always say that memory was short.  What may be that is tried again.
+ */
+static sip_err doubt(char why[NET_TLS_WHY_MAX], const char *option, const char *path)
+{
+	(void)refuse(why, option, path, "it cannot be used, or memory is short");
+	return SIP_ENOMEM;
+}
+
 sip_err net_tls_no_memory(char why[NET_TLS_WHY_MAX])
 {
 	(void)snprintf(why, NET_TLS_WHY_MAX, "no memory"); /* it fits */
@@ -102,11 +110,50 @@ static sip_err check_dates(const char *path, const X509 *cert,
 	return SIP_OK;
 }
 
+static sip_err refuse_cert(const char *path, char why[NET_TLS_WHY_MAX])
+{
+	const unsigned long error = ERR_peek_error(); /* the first one is the cause */
+	const int lib = ERR_GET_LIB(error), reason = ERR_GET_REASON(error);
+
+	if (lib == ERR_LIB_PEM || lib == ERR_LIB_ASN1)
+		return refuse(why, "cert", path, "no certificate in PEM form is in it");
+	if (lib == ERR_LIB_SSL &&
+	    (reason == SSL_R_EE_KEY_TOO_SMALL || reason == SSL_R_CA_KEY_TOO_SMALL ||
+	     reason == SSL_R_CA_MD_TOO_WEAK))
+		return refuse(why, "cert", path,
+		              "the certificate cannot be used: its key is too short, "
+		              "or its signature too weak");
+	return doubt(why, "cert", path);
+}
+
+static sip_err refuse_key(const char *path, const char *cert, bool asked,
+                          char why[NET_TLS_WHY_MAX])
+{
+	char what[NET_TLS_WHY_MAX / 2];
+
+	if (asked)
+		return refuse(why, "key", path,
+		              "it is encrypted, and nobody can be asked for its "
+		              "passphrase");
+	switch (ERR_GET_LIB(ERR_peek_error())) { /* the first one is the cause */
+	case ERR_LIB_X509:
+		/* What does not fit is cut. */
+		(void)snprintf(what, sizeof what,
+		               "the key does not belong to the certificate %s", cert);
+		return refuse(why, "key", path, what);
+	case ERR_LIB_OSSL_DECODER:
+	case ERR_LIB_PEM:
+	case ERR_LIB_ASN1:
+		return refuse(why, "key", path, "no key in PEM form is in it");
+	default:
+		return doubt(why, "key", path);
+	}
+}
+
 sip_err net_tls_files_pair(SSL_CTX *ctx, const char *cert, const char *key,
                            char why[NET_TLS_WHY_MAX])
 {
 	sip_err err = check_readable("cert", cert, why);
-	char what[NET_TLS_WHY_MAX / 2];
 	bool asked = false;
 
 	if (err == SIP_OK)
@@ -114,25 +161,11 @@ sip_err net_tls_files_pair(SSL_CTX *ctx, const char *cert, const char *key,
 	if (err != SIP_OK)
 		return err;
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
-		return refuse(why, "cert", cert,
-		              ERR_GET_LIB(ERR_peek_error()) == ERR_LIB_SSL
-		                      ? "the certificate cannot be used: its key is "
-		                        "too short, or its signature too weak"
-		                      : "no certificate in PEM form is in it");
+		return refuse_cert(cert, why);
 	SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
-		if (asked)
-			return refuse(why, "key", key,
-			              "it is encrypted, and nobody can be asked for "
-			              "its passphrase");
-		if (ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_X509)
-			return refuse(why, "key", key, "no key in PEM form is in it");
-		/* What does not fit is cut. */
-		(void)snprintf(what, sizeof what,
-		               "the key does not belong to the certificate %s", cert);
-		return refuse(why, "key", key, what);
-	}
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		return refuse_key(key, cert, asked, why);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
 	return check_dates(cert, SSL_CTX_get0_certificate(ctx), why);
 }
@@ -200,7 +233,6 @@ sip_err net_tls_files_ca(SSL_CTX *ctx, const char *ca, bool server,
 
 	/* Of the system's there may be odd ones. */
 	if (err == SIP_OK && !look_at_all(ctx) && ca)
-		return refuse(why, "ca", ca,
-		              "a certificate in it is broken, or memory is short");
+		return doubt(why, "ca", ca);
 	return err;
 }

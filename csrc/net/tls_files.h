@@ -1,7 +1,7 @@
 #pragma once
 /* Certificates, keys and whom we trust, as files: read into an SSL_CTX, and looked at
  * whether they have changed since.  Each sentence of why one cannot be used names its
- * option and its path.
+ * option and its path.  SIP_ENOMEM: perhaps it could another time.
  */
 #include "base/err.h"
 

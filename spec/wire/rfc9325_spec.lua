@@ -131,6 +131,18 @@ describe("TLS by RFC 9325", function()
       .. "-cipher ALL@SECLEVEL=0", "alert"))
   end)
 
+  -- TLS 1.3 has groups of finite fields too. The largest costs whoever is called a
+  -- hundred times what it costs who calls.
+  it("has curves, and no finite fields", function()
+    for _, curve in ipairs { "X25519", "P-256", "X448", "P-384", "P-521" } do
+      assert.matches("New, TLSv1.3", connect("-tls1_3 -groups " .. curve), 1, true)
+    end
+    for _, field in ipairs { "ffdhe2048", "ffdhe8192" } do
+      assert.matches("alert handshake failure",
+        connect("-tls1_3 -groups " .. field, "alert"))
+    end
+  end)
+
   -- @rfc 9325 3.4 MUST C-38
   it("resumes sessions by tickets, until their keys are too old", function()
     for _, case in ipairs {
