@@ -12,7 +12,7 @@ enum {
 	RTO_MS = 500,
 	STUN_SENDS = 7,
 	STUN_LAST = 16,  /* times the RTO after the last one (RFC 8489 6.2.1) */
-	AGAIN_MS = 1000, /* when there was no room to report */
+	AGAIN_MS = 1000, /* when there was no room to report, or it is not yet time */
 	BINDING = 1,
 };
 
@@ -183,10 +183,23 @@ static void give_up(struct sip_stack *stack, struct sip_keep *keep)
 		sip_flow_fail(stack, flow, why);
 }
 
+/* The answer may be behind what is being received, which has a time of its own. */
+static bool is_receiving(struct sip_stack *stack, const struct sip_keep *keep)
+{
+	const struct sip_flow *flow =
+		keep->spec.target.transport == SIP_UDP
+			? NULL
+			: sip_flow_bound(stack, &keep->spec.target);
+
+	return flow && (flow->unread_len > 0 || flow->wire_holds > 0);
+}
+
 static void expire(struct sip_stack *stack, struct sip_keep *keep)
 {
 	if (keep->timer.kind == NEXT_TIMER)
 		send_next(stack, keep);
+	else if (is_receiving(stack, keep))
+		arm(stack, keep, WAIT_TIMER, AGAIN_MS);
 	else if (keep->spec.target.transport == SIP_UDP && keep->sends < STUN_SENDS)
 		send_stun(stack, keep);
 	else

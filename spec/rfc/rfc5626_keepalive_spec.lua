@@ -98,6 +98,30 @@ describe("keep-alives of ours", function()
       assert.truthy(heard:find "OPTIONS")
     end)
 
+  -- What is being received then may have the answer behind it.
+  -- @rfc 5626 4.4.1 MUST C-32
+  it("C-32 are waited for while a message is coming", function()
+    local id = connected { low = 5, high = 5 }
+    local started = rig.world:now()
+    local message = rig_of.request { transport = "TCP", method = "MESSAGE" }
+    rig.on.request = function(tx)
+      tx:respond(200)
+    end
+    rig:run(started + 14)
+    rig.stream:write(id, message:sub(1, 100))
+    rig:run(started + 17)
+    assert.equal(1, rig.stack:stats().connections)
+    rig.stream:write(id, message:sub(101) .. "\r\n")
+    rig:run(started + 21)
+    assert.equal(1, rig.stack:stats().connections)
+    local told = table.concat(rig:told(), "\n")
+    assert.truthy(told:find("request MESSAGE", 1, true), told)
+    -- but half a message is not waited for longer than it may take
+    rig.stream:write(id, message:sub(1, 100))
+    rig:run(started + 40)
+    assert.equal(0, rig.stack:stats().connections)
+  end)
+
   it("C-32 are not waited for where nobody has said that they are answered",
     function()
       local id, keep = connected { low = 5, high = 5, answered = false }
