@@ -427,7 +427,7 @@ static void lose_framing(struct sip_stack *stack, struct sip_flow *flow, sip_str
 		return;
 	}
 	sip_stack_refuse_head(stack, &flow->path, head, refusal);
-	sip_flow_close(stack, flow);
+	sip_flow_fail(stack, flow, refusal->why);
 }
 
 /* Cut messages off the front of `bytes`; gives how many bytes were used, and closes
@@ -533,25 +533,37 @@ void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event)
 		arm_again(stack, flow);
 }
 
+/* It has been silent for as long as it may, unless something has come since. */
+static void expire_idle(struct sip_stack *stack, struct sip_flow *flow)
+{
+	const uint64_t due = close_at(stack, flow);
+
+	if (due > stack->now_ms) {
+		arm(stack, flow, IDLE_TIMER);
+	} else if (due < flow->last_ms + idle_limit(stack)) {
+		stack->stats.unkept++;
+		sip_flow_fail(stack, flow, "its keep-alives have stopped");
+	} else {
+		sip_flow_close(stack, flow);
+	}
+}
+
 void sip_flow_advance(struct sip_stack *stack)
 {
 	struct sip_timer *timer;
 
 	while ((timer = sip_timers_pop(&stack->timers, stack->now_ms))) {
 		struct sip_flow *flow = SIP_CONTAINER(timer, struct sip_flow, timer);
-		const uint64_t due = close_at(stack, flow);
 
-		if (timer->kind == HEAD_TIMER)
+		if (timer->kind == HEAD_TIMER) {
 			sip_flow_stopped(stack, flow, SIP_RULE_slow);
-		else if (timer->kind == FIRST_TIMER)
+			sip_flow_fail(stack, flow, "half a message, and then silence");
+		} else if (timer->kind == FIRST_TIMER) {
 			sip_flow_stopped(stack, flow, SIP_RULE_silent);
-		if (timer->kind == IDLE_TIMER && due > stack->now_ms) {
-			arm(stack, flow, IDLE_TIMER);
-			continue;
+			sip_flow_close(stack, flow);
+		} else {
+			expire_idle(stack, flow);
 		}
-		stack->stats.unkept += timer->kind == IDLE_TIMER &&
-		                       due < flow->last_ms + idle_limit(stack);
-		sip_flow_close(stack, flow);
 	}
 }
 

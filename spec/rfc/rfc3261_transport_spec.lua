@@ -483,6 +483,21 @@ describe("a stream", function()
     rig.stream = rig.far:raw { transport = "tcp", host = "192.0.2.1", port = 5060 }
   end)
 
+  -- @rfc 3261 18.4 MUST C-36
+  it("that loses its place fails who waits on it, at once", function()
+    for _, length in ipairs { "99999999", "-1" } do
+      rig:request { method = "OPTIONS", transport = "tcp", call_id = "l" .. length }
+      rig:run(rig.world:now())
+      local event = rig:take(rig.stream)[1]
+      rig:told()
+      rig.stream:write(event.id, (response(event.message, 200)
+        :gsub("Content%-Length: 0", "Content-Length: " .. length)))
+      rig:run(rig.world:now() + 1)
+      local told = table.concat(rig:told(), ", ")
+      assert.truthy(told:find("failed wire", 1, true), told)
+    end
+  end)
+
   it("is used again for the next request to the same place (C-37)", function()
     for i = 1, 3 do
       rig:request { transport = "tcp", number = i }
