@@ -4,19 +4,20 @@
 
 /* A request as it would go by UDP after all: everything but its top Via. */
 struct fallback {
-	struct sip_addr remote;
+	struct sip_addr remote, local;
 	struct sip_buf *plain;
 	size_t via_at;
 };
 
 void sip_stack_keep_fallback(struct sip_stack *stack, struct sip_tx *tx, sip_str plain,
-                             size_t via_at, const struct sip_addr *remote)
+                             size_t via_at, const struct sip_target *target)
 {
 	struct fallback *fallback = sip_alloc0(stack->alloc, sizeof *fallback);
 
 	if (!fallback)
 		return; /* then the failure of the stream is final */
-	fallback->remote = *remote;
+	fallback->remote = target->remote;
+	fallback->local = target->local;
 	fallback->via_at = via_at;
 	fallback->plain = sip_buf_new(stack->alloc, plain.p, plain.len);
 	if (!fallback->plain) {
@@ -49,6 +50,7 @@ bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx)
 	if (!fallback || tx->last_status != 0)
 		return false;
 	target.remote = fallback->remote;
+	target.local = fallback->local;
 	if (sip_local_towards(stack, &target, &spec.path, &listener) != SIP_OK)
 		return false;
 	spec.request = sip_stack_with_via(stack, sip_buf_str(fallback->plain),

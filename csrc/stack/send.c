@@ -218,8 +218,7 @@ sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
 		sip_list_insert(&flow->waiting, &tx->on_flow);
 	}
 	if (by.transport != target->transport)
-		sip_stack_keep_fallback(stack, tx, plain, draft->via_at,
-		                        &target->remote);
+		sip_stack_keep_fallback(stack, tx, plain, draft->via_at, target);
 	sip_tx_start(tx);
 	*out = tx;
 	return SIP_OK;

@@ -160,7 +160,7 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
 /* again.c */
 /* This request, without its Via, would go to there by UDP. */
 void sip_stack_keep_fallback(struct sip_stack *stack, struct sip_tx *tx, sip_str plain,
-                             size_t via_at, const struct sip_addr *remote);
+                             size_t via_at, const struct sip_target *target);
 /* A client transaction's connection could not be had: by UDP instead, if that was
  * what it was meant for (18.1.1).  False: it has failed. */
 bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx);

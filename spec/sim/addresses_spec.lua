@@ -289,6 +289,30 @@ describe("an endpoint with several addresses", function()
     phone.raw:close()
   end)
 
+  -- @rfc 3261 18.1.1 SHOULD C-21
+  it("is that same address when what was too large for UDP goes there after all",
+    function()
+      local ua = net:endpoint(B, {
+        listen = { "udp:0.0.0.0:5060", "tcp:0.0.0.0:5060" },
+      })
+      ua:on_call(function(call)
+        assert(call:answer { sdp = SDP })
+        call:send { method = "INFO", headers = { Subject = ("x"):rep(1300) } }
+      end)
+      local got
+      stranger.on.request = function(tx, req)
+        if req:method() == "INFO" then
+          got = { (req:source()), req:via(1).host, req:via(1).transport }
+        end
+        tx:respond(200)
+      end
+      stranger.request(B2, { method = "INVITE", body = OFFER })
+      local res = last()
+      stranger.request(B2, { method = "ACK", send = true, to = res:header "To" })
+      net:run(net.world:now() + 5)
+      assert.same({ B2, B2, "UDP" }, got)
+    end)
+
   it("says what is wrong with what is to be advertised", function()
     for _, case in ipairs {
       { { { "udp:" .. B, advertise = "a b" } }, 'advertise: "a b" is no host' },
