@@ -3,6 +3,7 @@
 #include "stack/flow.h"
 
 #include "stack/admission.h"
+#include "stack/again.h"
 
 #include <assert.h>
 
@@ -323,7 +324,9 @@ void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event
 
 		sip_list_remove(&tx->on_flow);
 		tx->flow = NULL;
-		if (failed && (flow->open || !sip_stack_fall_back(stack, tx)))
+		if (!failed)
+			sip_stack_keep_place(stack, tx, flow);
+		else if (flow->open || !sip_stack_fall_back(stack, tx))
 			sip_tx_send_failed(tx, event->why);
 	}
 	sip_keep_closed(stack, flow, event->why);

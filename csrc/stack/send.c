@@ -1,6 +1,6 @@
 /* What goes out: a path is chosen, the Via written for it, and the bytes sent in a
  * transaction or without one (RFC 3261 8.1.1.7, 8.1.2, 18.1.1, 18.2.2). */
-#include "stack/state.h"
+#include "stack/again.h"
 
 #include <assert.h>
 
@@ -328,8 +328,7 @@ sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite)
 {
 	const struct sip_limits limits = SIP_LIMITS_OWN;
 	const sip_str bytes = sip_buf_str(invite->sent);
-	struct sip_client_spec spec = { .path = invite->path,
-		                        .method = sip_method_name(SIP_M_CANCEL) };
+	struct sip_client_spec spec = { .method = sip_method_name(SIP_M_CANCEL) };
 	struct sip_refusal refusal;
 	struct sip_msg *msg = NULL;
 	struct sip_out out;
@@ -348,8 +347,11 @@ sip_err sip_stack_send_cancel(struct sip_stack *stack, struct sip_tx *invite)
 	sip_write_cancel(&out, msg);
 	sip_msg_unref(msg);
 	err = sip_out_end(&out);
+	if (err == SIP_OK)
+		err = sip_stack_rejoin(stack, invite);
 	if (err != SIP_OK)
 		return err;
+	spec.path = invite->path;
 	spec.request = sip_buf_new(stack->alloc, stack->scratch, out.len);
 	if (!spec.request)
 		return SIP_ENOMEM;

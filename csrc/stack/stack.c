@@ -1,6 +1,7 @@
 #include "stack/stack.h"
 
 #include "stack/admission.h"
+#include "stack/again.h"
 
 #include "base/must.h"
 #include "msg/stun.h"
@@ -109,13 +110,15 @@ sip_err sip_stack_put(struct sip_stack *stack, const struct sip_path *path,
 static sip_err host_send(struct sip_tx_host *host, struct sip_tx *tx, sip_str bytes)
 {
 	struct sip_stack *stack = stack_of(host);
+	sip_err err;
 
 	if (!sip_tx_is_client(tx)) {
 		if (stack->layer.repeating && !sip_stack_admit_repeat(stack, tx))
 			return SIP_OK; /* as if it were lost on the way */
 		return sip_stack_reply(stack, tx, bytes);
 	}
-	return sip_stack_put(stack, &tx->path, bytes, tx->serial);
+	err = sip_stack_rejoin(stack, tx);
+	return err == SIP_OK ? sip_stack_put(stack, &tx->path, bytes, tx->serial) : err;
 }
 
 static bool host_reserve(struct sip_tx_host *host, unsigned count)

@@ -157,15 +157,6 @@ sip_err sip_draft_send(struct sip_stack *stack, const struct sip_draft *draft,
                        const struct sip_target *target, struct sip_sent *sent,
                        const char **why);
 
-/* again.c */
-/* This request, without its Via, would go to there by UDP. */
-void sip_stack_keep_fallback(struct sip_stack *stack, struct sip_tx *tx, sip_str plain,
-                             size_t via_at, const struct sip_target *target);
-/* A client transaction's connection could not be had: by UDP instead, if that was
- * what it was meant for (18.1.1).  False: it has failed. */
-bool sip_stack_fall_back(struct sip_stack *stack, struct sip_tx *tx);
-void sip_stack_forget(struct sip_stack *stack, struct sip_tx *tx);
-
 /* forward.c */
 /* A response to an INVITE that has been handed over. */
 void sip_stack_relay_late(struct sip_stack *stack, struct sip_tx *client,

@@ -68,7 +68,7 @@ struct sip_tx {
 	struct sip_buf *why;     /* what the transport said of a failed send */
 	struct sip_tx *upstream; /* client: where its 2xx go, once it is handed over */
 	void *flow;              /* the stack's: the connection it waits for, or NULL */
-	void *fallback; /* the stack's: how to try again (UDP instead of TCP) */
+	void *again;             /* the stack's: another way for its request, or NULL */
 	uint32_t key_len;
 	char key[];
 };

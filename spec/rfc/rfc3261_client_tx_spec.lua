@@ -445,3 +445,117 @@ describe("a client transaction over a stream", function()
     assert.same({ "0.000 closed tcp", "0.000 failed wire", "0.000 ended" }, rig:told())
   end)
 end)
+
+describe("a transport error", function()
+  local OTHER = "192.0.2.9"
+  local rig, tx
+
+  after_each(function()
+    rig:say(response(tx, 486))
+    rig:clean()
+  end)
+
+  -- What has waited for an answer, and what not any more, by method and by status.
+  local waits = { [0] = true, [180] = true }
+
+  for _, method in ipairs { "INVITE", "OPTIONS" } do
+    for _, status in ipairs { 0, 180, 200, 486 } do
+      local name = ("%s that %s"):format(method, status == 0 and "nobody has answered"
+        or "was answered " .. status)
+
+      -- @rfc 3261 17.1.4 MUST C-36
+      it("of another datagram " .. (waits[status] and "ends an " or "is nothing to an ")
+        .. name, function()
+        rig = rig_of.new { delay = 0.02 }
+        local there = rig.far:raw { host = OTHER, port = 5060 }
+        local mine = rig:request { method = method, host = OTHER }
+        rig:run(0.1)
+        tx = there:take()[1].bytes
+        if status > 0 then
+          assert(there:send(rig_of.OURS, 5060, response(tx, status)))
+        end
+        rig:run(0.2)
+        there:close()
+        local before = mine:state()
+        rig:told()
+        rig:request { host = OTHER, call_id = "ours-2" }
+        rig:run(0.3)
+        assert.equal(waits[status] and "terminated" or before, mine:state())
+        local told = { "0.220 failed wire", "0.220 ended" }
+        if waits[status] then
+          table.move(told, 1, 2, 3)
+        end
+        assert.same(told, rig:told())
+      end)
+
+      -- The answer comes by a new connection (18.2.2).
+      -- @rfc 3261 17.1.4 MUST C-36
+      it("is none when a stream ends in order: " .. name, function()
+        rig = rig_of.new { delay = 0.02, stream = true }
+        local mine = rig:request { method = method, transport = "tcp" }
+        rig:run(0.1)
+        local got = rig:take(rig.stream)
+        local id = got[#got].id
+        tx = got[#got].bytes
+        if status > 0 then
+          assert(rig.stream:write(id, response(tx, status)))
+        end
+        rig:run(0.2)
+        local before = mine:state()
+        rig:told()
+        rig.stream:shut(id)
+        rig:run(0.3)
+        assert.same({ "0.220 closed tcp" }, rig:told())
+        assert.equal(before, mine:state())
+        if waits[status] then
+          id = rig.stream:connect(rig_of.OURS, 5060)
+          rig:run(0.4)
+          rig.stream:write(id, response(tx, 404))
+          rig:run(0.5)
+          assert.same({ "0.420 response 404", "0.420 ended" }, rig:told())
+          rig:run(0.6) -- by a connection of its own
+          assert.equal(method == "INVITE" and 1 or 0, #rig:instants("ACK", rig.stream))
+        end
+      end)
+    end
+  end
+
+  -- @rfc 3261 9.1 MUST C-114
+  it("is none to a CANCEL when the stream has ended in order", function()
+    rig = rig_of.new { stream = true }
+    local mine = rig:request { method = "INVITE", transport = "tcp" }
+    rig:run(0)
+    local got = rig:take(rig.stream)
+    tx = got[#got].bytes
+    rig.stream:write(got[#got].id, response(tx, 180))
+    rig.stream:shut(got[#got].id)
+    rig:run(1)
+    assert.same({ "0.000 response 180", "0.000 closed tcp" }, rig:told())
+    assert.is_true(mine:cancel())
+    rig:run(2)
+    got = rig:take(rig.stream)
+    local cancel = got[#got]
+    assert.equal("CANCEL", cancel.message:method())
+    rig.stream:write(cancel.id, response(cancel.bytes, 200) .. response(tx, 487))
+    rig:run(3)
+    assert.same({ "2.000 response 487", "2.000 ended" }, rig:told())
+    assert.same({ "2.000 ACK" }, rig:heard(rig.stream))
+  end)
+
+  -- @rfc 3261 17.1.4 MUST C-36
+  it("ends an INVITE that nobody can be told is cancelled", function()
+    rig = rig_of.new { stream = true }
+    local mine = rig:request { method = "INVITE", transport = "tcp" }
+    rig:run(0)
+    local got = rig:take(rig.stream)
+    tx = got[#got].bytes
+    rig.stream:write(got[#got].id, response(tx, 180))
+    rig.stream:shut(got[#got].id)
+    rig.stream:close()
+    rig:run(1)
+    rig:told()
+    assert.is_true(mine:cancel())
+    rig:run(2)
+    assert.same({ "1.000 closed tcp", "1.000 failed wire", "1.000 ended" }, rig:told())
+  end)
+end)

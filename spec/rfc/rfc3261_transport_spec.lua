@@ -498,6 +498,31 @@ describe("a stream", function()
     end
   end)
 
+  -- The one that rang has closed the connection, as many do after a minute.
+  -- @rfc 3261 9.1 MUST
+  -- @rfc 3261 18.1.1 SHOULD C-37
+  it("that has ended is replaced for the CANCEL of what went by it", function()
+    local tx = rig:request { method = "INVITE", transport = "tcp" }
+    rig:run(0)
+    local event = rig:take(rig.stream)[1]
+    rig.stream:write(event.id, response(event.message, 180))
+    rig:run(0)
+    rig.stream:shut(event.id)
+    rig:run(1)
+    rig.stream:take()
+    assert.is_true(tx:cancel())
+    rig:run(1)
+    local cancel = assert(rig:take(rig.stream)[1])
+    assert.equal("CANCEL", cancel.message:method())
+    assert.equal(event.message:header "Via", cancel.message:header "Via")
+    rig.stream:write(cancel.id, response(cancel.message, 200))
+    rig.stream:write(cancel.id, response(event.message, 487))
+    rig:run(1)
+    local _, final = rig:last "response"
+    assert.equal(487, final:status())
+    assert.equal("ACK", rig:take(rig.stream)[1].message:method())
+  end)
+
   it("is used again for the next request to the same place (C-37)", function()
     for i = 1, 3 do
       rig:request { transport = "tcp", number = i }
