@@ -29,24 +29,9 @@ struct description {
 	sip_str type, disposition, id, encoding;
 };
 
-static void set_lower(lua_State *L, const char *key, sip_str a, const char *between,
-                      sip_str b)
+static void set_lower(lua_State *L, const char *key, sip_str text)
 {
-	luaL_Buffer buffer;
-	char *out = luaL_buffinitsize(L, &buffer, a.len + 1 + b.len);
-	size_t n = 0;
-
-	for (size_t i = 0; i < a.len; i++)
-		out[n++] = a.p[i];
-	if (*between)
-		out[n++] = *between;
-	for (size_t i = 0; i < b.len; i++)
-		out[n++] = b.p[i];
-	for (size_t i = 0; i < n; i++) {
-		if (out[i] >= 'A' && out[i] <= 'Z')
-			out[i] = (char)(out[i] | 0x20);
-	}
-	luaL_pushresultsize(&buffer, n);
+	l_push_lower(L, text);
 	lua_setfield(L, -2, key);
 }
 
@@ -112,7 +97,11 @@ static void set_type(lua_State *L, sip_str value, struct sip_media_type *type)
 	if (!sip_media_type_parse(value, type))
 		*type = (struct sip_media_type){ SIP_STR("text"), SIP_STR("plain"),
 			                         SIP_STR("") };
-	set_lower(L, "type", type->type, "/", type->subtype);
+	l_push_lower(L, type->type);
+	lua_pushliteral(L, "/");
+	l_push_lower(L, type->subtype);
+	lua_concat(L, 3);
+	lua_setfield(L, -2, "type");
 	l_push_params(L, type->params);
 	lua_setfield(L, -2, "params");
 }
@@ -130,7 +119,7 @@ static void set_disposition(lua_State *L, sip_str value,
 		disposition =
 			(struct sip_disposition){ .type = is_sdp ? SIP_STR("session")
 			                                         : SIP_STR("render") };
-	set_lower(L, "disposition", disposition.type, "", SIP_STR(""));
+	set_lower(L, "disposition", disposition.type);
 	lua_pushstring(L, disposition.optional ? "optional" : "required");
 	lua_setfield(L, -2, "handling");
 	l_push_params(L, disposition.params);
@@ -154,7 +143,7 @@ static bool fill(lua_State *L, struct reading *reading,
 		lua_setfield(L, -2, "id");
 	}
 	if (description->encoding.len > 0)
-		set_lower(L, "encoding", description->encoding, "", SIP_STR(""));
+		set_lower(L, "encoding", description->encoding);
 	l_push_str(L, body);
 	lua_setfield(L, -2, "body");
 	return !sip_media_type_is_multipart(&type) ||

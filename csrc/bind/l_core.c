@@ -41,6 +41,7 @@ int luaopen_sip_core(lua_State *L)
 	l_pcm_open(L);
 	l_records_open(L);
 	l_uri_open(L);
+	l_uri_write_open(L);
 	l_write_open(L);
 	l_sdp_open(L);
 	l_stack_open(L);

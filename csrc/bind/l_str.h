@@ -6,6 +6,9 @@
 
 void l_push_str(lua_State *L, sip_str s);
 
+/* With its ASCII letters small. */
+void l_push_lower(lua_State *L, sip_str s);
+
 /* A string, or nil when it is empty.  Gives 1, what a method returns then. */
 int l_push_opt(lua_State *L, sip_str s);
 

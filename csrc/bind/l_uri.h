@@ -5,7 +5,9 @@
 #include "msg/name_addr.h"
 #include "msg/via.h"
 
-void l_uri_open(lua_State *L); /* adds its functions to the table on top */
+/* Add their functions to the table on top. */
+void l_uri_open(lua_State *L);
+void l_uri_write_open(lua_State *L);
 
 void l_push_params(lua_State *L, sip_str params); /* names in order, values by name */
 void l_push_display(lua_State *L, const struct sip_name_addr *addr); /* nil: none */
