@@ -44,6 +44,7 @@ int luaopen_sip_core(lua_State *L)
 	l_uri_write_open(L);
 	l_write_open(L);
 	l_sdp_open(L);
+	l_sdp_write_open(L);
 	l_stack_open(L);
 	l_sim_open(L);
 	l_loop_open(L);

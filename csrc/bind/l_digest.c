@@ -7,6 +7,7 @@
 
 #include "auth/challenge.h"
 #include "auth/digest.h"
+#include "bind/l_str.h"
 
 #include <lauxlib.h>
 
@@ -26,19 +27,6 @@ static int push_refusal(lua_State *L, const struct sip_auth_reader *reader,
 	return 2;
 }
 
-static void push_lower(lua_State *L, sip_str s)
-{
-	luaL_Buffer text;
-	char *p = luaL_buffinitsize(L, &text, s.len);
-
-	for (size_t i = 0; i < s.len; i++) {
-		const char c = s.p[i];
-
-		p[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-	}
-	luaL_pushresultsize(&text, s.len);
-}
-
 static void push_value(lua_State *L, const struct sip_auth_param *param)
 {
 	luaL_Buffer text;
@@ -55,7 +43,7 @@ static void push_value(lua_State *L, const struct sip_auth_param *param)
 /* Put a parameter into the table on top; false when it is there already. */
 static bool set_param(lua_State *L, const struct sip_auth_param *param)
 {
-	push_lower(L, param->name);
+	l_push_lower(L, param->name);
 	lua_pushvalue(L, -1);
 	if (lua_rawget(L, -3) != LUA_TNIL) {
 		lua_pop(L, 2);

@@ -5,5 +5,6 @@
 
 #include <lua.h>
 
-/* Adds its functions to the module table on top of the stack.  May raise. */
+/* Add their functions to the module table on top of the stack.  May raise. */
 void l_sdp_open(lua_State *L);
+void l_sdp_write_open(lua_State *L);
