@@ -1,7 +1,7 @@
+/* layer.c - the transactions of a stack: made, stepped by what comes and by their
+ * timers, and ended. */
 #include "tx/fsm.h"
 #include "tx/match.h"
-
-#include "base/must.h"
 
 #include <assert.h>
 
@@ -219,54 +219,6 @@ void sip_tx_start(struct sip_tx *tx)
 	sip_fsm_step(tx, EV_START, tx->request, NULL);
 }
 
-static struct sip_tx *find(struct sip_map *map, const struct sip_hash_key *hash_key,
-                           const struct sip_tx_key *key)
-{
-	const uint64_t hash = sip_hash(hash_key, key->bytes, key->len);
-	struct sip_node *node;
-
-	for (node = sip_map_first(map, hash); node; node = sip_map_next(node)) {
-		struct sip_tx *tx = tx_of(node);
-		if (tx->key_len == key->len &&
-		    memcmp(tx->key, key->bytes, key->len) == 0)
-			return tx;
-	}
-	return NULL;
-}
-
-/* Is the top Via of the response the one we wrote, sent-by included (18.1.2)? */
-static bool is_our_via(const struct sip_tx *tx, const struct sip_via *got)
-{
-	sip_str line = sip_buf_str(tx->sent);
-	struct sip_via ours;
-	const char *end;
-
-	line.p += tx->via_at + sizeof "Via:" - 1;
-	line.len -= tx->via_at + sizeof "Via:" - 1;
-	end = memchr(line.p, '\r', line.len);
-	if (!end)
-		return false;
-	line.len = (size_t)(end - line.p);
-	return sip_via_parse(sip_str_trim(line), &ours, NULL) == SIP_OK &&
-	       sip_str_ieq(ours.host, got->host) && ours.port == got->port;
-}
-
-struct sip_tx *sip_tx_find_client(struct sip_tx_layer *layer, struct sip_msg *response)
-{
-	const struct sip_cseq *cseq = sip_msg_cseq(response);
-	const struct sip_via *via = sip_msg_via(response);
-	struct sip_tx_key key;
-	struct sip_tx *tx;
-
-	if (!cseq || !via || !sip_tx_client_key(&key, via->branch, cseq->method_name))
-		return NULL;
-	tx = find(&layer->clients, &layer->hash_key, &key);
-	/* A response has the Vias of its request, no more and no fewer (8.1.3.3). */
-	if (!tx || sip_msg_via_count(response) != tx->via_count || !is_our_via(tx, via))
-		return NULL;
-	return tx;
-}
-
 struct sip_tx *sip_tx_find_serial(struct sip_tx_layer *layer, uint64_t serial)
 {
 	struct sip_node *node = sip_map_first(&layer->serials, serial_hash(serial));
@@ -277,45 +229,6 @@ struct sip_tx *sip_tx_find_serial(struct sip_tx_layer *layer, uint64_t serial)
 			return tx;
 	}
 	return NULL;
-}
-
-static struct sip_tx *find_invite(struct sip_tx_layer *layer, struct sip_msg *msg)
-{
-	const sip_str invite = sip_method_name(SIP_M_INVITE);
-	struct sip_tx_key key;
-	struct sip_tx *tx = NULL;
-
-	if (sip_tx_key_make(&key, msg, invite, true))
-		tx = find(&layer->servers, &layer->hash_key, &key);
-	/* RFC 2543: an ACK has the To tag of the response, its INVITE had none. */
-	if (!tx && !sip_tx_has_cookie(msg) && sip_tx_key_make(&key, msg, invite, false))
-		tx = find(&layer->servers, &layer->hash_key, &key);
-	return tx;
-}
-
-struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request)
-{
-	struct sip_tx_key key;
-
-	if (request->method == SIP_M_ACK)
-		return find_invite(layer, request);
-	if (!sip_tx_key_make(&key, request, request->method_name, true))
-		return NULL;
-	return find(&layer->servers, &layer->hash_key, &key);
-}
-
-struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer, struct sip_msg *cancel)
-{
-	struct sip_tx *tx = find_invite(layer, cancel);
-	struct sip_tx_key key;
-
-	for (unsigned m = 1; !tx && m < SIP_M_COUNT; m++) {
-		if (m == SIP_M_INVITE || m == SIP_M_ACK || m == SIP_M_CANCEL)
-			continue;
-		if (sip_tx_key_make(&key, cancel, sip_method_name(m), true))
-			tx = find(&layer->servers, &layer->hash_key, &key);
-	}
-	return tx;
 }
 
 void sip_tx_receive_request(struct sip_tx *tx, struct sip_msg *request)
@@ -352,86 +265,6 @@ void sip_tx_send_failed(struct sip_tx *tx, const char *why)
 	if (why && !tx->why) /* without memory it fails all the same */
 		tx->why = sip_buf_new(tx->alloc, why, strlen(why));
 	sip_list_insert(&tx->layer->failed, &tx->failed);
-}
-
-void sip_tx_write_response(struct sip_tx *tx, const struct sip_response_spec *given,
-                           struct sip_out *out)
-{
-	struct sip_response_spec spec = *given;
-	const struct sip_via *via = sip_msg_via(tx->request);
-	struct sip_via_mark mark;
-
-	if (spec.to_tag.len == 0 && spec.status > 100)
-		spec.to_tag = sip_buf_str(tx->tag);
-	spec.delay_ms = (uint32_t)(tx->layer->now_ms - tx->born_ms);
-	if (via && sip_via_mark_init(&mark, via, &tx->path.remote)) {
-		spec.received = mark.received;
-		spec.rport = mark.rport;
-	}
-	sip_write_response(out, tx->request, &spec);
-}
-
-bool sip_tx_is_accepted(const struct sip_tx *tx)
-{
-	return tx->state == ST_ACCEPTED;
-}
-
-sip_err sip_tx_write_another(struct sip_tx *tx, const struct sip_response_spec *spec,
-                             struct sip_out *out)
-{
-	const struct sip_limits limits = SIP_LIMITS_OWN;
-	struct sip_refusal refusal;
-	struct sip_msg *first;
-	const sip_err err = sip_msg_parse(tx->alloc, &limits, sip_buf_str(tx->sent),
-	                                  false, &first, &refusal);
-
-	if (err == SIP_OK)
-		sip_write_response(out, first, spec);
-	sip_msg_unref(first);
-	return err == SIP_OK || err == SIP_ENOMEM ? err : SIP_EINVAL;
-}
-
-static enum sip_tx_event answer_event(unsigned status, bool until_ack)
-{
-	if (status < 200)
-		return EV_TU_1XX;
-	if (status < 300)
-		return until_ack ? EV_TU_2XX_REPEAT : EV_TU_2XX;
-	return EV_TU_300_699;
-}
-
-sip_err sip_tx_respond(struct sip_tx *tx, unsigned status, struct sip_buf *bytes,
-                       bool until_ack)
-{
-	assert(!sip_tx_is_client(tx));
-	if (status < 100 || status > 699)
-		return SIP_EINVAL;
-	if (tx->kind == SIP_NIST && ((status > 100 && status < 200) || status == 408))
-		return SIP_EINVAL;
-	if (tx->state == ST_TERMINATED ||
-	    (tx->final && (tx->state != ST_ACCEPTED || status < 200 || status > 299)))
-		return SIP_ESTATE;
-	/* Too early for a 100 over UDP (RFC 4320 4.1): timer V sends it. */
-	if (tx->kind == SIP_NIST && status == 100 && tx->state == ST_TRYING &&
-	    !sip_transport_info(tx->path.transport)->reliable)
-		return SIP_OK;
-	tx->last_status = (uint16_t)status;
-	until_ack = until_ack && tx->kind == SIP_IST && status / 100 == 2;
-	if (status >= 200) {
-		tx->final = true;
-		tx->until_ack = tx->until_ack || until_ack;
-		sip_msg_unref(tx->request);
-		tx->request = NULL;
-	}
-	sip_fsm_step(tx, answer_event(status, until_ack), NULL, bytes);
-	return SIP_OK;
-}
-
-void sip_tx_acked(struct sip_tx *tx)
-{
-	tx->until_ack = false;
-	if (!tx->ended)
-		sip_fsm_step(tx, EV_ACKED, NULL, NULL);
 }
 
 void sip_tx_cancel_sent(struct sip_tx *tx)

@@ -1,6 +1,9 @@
+/* match.c - which transaction a message belongs to (RFC 3261 9.2, 17.1.3, 17.2.3). */
 #include "tx/match.h"
 
-#include "base/map.h"
+#include "tx/tx.h"
+
+/* --- keys ------------------------------------------------------------------------- */
 
 static const char cookie[] = "z9hG4bK";
 
@@ -140,4 +143,93 @@ size_t sip_tx_merge_key(struct sip_msg *request, char *scratch, size_t cap)
 	sip_out_u64(&out, cseq->number);
 	put_field(&out, request->method_name);
 	return out.len <= cap ? out.len : 0;
+}
+
+/* --- who has them ----------------------------------------------------------------- */
+
+static struct sip_tx *find(struct sip_map *map, const struct sip_hash_key *hash_key,
+                           const struct sip_tx_key *key)
+{
+	const uint64_t hash = sip_hash(hash_key, key->bytes, key->len);
+	struct sip_node *node;
+
+	for (node = sip_map_first(map, hash); node; node = sip_map_next(node)) {
+		struct sip_tx *tx = SIP_CONTAINER(node, struct sip_tx, by_key);
+		if (tx->key_len == key->len &&
+		    memcmp(tx->key, key->bytes, key->len) == 0)
+			return tx;
+	}
+	return NULL;
+}
+
+/* Is the top Via of the response the one we wrote, sent-by included (18.1.2)? */
+static bool is_our_via(const struct sip_tx *tx, const struct sip_via *got)
+{
+	sip_str line = sip_buf_str(tx->sent);
+	struct sip_via ours;
+	const char *end;
+
+	line.p += tx->via_at + sizeof "Via:" - 1;
+	line.len -= tx->via_at + sizeof "Via:" - 1;
+	end = memchr(line.p, '\r', line.len);
+	if (!end)
+		return false;
+	line.len = (size_t)(end - line.p);
+	return sip_via_parse(sip_str_trim(line), &ours, NULL) == SIP_OK &&
+	       sip_str_ieq(ours.host, got->host) && ours.port == got->port;
+}
+
+struct sip_tx *sip_tx_find_client(struct sip_tx_layer *layer, struct sip_msg *response)
+{
+	const struct sip_cseq *cseq = sip_msg_cseq(response);
+	const struct sip_via *via = sip_msg_via(response);
+	struct sip_tx_key key;
+	struct sip_tx *tx;
+
+	if (!cseq || !via || !sip_tx_client_key(&key, via->branch, cseq->method_name))
+		return NULL;
+	tx = find(&layer->clients, &layer->hash_key, &key);
+	/* A response has the Vias of its request, no more and no fewer (8.1.3.3). */
+	if (!tx || sip_msg_via_count(response) != tx->via_count || !is_our_via(tx, via))
+		return NULL;
+	return tx;
+}
+
+static struct sip_tx *find_invite(struct sip_tx_layer *layer, struct sip_msg *msg)
+{
+	const sip_str invite = sip_method_name(SIP_M_INVITE);
+	struct sip_tx_key key;
+	struct sip_tx *tx = NULL;
+
+	if (sip_tx_key_make(&key, msg, invite, true))
+		tx = find(&layer->servers, &layer->hash_key, &key);
+	/* RFC 2543: an ACK has the To tag of the response, its INVITE had none. */
+	if (!tx && !sip_tx_has_cookie(msg) && sip_tx_key_make(&key, msg, invite, false))
+		tx = find(&layer->servers, &layer->hash_key, &key);
+	return tx;
+}
+
+struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request)
+{
+	struct sip_tx_key key;
+
+	if (request->method == SIP_M_ACK)
+		return find_invite(layer, request);
+	if (!sip_tx_key_make(&key, request, request->method_name, true))
+		return NULL;
+	return find(&layer->servers, &layer->hash_key, &key);
+}
+
+struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer, struct sip_msg *cancel)
+{
+	struct sip_tx *tx = find_invite(layer, cancel);
+	struct sip_tx_key key;
+
+	for (unsigned m = 1; !tx && m < SIP_M_COUNT; m++) {
+		if (m == SIP_M_INVITE || m == SIP_M_ACK || m == SIP_M_CANCEL)
+			continue;
+		if (sip_tx_key_make(&key, cancel, sip_method_name(m), true))
+			tx = find(&layer->servers, &layer->hash_key, &key);
+	}
+	return tx;
 }
