@@ -29,6 +29,20 @@ function M.at(ip)
   return "sip:bob@" .. ip
 end
 
+--- What one can do as functions: of whichever there is when they are called.
+---@param rig fun(): spec.Forwarding
+---@param ... string  the names of its methods
+---@return function ...
+function M.verbs(rig, ...)
+  local list = { ... }
+  for i, name in ipairs(list) do
+    list[i] = function(...)
+      return rig()[name](rig(), ...)
+    end
+  end
+  return table.unpack(list)
+end
+
 ---@param options? table  of the proxy
 ---@return spec.Forwarding
 function M.new(options)
