@@ -19,6 +19,12 @@ void sip_flow_opened(struct sip_stack *stack, const struct sip_wire_event *event
 void sip_flow_closed(struct sip_stack *stack, const struct sip_wire_event *event);
 void sip_flow_bytes(struct sip_stack *stack, const struct sip_wire_event *event);
 void sip_flow_close(struct sip_stack *stack, struct sip_flow *flow);
+/* What it waits for, and no longer than it may: the rest of a message, anything at all,
+ * the first message. */
+enum sip_flow_wait { SIP_FLOW_HEAD = 1, SIP_FLOW_IDLE, SIP_FLOW_FIRST };
+void sip_flow_arm(struct sip_stack *stack, struct sip_flow *flow, uint8_t wait);
+/* For one of the latter two. */
+void sip_flow_arm_quiet(struct sip_stack *stack, struct sip_flow *flow);
 /* Something goes out by it: it is not idle. */
 void sip_flow_touch(struct sip_stack *stack, const struct sip_path *path);
 /* It has failed, though it may not know: who waits for it is told, and it is closed. */
@@ -37,6 +43,8 @@ void sip_flow_hold(struct sip_stack *stack, struct sip_flow *flow,
 /* The same for a response, which is astray then. */
 void sip_flow_hold_answer(struct sip_stack *stack, struct sip_flow *flow, sip_str bytes,
                           unsigned attempt);
+/* What is held is sent, or not. */
+void sip_flow_let_go(struct sip_stack *stack, struct sip_flow *flow, bool put);
 
 /* reuse.c */
 /* The connection that a new request goes by, when there is one: ours, or one that its
