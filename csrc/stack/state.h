@@ -126,7 +126,7 @@ void sip_stack_receive(struct sip_stack *stack, const struct sip_path *path,
 void sip_stack_refuse_head(struct sip_stack *stack, const struct sip_path *path,
                            sip_str head, const struct sip_refusal *refusal);
 
-/* send.c: the path to a target, its connection opened if need be. */
+/* draft.c: the path to a target, its connection opened if need be. */
 sip_err sip_path_choose(struct sip_stack *stack, const struct sip_target *wanted,
                         struct sip_path *path, struct sip_flow **flow,
                         const char **why);
@@ -150,6 +150,11 @@ sip_err sip_draft_end(struct sip_stack *stack, struct sip_draft *draft,
 /* A branch of its own, with ".tail" of at most SIP_TAIL_MAX bytes behind it. */
 sip_str sip_draft_branch(struct sip_stack *stack, struct sip_draft *draft,
                          sip_str tail);
+/* Is it too large for UDP, where it is meant to go (18.1.1)? */
+bool sip_draft_is_large(struct sip_stack *stack, const struct sip_draft *draft,
+                        const struct sip_target *target);
+
+/* send.c */
 sip_err sip_draft_start(struct sip_stack *stack, const struct sip_draft *draft,
                         const struct sip_target *target, struct sip_tx **tx,
                         const char **why);
