@@ -19,7 +19,7 @@ local CHAPTERS = {
   {
     title = "Endpoints",
     modules = { "^app/endpoint", "^app/outofdialog", "^app/check", "^app/reach",
-      "^app/target", "^app/sources" },
+      "^app/target", "^app/sources", "^app/closing" },
   },
   {
     title = "Calls",

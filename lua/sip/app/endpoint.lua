@@ -3,6 +3,7 @@
 
 local call_of = require "sip.app.call"
 local check = require "sip.app.check"
+local closing = require "sip.app.closing"
 local dial = require "sip.app.dial"
 local dialogs = require "sip.ua.dialogs"
 local inbox = require "sip.app.inbox"
@@ -39,7 +40,8 @@ local PATIENCE, TIMER_C = 64, 181
 local Endpoint = {}
 local endpoint_mt = { __name = "sip.Endpoint", __index = Endpoint }
 
-for _, methods in ipairs { check, reach, target, outofdialog, sources.endpoint } do
+for _, methods in ipairs { check, closing, reach, target, outofdialog,
+  sources.endpoint } do
   for name, method in pairs(methods) do
     Endpoint[name] = method
   end
@@ -320,29 +322,6 @@ function Endpoint:left(call)
   self:settled()
 end
 
---- Something has ended: whoever waits for the end of everything may be done.
----@private
-function Endpoint:settled()
-  if self.state == "closing" and self:idle() then
-    self.quiet:notify(true)
-  end
-end
-
---- Whether nothing new is begun: it gets 503.
----@return boolean
----@private
-function Endpoint:refuses()
-  return self.state ~= "open" or self.runtime:is_short()
-end
-
---- Whether nothing is under way: no call, no request without its answer, no
---- recording that is not yet a file.
----@return boolean
----@private
-function Endpoint:idle()
-  return self.calls == 0 and self.pending == 0 and self.sounds == 0
-end
-
 --- Tell the trace of a verb.
 ---@param call sip.Call|sip.Request
 ---@param text string
@@ -353,84 +332,6 @@ function Endpoint:verb(call, text, status)
   if tracer then
     tracer:verb(call, status and text .. " " .. status or text)
   end
-end
-
---- Refuse what comes in, hang up and unregister what there is. Never waits.
----@private
-function Endpoint:refuse_all()
-  if self.state ~= "open" then
-    return
-  end
-  self.state = "closing"
-  self.quiet = self.sched:event()
-  self.lingers = self.calls > 0
-  local list = {}
-  for call in pairs(self.call_set) do
-    list[#list + 1] = call
-  end
-  table.sort(list, function(a, b)
-    return a.id < b.id
-  end)
-  for _, call in ipairs(list) do
-    call:hangup()
-  end
-  registration.retire_all(self)
-end
-
---- End the endpoint: calls are hung up, registrations removed, and after at most
---- `limits.drain` seconds it listens no more. Inside a script it waits for that.
-function Endpoint:close()
-  if self.state == "closed" then
-    return
-  end
-  self:refuse_all()
-  self.runtime:drain(self)
-  self:shut()
-end
-
-local function in_order(set, key)
-  local list = {}
-  for name, value in pairs(set) do
-    list[#list + 1] = { key = key and key(name) or name, name = name, value = value }
-  end
-  table.sort(list, function(a, b)
-    return a.key < b.key
-  end)
-  return list
-end
-
---- Close the stack, at once. Who still waits for an answer is told.
----@private
-function Endpoint:shut()
-  if self.state == "closed" then
-    return
-  end
-  local by_id = function(tx)
-    return tx:id()
-  end
-  for _, item in ipairs(in_order(self.servers, by_id)) do
-    if item.value.abandon then
-      item.value:abandon()
-    end
-  end
-  self.state = "closed"
-  self.stack:close()
-  local clients, queries, servers = self.clients, self.queries, self.servers
-  self.clients, self.servers, self.queries = {}, {}, {}
-  for _, item in ipairs(in_order(servers, by_id)) do
-    if item.value.scope then
-      item.value.scope:cancel "closed"
-    end
-  end
-  for _, item in ipairs(in_order(queries)) do
-    item.value:give_up(item.name)
-  end
-  for _, item in ipairs(in_order(clients, by_id)) do
-    item.value:failed(item.name, "wire", "the endpoint is closed")
-    item.value:ended(item.name)
-  end
-  registration.end_all(self)
-  self.runtime:left(self)
 end
 
 return M

@@ -11,8 +11,8 @@ local exchange_of = require "sip.ua.exchange"
 local keepalive = require "sip.ua.keepalive"
 local keeping_of = require "sip.app.keeping"
 local misuse = require "sip.rt.misuse"
-local option = require "sip.app.options"
 local options_of = require "sip.app.registration_options"
+local verbs = require "sip.app.registration_verbs"
 
 local M = {}
 
@@ -42,6 +42,10 @@ local REDIRECTS = 3 -- of one REGISTER
 ---@field private relied boolean          their end is that of the flow
 local Registration = {}
 local registration_mt = { __name = "sip.Registration", __index = Registration }
+
+for name, method in pairs(verbs) do
+  Registration[name] = method
+end
 
 function registration_mt:__tostring()
   return ("sip.Registration{%s at %s; %s}"):format(self.aor, self.registrar, self.state)
@@ -128,7 +132,9 @@ local function own_uri(self, place)
   return scheme .. self.user .. rest
 end
 
-local function ask(self)
+--- Send a REGISTER now.
+---@private
+function Registration:ask()
   disarm(self, "timer")
   send(self, function(place)
     local uri, why = own_uri(self, place)
@@ -191,8 +197,9 @@ local function leave(self)
   end, lines)
 end
 
--- No more refreshes; the binding is removed. Never waits.
-local function retire(self)
+--- No more refreshes; the binding is removed. Never waits.
+---@private
+function Registration:retire()
   if not self.leaving then
     self.leaving, self.err = true, nil
     disarm(self, "timer")
@@ -260,7 +267,7 @@ function Registration:failure(e, res)
   end
   local verdict, delay = self.binding:failed(e, res)
   if verdict == "again" then
-    return ask(self)
+    return self:ask()
   end
   arm(self, "timer", delay)
   if verdict == "refused" then
@@ -292,7 +299,7 @@ function Registration:kept(name, why)
   if delay > 0 then
     arm(self, "timer", delay)
   else
-    ask(self)
+    self:ask()
   end
 end
 
@@ -301,7 +308,7 @@ end
 function Registration:expired(id)
   if id == self.timer then
     self.timer = nil
-    ask(self)
+    self:ask()
   elseif id == self.expiry then
     self.expiry = nil
     self.binding:forget()
@@ -309,76 +316,6 @@ function Registration:expired(id)
       change(self, "registering")
     end
   end
-end
-
---- Wait until it is registered, or failed, or removed. Returns at once when it is.
----@param timeout? number
----@return true? ok
----@return sip.Error? err  why not; "timeout" with the last failure as its cause
-function Registration:wait(timeout)
-  option.argument(timeout, "seconds", "wait: timeout", math.huge)
-  local sched = self.ua.sched
-  sched:checkpoint()
-  local till = timeout and sched:now() + timeout
-  while self.state == "registering" do
-    local ok, e = self.changed:wait(till and sched:left(till))
-    if not ok then
-      e.cause = self.err
-      return nil, e
-    end
-  end
-  if self.state == "registered" then
-    return true
-  end
-  return nil, self.err or err.new("ended", { message = "the registration is removed" })
-end
-
---- Register again now, whatever was planned: when the network has changed, say. Not
---- sent when a REGISTER is under way. Never waits.
-function Registration:refresh()
-  if not (self.leaving or self.exchange) then
-    ask(self)
-  end
-end
-
---- Seconds until the binding ends unless it is refreshed; nil when there is none.
----@return number?
-function Registration:expires_in()
-  local now = self.ua.sched:now()
-  return self.binding:holds(now) and self.binding.expires_at - now or nil
-end
-
---- All bindings of the AOR, those of other phones too, as the registrar has listed
---- them in its last answer.
----@return sip.ListedBinding[]
-function Registration:bindings()
-  return self.binding:bindings(self.ua.sched:now())
-end
-
---- Remove the binding and end the registration. Inside a script it waits for the
---- answer.
----@param timeout? number  how long it waits; it is removed all the same
----@return true? ok
----@return sip.Error? err  nobody has confirmed it; the binding will expire
-function Registration:remove(timeout)
-  option.argument(timeout, "seconds", "remove: timeout", math.huge)
-  local sched = self.ua.sched
-  retire(self)
-  if not sched:running() then
-    return true
-  end
-  sched:checkpoint()
-  local till = timeout and sched:now() + timeout
-  while self.state ~= "removed" do
-    local ok, e = self.changed:wait(till and sched:left(till))
-    if not ok then
-      return nil, e
-    end
-  end
-  if self.err then
-    return nil, self.err
-  end
-  return true
 end
 
 --- Begin a registration (called by the endpoint).
@@ -424,7 +361,7 @@ function M.start(ua, options)
   end
   self.source = source
   table.insert(ua.registrations, self)
-  ask(self)
+  self:ask()
   return self
 end
 
@@ -433,7 +370,7 @@ end
 ---@private
 function M.retire_all(ua)
   for _, one in ipairs(table.move(ua.registrations, 1, #ua.registrations, 1, {})) do
-    retire(one)
+    one:retire()
   end
 end
 
