@@ -1,5 +1,7 @@
 #include "bind/l_reserve.h"
 
+#include "bind/l_kept.h"
+
 #include <lauxlib.h>
 #include <stddef.h>
 #include <string.h>
@@ -24,6 +26,7 @@ struct l_reserve {
 	unsigned missing;
 	unsigned have[SIZES];
 	void *blocks[BLOCKS]; /* size after size, each from its first place on */
+	struct l_kept kept;
 };
 
 static const char key = 'r'; /* its address is the name in the registry */
@@ -87,9 +90,16 @@ static void *take(struct l_reserve *reserve, size_t bytes)
 static void *resize(void *ud, void *old, size_t old_size, size_t size)
 {
 	struct l_reserve *reserve = ud;
-	void *block = reserve->under(reserve->under_ud, old, old_size, size);
+	lua_Alloc under = reserve->under;
+	void *const under_ud = reserve->under_ud;
+	void *block =
+		l_kept_resize(&reserve->kept, under, under_ud, old, old_size, size);
 
 	if (block || size == 0)
+		return block;
+	if (l_kept_let_go(&reserve->kept, under, under_ud))
+		block = under(under_ud, old, old_size, size);
+	if (block)
 		return block;
 	if (!reserve->collected && is_below(reserve, 2)) {
 		reserve->collected = true;
@@ -98,7 +108,7 @@ static void *resize(void *ud, void *old, size_t old_size, size_t size)
 	block = take(reserve, size);
 	if (block && old) {
 		memcpy(block, old, old_size < size ? old_size : size);
-		(void)reserve->under(reserve->under_ud, old, old_size, 0); /* NULL */
+		(void)under(under_ud, old, old_size, 0); /* NULL */
 	}
 	return block;
 }
@@ -167,6 +177,7 @@ static int l_reserve_release(lua_State *L) /* __gc */
 		lua_setallocf(L, reserve->under, reserve->under_ud);
 	reserve->closed = true;
 	allocate = lua_getallocf(L, &ud);
+	(void)l_kept_let_go(&reserve->kept, allocate, ud); /* or there was none */
 	for (unsigned i = 0; i < SIZES; i++) {
 		void **place = place_of(reserve, i);
 		while (reserve->have[i] > 0)
@@ -185,6 +196,7 @@ struct l_reserve *l_reserve_of(lua_State *L)
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &key) == LUA_TNIL) {
 		reserve = lua_newuserdatauv(L, sizeof *reserve, 0);
 		memset(reserve, 0, sizeof *reserve);
+		l_kept_init(&reserve->kept, L);
 		for (unsigned i = 0; i < SIZES; i++)
 			reserve->missing += sizes[i].count;
 		lua_createtable(L, 0, 1);

@@ -1,5 +1,6 @@
 /* l_test_heap.c - memory that fails on purpose, for spec/oom. */
 #include "bind/l_heap.h"
+#include "bind/l_kept.h"
 #include "bind/l_test.h"
 
 #include <lualib.h>
@@ -108,9 +109,10 @@ static const char *run_in_state(lua_State *S, struct lua_heap *heap, const char 
 	return lua_pcall(S, 0, 0, 0) == LUA_OK ? NULL : lua_tostring(S, -1);
 }
 
-/* heap.state(code, n, [count]) -> calls, why: run `code` in a fresh state, which gives
- * two functions; the n-th allocation of Lua in the first fails, or so many in a row;
- * the second looks at what is left, and may raise.  `calls`: how many there were.
+/* heap.state(code, n, [count, [keeps]]) -> calls, why, left: run `code` in a fresh
+ * state, which gives two functions; the n-th allocation of Lua in the first fails, or
+ * so many in a row; the second looks at what is left, and may raise.  `calls`: how many
+ * there were, each of Lua's unless blocks are kept.  `left`: bytes, when it is closed.
  * HEAP_MAX is all the memory there is. */
 static int l_heap_state(lua_State *L)
 {
@@ -125,12 +127,17 @@ static int l_heap_state(lua_State *L)
 	if (!S)
 		return luaL_error(L, "out of memory");
 	luaL_openlibs(S);
+	if (!lua_toboolean(L, 4)) {
+		lua_pushboolean(S, true);
+		lua_setfield(S, LUA_REGISTRYINDEX, L_KEEPS_NOTHING);
+	}
 	lua_settop(S, 0);
 	why = run_in_state(S, &heap, code, &failing);
 	lua_pushinteger(L, (lua_Integer)failing.calls);
 	lua_pushstring(L, why);
 	lua_close(S);
-	return 2;
+	lua_pushinteger(L, (lua_Integer)heap.used);
+	return 3;
 }
 
 static const luaL_Reg functions[] = {

@@ -250,14 +250,27 @@ describe("a call for which Lua has no memory,", function()
     end)
   end
 
+  it("one whose blocks are kept, gives all of them back", function()
+    local text = code(calls["that rings, is answered and hung up"])
+    local all, no = heap.state(text, math.maxinteger - 1)
+    local some, why, left = heap.state(text, math.maxinteger - 1, 1, true)
+    assert.is_nil(no or why)
+    assert.equal(0, left)
+    assert.is_true(some < all, ("%d of %d were asked for"):format(some, all))
+  end)
+
   for what, line in pairs {
     string = [[local text = ("x"):rep(1 << 30)]],
     table = [[local list = {}; for i = 1, math.huge do list[i] = i end]],
     ["heap of small things"] = [[local list; while true do list = { list } end]],
   } do
     it("is refused with 500 when its script wants all of it: a " .. what, function()
-      local _, why = heap.state(code(GREEDY:format(line)), math.maxinteger - 1)
-      assert.is_nil(why)
+      for _, keeps in ipairs { false, true } do
+        local _, why, left = heap.state(code(GREEDY:format(line)), math.maxinteger - 1,
+          1, keeps)
+        assert.is_nil(why)
+        assert.equal(0, left)
+      end
     end)
   end
 
