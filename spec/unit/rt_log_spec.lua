@@ -178,7 +178,30 @@ describe("the log", function()
     assert.is_nil(lines[1]:find("pw", 1, true))
   end)
 
-  it("gives a function everything, masked", function()
+  it("leaves out what comes too often, and says how much that was", function()
+    local l = make "info"
+    for i = 1, 25 do
+      l:info("not trusted", { user = i })
+      l:error("the " .. i .. "th of others")
+    end
+    assert.equal(35, #lines)
+    lines, clock = {}, 13
+    l:warn "on"
+    assert.same({ '13.000 info  lines were left out count=15 like="not trusted"',
+      "13.000 warn  on" }, lines)
+    for i = 1, 300 do
+      l:info("text " .. i)
+    end
+    assert.equal(2 + 99 + 9, #lines)
+  end)
+
+  it("gives a function everything, masked, and as often as it comes", function()
+    local count = 0
+    local every = make(function() count = count + 1 end)
+    for _ = 1, 25 do
+      every:info "x"
+    end
+    assert.equal(25, count)
     local seen = {}
     local l = make(function(level, text, fields)
       seen = { level, text, fields }
