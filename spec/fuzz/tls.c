@@ -153,8 +153,8 @@ static void converse(struct net_tls *client, struct net_tls *server,
 			break;
 	}
 	if (script.at + 3 > script.end) /* nobody has touched it */
-		must(spoken && net_tls_names_has(net_tls_peer_names(client),
-		                                 SIP_STR("a.example")));
+		must(spoken && sip_str_has_line(net_tls_peer_names(client),
+		                                SIP_STR("a.example")));
 }
 
 static void read_names(const uint8_t *data, size_t size)
@@ -167,7 +167,7 @@ static void read_names(const uint8_t *data, size_t size)
 		return;
 	len = net_tls_names(cert, names);
 	must(len <= sizeof names && (len == 0 || names[len - 1] == '\n'));
-	(void)net_tls_names_has(sip_str_of(names, len), SIP_STR("a.example"));
+	(void)sip_str_has_line(sip_str_of(names, len), SIP_STR("a.example"));
 	X509_free(cert);
 }
 
