@@ -4,53 +4,19 @@
  * loop is polled, and becomes tables afterwards: nothing of Lua runs, or raises,
  * inside libuv's callbacks.
  */
+#include "bind/l_test_net.h"
+
 #include "bind/l_names.h"
+#include "bind/l_str.h"
 #include "bind/l_test.h"
 #include "bind/l_tls.h"
-#include "net/net.h"
 
 #include <arpa/inet.h>
-#include <lauxlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define L_TEST_NET "sip.test.Net"
-
-struct seen {
-	struct seen *next;
-	struct sip_wire_event event;
-	char why[400];
-	char names[256];
-	size_t names_len;
-	char origin[256], target[256], cookie[256]; /* each with a NUL */
-	struct sip_record records[SIP_RECORDS_MAX];
-	size_t size;
-	char bytes[];
-};
-
-struct file_call {
-	struct sip_file_req req;
-	struct l_test_net *net;
-	struct file_call *next;
-	uint64_t token;
-	const char *name;
-	char why[200];
-	size_t size;
-	char bytes[];
-};
-
-struct l_test_net {
-	struct sip_wire_sink sink;
-	uint32_t half_open_max, holds_max;
-	struct sip_failing_alloc alloc;
-	struct sip_alloc heap;
-	struct net_loop *loop;
-	struct sip_wire *wire;
-	struct seen *first, **last;
-	struct file_call *file_first, **file_last;
-	const char *signal;
-};
 
 static uint32_t half_open_max(struct sip_wire_sink *sink, const struct sip_addr *remote)
 {
@@ -64,55 +30,17 @@ static bool holds(struct sip_wire_sink *sink, uint32_t id, uint32_t bytes)
 	return bytes <= ((struct l_test_net *)(void *)sink)->holds_max;
 }
 
-/* What does not fit is left out. */
-static void keep_text(char kept[256], sip_str text)
-{
-	if (text.len > 0 && text.len < 256)
-		memcpy(kept, text.p, text.len);
-}
-
 static void on_event(struct sip_wire_sink *sink, const struct sip_wire_event *event)
 {
-	struct l_test_net *net = (struct l_test_net *)(void *)sink;
-	const size_t size = sizeof(struct seen) + event->bytes.len;
-	struct seen *seen = sip_alloc0(&net->heap, size);
-
-	if (!seen)
-		return;
-	seen->size = size;
-	seen->event = *event;
-	if (event->why)
-		strncpy(seen->why, event->why, sizeof seen->why - 1);
-	if (event->names.len > 0 && event->names.len <= sizeof seen->names) {
-		seen->names_len = event->names.len;
-		memcpy(seen->names, event->names.p, event->names.len);
-	}
-	keep_text(seen->target, event->handshake.target);
-	keep_text(seen->origin, event->handshake.origin);
-	keep_text(seen->cookie, event->handshake.cookie);
-	if (event->record_count > 0)
-		memcpy(seen->records, event->records,
-		       event->record_count * sizeof *event->records);
-	if (event->bytes.len > 0)
-		memcpy(seen->bytes, event->bytes.p, event->bytes.len);
-	*net->last = seen;
-	net->last = &seen->next;
+	l_test_event_note((struct l_test_net *)(void *)sink, event);
 }
 
-static struct l_test_net *check_net(lua_State *L)
+struct l_test_net *l_test_net_check(lua_State *L)
 {
 	struct l_test_net *net = luaL_checkudata(L, 1, L_TEST_NET);
 
 	luaL_argcheck(L, net->loop, 1, "it is closed");
 	return net;
-}
-
-static sip_str check_str(lua_State *L, int at)
-{
-	size_t len;
-	const char *p = luaL_checklstring(L, at, &len);
-
-	return sip_str_of(p, len);
 }
 
 /* host, port at `at` and the next; no address when the host is nil. */
@@ -122,14 +50,15 @@ static struct sip_addr check_addr(lua_State *L, int at)
 
 	if (lua_isnoneornil(L, at))
 		return addr;
-	luaL_argcheck(L, sip_addr_parse(check_str(L, at), &addr), at, "not an address");
+	luaL_argcheck(L, sip_addr_parse(l_check_str(L, at), &addr), at,
+	              "not an address");
 	addr.port = (uint16_t)luaL_optinteger(L, at + 1, 0);
 	return addr;
 }
 
 static enum sip_transport check_transport(lua_State *L, int at)
 {
-	const enum sip_transport transport = sip_transport_find(check_str(L, at));
+	const enum sip_transport transport = sip_transport_find(l_check_str(L, at));
 
 	luaL_argcheck(L, transport != SIP_TRANSPORT_NONE, at, "no such transport");
 	return transport;
@@ -149,7 +78,7 @@ static int push_result(lua_State *L, sip_err err)
 /* net:listen(transport, host, port) -> id, port | nil, err, why */
 static int l_listen(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 	const enum sip_transport transport = check_transport(L, 2);
 	struct sip_addr at = check_addr(L, 3);
 	const char *why = NULL;
@@ -170,7 +99,7 @@ static int l_listen(lua_State *L)
 /* net:unlisten(id) */
 static int l_unlisten(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 
 	net->wire->ops->unlisten(net->wire, (uint32_t)luaL_checkinteger(L, 2));
 	return 0;
@@ -179,7 +108,7 @@ static int l_unlisten(lua_State *L)
 /* net:open(transport, host, port[, local_host[, server_name]]) -> id | nil, err */
 static int l_open(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 	const enum sip_transport transport = check_transport(L, 2);
 	const struct sip_addr remote = check_addr(L, 3);
 	struct sip_addr local = { 0 };
@@ -187,11 +116,11 @@ static int l_open(lua_State *L)
 	sip_err err;
 
 	if (!lua_isnoneornil(L, 5))
-		luaL_argcheck(L, sip_addr_parse(check_str(L, 5), &local), 5,
+		luaL_argcheck(L, sip_addr_parse(l_check_str(L, 5), &local), 5,
 		              "not an address");
 	err = net->wire->ops->open(
 		net->wire, transport, &local, &remote,
-		lua_isnoneornil(L, 6) ? SIP_STR("") : check_str(L, 6), &id);
+		lua_isnoneornil(L, 6) ? SIP_STR("") : l_check_str(L, 6), &id);
 	if (err != SIP_OK)
 		return push_result(L, err);
 	lua_pushinteger(L, id);
@@ -201,15 +130,15 @@ static int l_open(lua_State *L)
 /* net:send(id, bytes, token[, host, port[, local_host]]) -> true | nil, err */
 static int l_send(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
-	const sip_str bytes = check_str(L, 3);
+	struct l_test_net *net = l_test_net_check(L);
+	const sip_str bytes = l_check_str(L, 3);
 	const uint64_t token = (uint64_t)luaL_optinteger(L, 4, 0);
 	struct sip_path path = { .id = (uint32_t)luaL_checkinteger(L, 2) };
 
 	path.remote = check_addr(L, 5);
 	path.transport = path.remote.family != 0 ? SIP_UDP : SIP_TCP;
 	if (!lua_isnoneornil(L, 7))
-		luaL_argcheck(L, sip_addr_parse(check_str(L, 7), &path.local), 7,
+		luaL_argcheck(L, sip_addr_parse(l_check_str(L, 7), &path.local), 7,
 		              "not an address");
 	return push_result(L, net->wire->ops->send(net->wire, &path, bytes, token));
 }
@@ -217,7 +146,7 @@ static int l_send(lua_State *L)
 /* net:shut(id): an orderly close of one connection */
 static int l_shut(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 
 	net->wire->ops->close(net->wire, (uint32_t)luaL_checkinteger(L, 2));
 	return 0;
@@ -246,28 +175,18 @@ static int l_reset(lua_State *L)
 /* net:lookup(name, "A"|"AAAA"|"SRV"|"NAPTR", token) -> true | nil, err */
 static int l_lookup(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
-	const sip_str name = check_str(L, 2);
+	struct l_test_net *net = l_test_net_check(L);
+	const sip_str name = l_check_str(L, 2);
 	const enum sip_record_type type = l_check_record_type(L, 3);
 	const uint64_t token = (uint64_t)luaL_checkinteger(L, 4);
 
 	return push_result(L, net->wire->ops->lookup(net->wire, name, type, token));
 }
 
-static void set_addr(lua_State *L, const char *field, const struct sip_addr *addr)
-{
-	char text[SIP_ADDR_TEXT_MAX];
-
-	if (addr->family == 0)
-		return;
-	lua_pushlstring(L, text, sip_addr_write(addr, text));
-	lua_setfield(L, -2, field);
-}
-
 /* net:route(host) -> host | nil, err */
 static int l_route(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 	const struct sip_addr remote = check_addr(L, 2);
 	struct sip_addr local;
 	char text[SIP_ADDR_TEXT_MAX];
@@ -279,139 +198,24 @@ static int l_route(lua_State *L)
 	return 1;
 }
 
-static void set_records(lua_State *L, const struct seen *seen)
+static void drop(struct l_test_net *net)
 {
-	lua_newtable(L);
-	for (size_t i = 0; i < seen->event.record_count; i++) {
-		const struct sip_record *record = &seen->records[i];
-
-		l_push_record(L, record);
-		if (!lua_istable(L, -1)) {
-			lua_newtable(L);
-			lua_insert(L, -2);
-			lua_setfield(L, -2, "host");
-		}
-		lua_pushinteger(L, record->ttl_s);
-		lua_setfield(L, -2, "ttl");
-		lua_seti(L, -2, (lua_Integer)i + 1);
-	}
-	lua_setfield(L, -2, "records");
-	if (seen->event.record_count == 0) {
-		lua_pushinteger(L, seen->event.ttl_s);
-		lua_setfield(L, -2, "ttl");
-	}
-}
-
-static void set_text(lua_State *L, const char *field, const char *text)
-{
-	if (!text[0])
-		return;
-	lua_pushstring(L, text);
-	lua_setfield(L, -2, field);
-}
-
-static void push_seen(lua_State *L, const struct seen *seen)
-{
-	static const char *const kinds[] = {
-		[SIP_WIRE_OPENED] = "opened", [SIP_WIRE_BYTES] = "bytes",
-		[SIP_WIRE_FAILED] = "failed", [SIP_WIRE_DRAINED] = "drained",
-		[SIP_WIRE_CLOSED] = "closed", [SIP_WIRE_RECORDS] = "records",
-		[SIP_WIRE_NOTICE] = "notice", [SIP_WIRE_REFUSED] = "refused",
-	};
-	const struct sip_wire_event *event = &seen->event;
-
-	lua_newtable(L);
-	lua_pushstring(L, kinds[event->kind]);
-	lua_setfield(L, -2, "kind");
-	lua_pushinteger(L, event->path.id);
-	lua_setfield(L, -2, "id");
-	lua_pushinteger(L, (lua_Integer)event->token);
-	lua_setfield(L, -2, "token");
-	set_addr(L, "from", &event->path.remote);
-	set_addr(L, "at", &event->path.local);
-	if (event->err != SIP_OK) {
-		lua_pushstring(L, sip_err_name(event->err));
-		lua_setfield(L, -2, "err");
-	}
-	if (event->why) {
-		lua_pushstring(L, seen->why);
-		lua_setfield(L, -2, "why");
-	}
-	if (seen->names_len > 0) {
-		lua_pushlstring(L, seen->names, seen->names_len);
-		lua_setfield(L, -2, "names");
-	}
-	set_text(L, "target", seen->target);
-	set_text(L, "origin", seen->origin);
-	set_text(L, "cookie", seen->cookie);
-	if (event->kind == SIP_WIRE_BYTES) {
-		lua_pushlstring(L, seen->bytes, event->bytes.len);
-		lua_setfield(L, -2, "bytes");
-	}
-	if (event->kind == SIP_WIRE_RECORDS)
-		set_records(L, seen);
-}
-
-static void push_file_call(lua_State *L, const struct file_call *call)
-{
-	lua_newtable(L);
-	lua_pushliteral(L, "file");
-	lua_setfield(L, -2, "kind");
-	lua_pushstring(L, call->name);
-	lua_setfield(L, -2, "op");
-	lua_pushinteger(L, (lua_Integer)call->token);
-	lua_setfield(L, -2, "token");
-	if (call->req.err != SIP_OK) {
-		lua_pushstring(L, sip_err_name(call->req.err));
-		lua_setfield(L, -2, "err");
-		lua_pushstring(L, call->why);
-		lua_setfield(L, -2, "why");
-		return;
-	}
-	lua_pushinteger(L, call->req.file);
-	lua_setfield(L, -2, "file");
-	lua_pushinteger(L, (lua_Integer)call->req.size);
-	lua_setfield(L, -2, "size");
-	lua_pushlstring(L, call->bytes, call->req.len);
-	lua_setfield(L, -2, "bytes");
-}
-
-static void drop_seen(struct l_test_net *net)
-{
-	while (net->first) {
-		struct seen *seen = net->first;
-
-		net->first = seen->next;
-		sip_free(&net->heap, seen, seen->size);
-	}
-	net->last = &net->first;
-	while (net->file_first) {
-		struct file_call *call = net->file_first;
-
-		net->file_first = call->next;
-		sip_free(&net->heap, call, call->size);
-	}
-	net->file_last = &net->file_first;
+	l_test_events_drop(net);
+	l_test_files_drop(net);
 }
 
 /* net:poll([seconds]) -> array of events; waits without end when nil */
 static int l_poll(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 	const lua_Number wait_s = luaL_optnumber(L, 2, -1);
 	lua_Integer n = 0;
 
 	net_loop_flush(net->loop);
 	net_loop_poll(net->loop, wait_s < 0 ? SIP_NEVER : (uint64_t)(wait_s * 1000));
 	lua_newtable(L);
-	for (const struct seen *seen = net->first; seen; seen = seen->next) {
-		push_seen(L, seen);
-		lua_seti(L, -2, ++n);
-	}
-	for (const struct file_call *call = net->file_first; call; call = call->next) {
-		push_file_call(L, call);
-		lua_seti(L, -2, ++n);
-	}
+	n = l_test_events_push(L, net, n);
+	n = l_test_files_push(L, net, n);
 	if (net->signal) {
 		lua_newtable(L);
 		lua_pushliteral(L, "signal");
@@ -421,109 +225,14 @@ static int l_poll(lua_State *L)
 		lua_seti(L, -2, ++n);
 		net->signal = NULL;
 	}
-	drop_seen(net);
+	drop(net);
 	return 1;
-}
-
-static void on_file(struct sip_file_req *req)
-{
-	struct file_call *call = (struct file_call *)(void *)req;
-
-	if (req->why)
-		strncpy(call->why, req->why, sizeof call->why - 1);
-	*call->net->file_last = call;
-	call->net->file_last = &call->next;
-}
-
-static struct file_call *file_call(lua_State *L, struct l_test_net *net,
-                                   const char *name, uint64_t token, size_t len)
-{
-	const size_t size = sizeof(struct file_call) + len;
-	struct file_call *call = sip_alloc0(&net->heap, size);
-
-	if (!call) {
-		luaL_error(L, "no memory");
-		return NULL; /* never reached */
-	}
-	call->req.done = on_file;
-	call->req.bytes = call->bytes;
-	call->req.len = len;
-	call->net = net;
-	call->name = name;
-	call->token = token;
-	call->size = size;
-	return call;
-}
-
-/* net:file_open(path, "r"|"w", token) */
-static int l_file_open(lua_State *L)
-{
-	struct l_test_net *net = check_net(L);
-	const sip_str path = check_str(L, 2);
-	const bool write = *luaL_checkstring(L, 3) == 'w';
-	const uint64_t token = (uint64_t)luaL_checkinteger(L, 4);
-	struct sip_files *files = net_loop_files(net->loop);
-	struct file_call *call = file_call(L, net, "open", token, 0);
-
-	files->ops->open(files, path, write ? SIP_FILE_WRITE : SIP_FILE_READ,
-	                 &call->req);
-	return 0;
-}
-
-/* net:file_read(file, at, len, token) */
-static int l_file_read(lua_State *L)
-{
-	struct l_test_net *net = check_net(L);
-	const uint32_t file = (uint32_t)luaL_checkinteger(L, 2);
-	const uint64_t at = (uint64_t)luaL_checkinteger(L, 3);
-	const size_t len = (size_t)luaL_checkinteger(L, 4);
-	const uint64_t token = (uint64_t)luaL_checkinteger(L, 5);
-	struct sip_files *files = net_loop_files(net->loop);
-	struct file_call *call = file_call(L, net, "read", token, len);
-
-	call->req.file = file;
-	call->req.at = at;
-	files->ops->read(files, &call->req);
-	return 0;
-}
-
-/* net:file_write(file, at, bytes, token) */
-static int l_file_write(lua_State *L)
-{
-	struct l_test_net *net = check_net(L);
-	const uint32_t file = (uint32_t)luaL_checkinteger(L, 2);
-	const uint64_t at = (uint64_t)luaL_checkinteger(L, 3);
-	const sip_str bytes = check_str(L, 4);
-	const uint64_t token = (uint64_t)luaL_checkinteger(L, 5);
-	struct sip_files *files = net_loop_files(net->loop);
-	struct file_call *call = file_call(L, net, "write", token, bytes.len);
-
-	if (call && bytes.len > 0)
-		memcpy(call->bytes, bytes.p, bytes.len);
-	call->req.file = file;
-	call->req.at = at;
-	files->ops->write(files, &call->req);
-	return 0;
-}
-
-/* net:file_close(file, token) */
-static int l_file_close(lua_State *L)
-{
-	struct l_test_net *net = check_net(L);
-	const uint32_t file = (uint32_t)luaL_checkinteger(L, 2);
-	const uint64_t token = (uint64_t)luaL_checkinteger(L, 3);
-	struct sip_files *files = net_loop_files(net->loop);
-	struct file_call *call = file_call(L, net, "close", token, 0);
-
-	call->req.file = file;
-	files->ops->close(files, &call->req);
-	return 0;
 }
 
 /* net:servers(list) -> true | nil, err */
 static int l_servers(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 
 	return push_result(L, net_loop_name_servers(net->loop, luaL_checkstring(L, 2)));
 }
@@ -536,7 +245,7 @@ static void on_signal(void *data, const char *name)
 /* net:signals(on) -> true | nil, err */
 static int l_signals(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 
 	return push_result(L, net_loop_signals(net->loop,
 	                                       lua_toboolean(L, 2) ? on_signal : NULL,
@@ -546,14 +255,14 @@ static int l_signals(lua_State *L)
 /* net:wake() */
 static int l_wake(lua_State *L)
 {
-	net_loop_wake(check_net(L)->loop);
+	net_loop_wake(l_test_net_check(L)->loop);
 	return 0;
 }
 
 /* net:wait() -> seconds that another loop may wait | nil without end */
 static int l_wait(lua_State *L)
 {
-	const uint64_t wait_ms = net_loop_wait_ms(check_net(L)->loop);
+	const uint64_t wait_ms = net_loop_wait_ms(l_test_net_check(L)->loop);
 
 	if (wait_ms == SIP_NEVER)
 		lua_pushnil(L);
@@ -565,20 +274,20 @@ static int l_wait(lua_State *L)
 /* net:count() -> sockets and connections; net:now(), net:cpu() -> seconds */
 static int l_count(lua_State *L)
 {
-	lua_pushinteger(L, (lua_Integer)net_wire_count(check_net(L)->wire));
+	lua_pushinteger(L, (lua_Integer)net_wire_count(l_test_net_check(L)->wire));
 	return 1;
 }
 
 static int l_now(lua_State *L)
 {
-	(void)check_net(L);
+	(void)l_test_net_check(L);
 	lua_pushnumber(L, (lua_Number)net_now_ms() / 1000);
 	return 1;
 }
 
 static int l_cpu(lua_State *L)
 {
-	(void)check_net(L);
+	(void)l_test_net_check(L);
 	lua_pushnumber(L, (lua_Number)net_cpu_us() / 1e6);
 	return 1;
 }
@@ -586,7 +295,7 @@ static int l_cpu(lua_State *L)
 /* net:fail_at(n[, sticky]): the n-th allocation of the loop from here on fails */
 static int l_fail_at(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 
 	net->alloc.calls = 0;
 	net->alloc.fail_at = (uint64_t)luaL_checkinteger(L, 2);
@@ -604,7 +313,7 @@ static int l_close(lua_State *L)
 		net_wire_free(net->wire);
 		net_loop_free(net->loop);
 		net->loop = NULL;
-		drop_seen(net);
+		drop(net);
 	}
 	lua_pushinteger(L, (lua_Integer)net->heap.used);
 	return 1;
@@ -613,7 +322,7 @@ static int l_close(lua_State *L)
 /* net:tls{ see l_tls.h } -> true | nil, err, why */
 static int l_tls(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 	struct sip_tls_pair pairs[SIP_TLS_PAIRS];
 	const struct sip_tls_config config = l_tls_check(L, 2, pairs);
 	const char *why = NULL;
@@ -629,9 +338,9 @@ static int l_tls(lua_State *L)
 /* net:origins(lines) -> true | nil, err */
 static int l_origins(lua_State *L)
 {
-	struct l_test_net *net = check_net(L);
+	struct l_test_net *net = l_test_net_check(L);
 
-	return push_result(L, net_wire_origins(net->wire, check_str(L, 2)));
+	return push_result(L, net_wire_origins(net->wire, l_check_str(L, 2)));
 }
 
 /* test.net.new{ limits by the names of base/limits.h } -> net */
@@ -671,37 +380,20 @@ static int l_new(lua_State *L)
 }
 
 static const luaL_Reg methods[] = {
-	{ "tls", l_tls },
-	{ "origins", l_origins },
-	{ "listen", l_listen },
-	{ "unlisten", l_unlisten },
-	{ "open", l_open },
-	{ "send", l_send },
-	{ "shut", l_shut },
-	{ "reset", l_reset },
-	{ "lookup", l_lookup },
-	{ "route", l_route },
-	{ "poll", l_poll },
-	{ "file_open", l_file_open },
-	{ "file_read", l_file_read },
-	{ "file_write", l_file_write },
-	{ "file_close", l_file_close },
-	{ "servers", l_servers },
-	{ "signals", l_signals },
-	{ "wake", l_wake },
-	{ "wait", l_wait },
-	{ "count", l_count },
-	{ "now", l_now },
-	{ "cpu", l_cpu },
-	{ "fail_at", l_fail_at },
-	{ "close", l_close },
-	{ NULL, NULL },
+	{ "tls", l_tls },           { "origins", l_origins }, { "listen", l_listen },
+	{ "unlisten", l_unlisten }, { "open", l_open },       { "send", l_send },
+	{ "shut", l_shut },         { "reset", l_reset },     { "lookup", l_lookup },
+	{ "route", l_route },       { "poll", l_poll },       { "servers", l_servers },
+	{ "signals", l_signals },   { "wake", l_wake },       { "wait", l_wait },
+	{ "count", l_count },       { "now", l_now },         { "cpu", l_cpu },
+	{ "fail_at", l_fail_at },   { "close", l_close },     { NULL, NULL },
 };
 
 int l_test_net(lua_State *L)
 {
 	luaL_newmetatable(L, L_TEST_NET);
 	luaL_newlib(L, methods);
+	luaL_setfuncs(L, l_test_file_methods, 0);
 	lua_setfield(L, -2, "__index");
 	lua_pushcfunction(L, l_close);
 	lua_setfield(L, -2, "__gc");

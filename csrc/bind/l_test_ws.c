@@ -8,14 +8,6 @@
 #include "msg/upgrade.h"
 #include "msg/ws.h"
 
-static sip_str check_str(lua_State *L, int arg)
-{
-	sip_str s;
-
-	s.p = luaL_checklstring(L, arg, &s.len);
-	return s;
-}
-
 static void add_row(lua_State *L, int rows, const char *kind, sip_str bytes, int number)
 {
 	lua_newtable(L);
@@ -83,7 +75,7 @@ static int l_frames(lua_State *L)
 	sip_ws_init(&ws, &alloc, lua_toboolean(L, 2));
 	for (lua_Integer i = 1; going && i <= count; i++) {
 		lua_rawgeti(L, 1, i);
-		going = feed(L, &ws, &limits, check_str(L, -1), 3);
+		going = feed(L, &ws, &limits, l_check_str(L, -1), 3);
 		lua_pop(L, 1);
 	}
 	lua_pushboolean(L, sip_ws_is_within(&ws));
@@ -98,7 +90,7 @@ static int l_frames(lua_State *L)
 static int l_frame(lua_State *L)
 {
 	const enum sip_ws_opcode opcode = (enum sip_ws_opcode)luaL_checkinteger(L, 1);
-	const sip_str bytes = check_str(L, 2);
+	const sip_str bytes = l_check_str(L, 2);
 	uint8_t mask[4] = { 0 };
 	const bool masked = !lua_isnoneornil(L, 3);
 	char head[SIP_WS_HEAD_MAX];
@@ -107,8 +99,8 @@ static int l_frame(lua_State *L)
 	size_t len;
 
 	if (masked) {
-		luaL_argcheck(L, check_str(L, 3).len == 4, 3, "four bytes");
-		memcpy(mask, check_str(L, 3).p, 4);
+		luaL_argcheck(L, l_check_str(L, 3).len == 4, 3, "four bytes");
+		memcpy(mask, l_check_str(L, 3).p, 4);
 	}
 	len = sip_ws_write_head(head, opcode, bytes.len, masked ? mask : NULL);
 	payload = luaL_buffinitsize(L, &out, len + bytes.len + 1);
@@ -127,7 +119,7 @@ static int l_is_utf8(lua_State *L)
 	luaL_checktype(L, 1, LUA_TTABLE);
 	for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(L, 1); i++) {
 		lua_rawgeti(L, 1, i);
-		ok = ok && sip_utf8_feed(&utf8, check_str(L, -1));
+		ok = ok && sip_utf8_feed(&utf8, l_check_str(L, -1));
 		lua_pop(L, 1);
 	}
 	lua_pushboolean(L, ok && utf8.left == 0);
@@ -165,9 +157,9 @@ static sip_err find(lua_State *L, enum sip_upgrade_side side, sip_str *head,
 	     i++) {
 		lua_rawgeti(L, 1, i);
 		lua_concat(L, 2);
-		err = sip_upgrade_find(side, &seen, check_str(L, -1), &len, refusal);
+		err = sip_upgrade_find(side, &seen, l_check_str(L, -1), &len, refusal);
 	}
-	*head = sip_str_of(check_str(L, -1).p, len);
+	*head = sip_str_of(l_check_str(L, -1).p, len);
 	return err;
 }
 
@@ -199,7 +191,7 @@ static int l_request(lua_State *L)
 /* response({ piece ... }, accept) -> head | nil | nil, status, why */
 static int l_response(lua_State *L)
 {
-	const sip_str accept = check_str(L, 2);
+	const sip_str accept = l_check_str(L, 2);
 	struct sip_refusal refusal = { 0 };
 	sip_str head;
 	sip_err err = find(L, SIP_UPGRADE_CLIENT, &head, &refusal);
@@ -227,7 +219,7 @@ static int l_write_request(lua_State *L)
 	struct sip_out out;
 
 	sip_out_init(&out, text, sizeof text);
-	sip_upgrade_write_request(&out, check_str(L, 1), check_str(L, 2));
+	sip_upgrade_write_request(&out, l_check_str(L, 1), l_check_str(L, 2));
 	return push_out(L, &out);
 }
 
@@ -237,7 +229,7 @@ static int l_write_accept(lua_State *L)
 	struct sip_out out;
 
 	sip_out_init(&out, text, sizeof text);
-	sip_upgrade_write_accept(&out, check_str(L, 1));
+	sip_upgrade_write_accept(&out, l_check_str(L, 1));
 	return push_out(L, &out);
 }
 
