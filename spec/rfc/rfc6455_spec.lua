@@ -7,8 +7,9 @@ local websocket = require "spec.support.websocket"
 local codec = test.ws
 local client, frame = websocket.client, websocket.frame
 local bytewise = websocket.bytewise
-local CONTINUATION, TEXT, BINARY = 0, 1, 2
-local CLOSE, PING, PONG = 8, 9, 10
+local CONTINUATION, TEXT, BINARY =
+  websocket.CONTINUATION, websocket.TEXT, websocket.BINARY
+local CLOSE, PING, PONG = websocket.CLOSE, websocket.PING, websocket.PONG
 
 -- What a server makes of what a client sends; the rows, without what is between.
 local function read(stream, max)

@@ -50,18 +50,10 @@ function M.client(opcode, bytes, options)
   return M.frame(opcode, bytes, options)
 end
 
---- What a client asks with; `changes` by header name, false for without; `line` is its
---- first line, `extra` goes behind.
----@param changes? table
----@return string
-function M.request(changes)
-  changes = changes or {}
-  local fields = {
-    { "Host", "192.0.2.1" }, { "Upgrade", "websocket" }, { "Connection", "Upgrade" },
-    { "Sec-WebSocket-Key", M.KEY }, { "Sec-WebSocket-Version", "13" },
-    { "Sec-WebSocket-Protocol", "sip" }, { "Origin", nil },
-  }
-  local lines = { changes.line or "GET / HTTP/1.1" }
+-- A head of HTTP: its first line, its fields by name and value, and what of them is
+-- other or not there at all (false).
+local function head(first, fields, changes)
+  local lines = { changes.line or first }
   for _, field in ipairs(fields) do
     local value = changes[field[1]]
     if value == nil then
@@ -75,27 +67,26 @@ function M.request(changes)
   return table.concat(lines, "\r\n") .. "\r\n\r\n"
 end
 
---- What a server answers with.
+--- What a client asks with; `changes` by header name, false for without; `line` is its
+--- first line, `extra` goes behind.
+---@param changes? table
+---@return string
+function M.request(changes)
+  return head("GET / HTTP/1.1", {
+    { "Host", "192.0.2.1" }, { "Upgrade", "websocket" }, { "Connection", "Upgrade" },
+    { "Sec-WebSocket-Key", M.KEY }, { "Sec-WebSocket-Version", "13" },
+    { "Sec-WebSocket-Protocol", "sip" }, { "Origin" },
+  }, changes or {})
+end
+
+--- What a server answers with; the same changes.
 ---@param changes? table
 ---@return string
 function M.response(changes)
-  changes = changes or {}
-  local fields = {
+  return head("HTTP/1.1 101 Switching Protocols", {
     { "Upgrade", "websocket" }, { "Connection", "Upgrade" },
     { "Sec-WebSocket-Accept", M.ACCEPT }, { "Sec-WebSocket-Protocol", "sip" },
-  }
-  local lines = { changes.line or "HTTP/1.1 101 Switching Protocols" }
-  for _, field in ipairs(fields) do
-    local value = changes[field[1]]
-    if value == nil then
-      value = field[2]
-    end
-    if value then
-      lines[#lines + 1] = field[1] .. ": " .. value
-    end
-  end
-  lines[#lines + 1] = changes.extra
-  return table.concat(lines, "\r\n") .. "\r\n\r\n"
+  }, changes or {})
 end
 
 --- The frame that bytes begin with, of a server or unmasked.
@@ -128,6 +119,35 @@ function M.read(bytes)
     frame.code = string.unpack(">I2", payload)
   end
   return frame, bytes:sub(at + len)
+end
+
+--- What a stranger at a bare wire hears on this connection, up to this end of it.
+---@param w spec.Wire
+---@param id integer
+---@param ending string
+---@return string
+function M.hear(w, id, ending)
+  local text = ""
+  while not text:find(ending, 1, true) do
+    text = text .. w:expect({ kind = "bytes", id = id }).bytes
+  end
+  return text
+end
+
+--- The same for one frame, and no more than that.
+---@param w spec.Wire
+---@param id integer
+---@return table frame  as `read` gives it
+function M.hear_frame(w, id)
+  local text = ""
+  while true do
+    text = text .. w:expect({ kind = "bytes", id = id }).bytes
+    local got, rest = M.read(text)
+    if got then
+      assert(rest == "", "there is something behind it")
+      return got
+    end
+  end
 end
 
 --- A text as pieces of one byte each.

@@ -3,13 +3,12 @@
 -- in spec/unit/ua_check_spec.lua.
 
 local certificates = require "spec.support.certificates"
-local core = require "sip.core"
-local facade = require "sip"
+local production = require "spec.support.production"
 
 local assert = require "luassert"
 
 describe("the self-check", function()
-  local made, good, loop, sip, warned
+  local made, good, real, sip, warned
 
   setup(function()
     made = certificates.new()
@@ -21,20 +20,12 @@ describe("the self-check", function()
   end)
 
   before_each(function()
-    warned = {}
-    loop = core.loop()
-    sip = facade.with {
-      driver = loop,
-      log = function(level, text)
-        if level == "warn" then
-          warned[#warned + 1] = text
-        end
-      end,
-    }
+    real = production.new()
+    sip, warned = real.sip, real.warned
   end)
 
   after_each(function()
-    loop:close()
+    real:close()
   end)
 
   local function refused(options)

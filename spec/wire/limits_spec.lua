@@ -3,12 +3,11 @@
 -- in spec/sim/limits_spec.lua. C-19.
 
 local certificates = require "spec.support.certificates"
-local core = require "sip.core"
-local facade = require "sip"
+local production = require "spec.support.production"
 local wire = require "spec.support.wire"
 
 describe("the limit", function()
-  local loop, sip, far, warned, made
+  local real, loop, sip, far, warned, made
 
   lazy_setup(function()
     made = certificates.new()
@@ -19,18 +18,14 @@ describe("the limit", function()
   end)
 
   before_each(function()
-    loop, warned = core.loop(), {}
-    sip = facade.with { driver = loop, log = function(level, text)
-      if level == "warn" then
-        warned[#warned + 1] = text
-      end
-    end }
+    real = production.new()
+    loop, sip, warned = real.loop, real.sip, real.warned
     far = wire.new()
   end)
 
   after_each(function()
     far:close()
-    loop:close()
+    real:close()
   end)
 
   -- Both loops turn until this is so.

@@ -2,14 +2,13 @@
 -- which can do everything that ought to be refused.
 
 local certificates = require "spec.support.certificates"
-local core = require "sip.core"
-local facade = require "sip"
 local openssl = require "spec.support.openssl"
+local production = require "spec.support.production"
 
 local assert = require "luassert"
 
 describe("TLS by RFC 9325", function()
-  local made, pair, loop, sip, bob, warned
+  local made, pair, real, loop, sip, bob, warned
 
   setup(function()
     made = certificates.new()
@@ -21,26 +20,18 @@ describe("TLS by RFC 9325", function()
   end)
 
   before_each(function()
-    warned = {}
-    loop = core.loop()
-    sip = facade.with {
-      driver = loop,
-      log = function(level, text)
-        if level == "warn" then
-          warned[#warned + 1] = text
-        end
-      end,
-    }
+    real = production.new()
+    loop, sip, warned = real.loop, real.sip, real.warned
   end)
 
   after_each(function()
-    loop:close()
+    real:close()
   end)
 
   local function listen(limits)
     bob = sip.new { listen = "tls:127.0.0.1:0", limits = limits,
       tls = { ca = made.ca, cert = pair.cert, key = pair.key } }
-    return tonumber(bob.listening[1]:match ":(%d+)$")
+    return production.port(bob)
   end
 
   -- What s_client has to say when it has connected, or could not.

@@ -2,14 +2,15 @@
 -- (sips on the wire), C-39 (whose certificate it is).
 
 local certificates = require "spec.support.certificates"
-local core = require "sip.core"
-local facade = require "sip"
 local openssl = require "spec.support.openssl"
+local production = require "spec.support.production"
 
 local assert = require "luassert"
 
+local port_of = production.port
+
 describe("an endpoint over TLS", function()
-  local made, server, client, loop, sip, errors, warned
+  local made, server, client, real, loop, sip, warned
 
   setup(function()
     made = certificates.new()
@@ -22,23 +23,12 @@ describe("an endpoint over TLS", function()
   end)
 
   before_each(function()
-    errors, warned = {}, {}
-    loop = core.loop()
-    sip = facade.with {
-      driver = loop,
-      log = function(level, text, fields)
-        if level == "error" then
-          errors[#errors + 1] = text .. ": " .. tostring(fields.traceback)
-        elseif level == "warn" then
-          warned[#warned + 1] = text
-        end
-      end,
-    }
+    real = production.new()
+    loop, sip, warned = real.loop, real.sip, real.warned
   end)
 
   after_each(function()
-    loop:close()
-    assert.same({}, errors)
+    real:close()
   end)
 
   local function endpoint(pair, more)
@@ -47,10 +37,6 @@ describe("an endpoint over TLS", function()
       tls[key] = value
     end
     return sip.new { listen = "tls:127.0.0.1:0", tls = tls, trace = true }
-  end
-
-  local function port_of(ua)
-    return tonumber(ua.listening[1]:match ":(%d+)$")
   end
 
   it("is called, hangs up, and knows who called", function()

@@ -2,18 +2,19 @@
 -- C-41.
 
 local certificates = require "spec.support.certificates"
-local core = require "sip.core"
-local facade = require "sip"
+local production = require "spec.support.production"
 local websocket = require "spec.support.websocket"
 local wire = require "spec.support.wire"
 
 local assert = require "luassert"
 
+local port_of = production.port
+
 local SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
   .. "m=audio 4000 RTP/AVP 0\r\n"
 
 describe("an endpoint over WebSocket", function()
-  local made, pair, loop, sip, errors, warned
+  local made, pair, real, loop, sip, warned
 
   setup(function()
     made = certificates.new()
@@ -25,35 +26,13 @@ describe("an endpoint over WebSocket", function()
   end)
 
   before_each(function()
-    errors, warned = {}, {}
-    loop = core.loop()
-    sip = facade.with {
-      driver = loop,
-      log = function(level, text, fields)
-        if level == "error" then
-          errors[#errors + 1] = text .. ": " .. tostring(fields.traceback)
-        elseif level == "warn" then
-          warned[#warned + 1] = text
-        end
-      end,
-    }
+    real = production.new()
+    loop, sip, warned = real.loop, real.sip, real.warned
   end)
 
   after_each(function()
-    loop:close()
-    assert.same({}, errors)
+    real:close()
   end)
-
-  local function port_of(ua)
-    return tonumber(ua.listening[1]:match ":(%d+)$")
-  end
-
-  local function wait_for(ready)
-    local ends = loop:now() + 5
-    while not ready() and loop:now() < ends do
-      sip.sleep(0.005)
-    end
-  end
 
   -- A stranger who has asked for a WebSocket, and its connection.
   local function stranger(ua, changes)
@@ -102,7 +81,7 @@ describe("an endpoint over WebSocket", function()
         assert(alice:request { method = "OPTIONS", uri = to })
         peer = assert(alice:dial(to, { sdp = SDP }))
         assert(peer:send { method = "INFO" })
-        wait_for(function()
+        real:wait_for(function()
           return info
         end)
         assert.equal(1, alice.stack:stats().connections)
@@ -198,7 +177,7 @@ describe("an endpoint over WebSocket", function()
       assert(w.net:send(id, "OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\n", 1))
       heard[3] = hear(w, "\r\n\r\n"):match "^HTTP/1.1 (%d+)"
       w:close()
-      wait_for(function()
+      real:wait_for(function()
         return warned[2]
       end)
       bob:close()

@@ -1,12 +1,14 @@
--- WebSockets on loopback, between us and strangers who speak bytes.  C-41, C-238 (half
--- handshakes).  What frames and heads are: spec/rfc/rfc6455_spec.lua.
+-- WebSockets on loopback, served to strangers who speak bytes and to ourselves.  C-41,
+-- C-238 (half handshakes).  As a client of strangers: ws_client_spec.lua.  What frames
+-- and heads are: spec/rfc/rfc6455_spec.lua.
 
 local certificates = require "spec.support.certificates"
 local websocket = require "spec.support.websocket"
 local wire = require "spec.support.wire"
 
 local client, frame = websocket.client, websocket.frame
-local TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+local TEXT, BINARY = websocket.TEXT, websocket.BINARY
+local CLOSE, PING, PONG = websocket.CLOSE, websocket.PING, websocket.PONG
 
 describe("a WebSocket", function()
   local w, port
@@ -38,25 +40,12 @@ describe("a WebSocket", function()
     return id
   end
 
-  -- The bytes of the stranger's connection up to what ends them.
   local function hear(id, ending)
-    local text = ""
-    while not text:find(ending, 1, true) do
-      text = text .. w:expect({ kind = "bytes", id = id }).bytes
-    end
-    return text
+    return websocket.hear(w, id, ending)
   end
 
   local function hear_frame(id)
-    local text = ""
-    while true do
-      text = text .. w:expect({ kind = "bytes", id = id }).bytes
-      local got, rest = websocket.read(text)
-      if got then
-        assert.equal("", rest)
-        return got
-      end
-    end
+    return websocket.hear_frame(w, id)
   end
 
   -- Both ends of one that a stranger has opened.
@@ -408,91 +397,6 @@ describe("a WebSocket", function()
       end
       assert.is_true(w.net:origins "*\n")
       joined { Origin = "https://d.example" }
-    end)
-  end)
-
-  describe("to a server that is none", function()
-    local listener, at
-
-    before_each(function()
-      listener, at = assert(w.net:listen("TCP", "127.0.0.1", 0))
-      assert(listener)
-    end)
-
-    -- Ours asks; what it asked, and the end of the server.
-    local function ask(name)
-      local id = assert(w.net:open("WS", "127.0.0.1", at, nil, name))
-      send(id, "held")
-      local theirs = w:expect({ kind = "opened" }).id
-      return id, theirs, hear(theirs, "\r\n\r\n")
-    end
-
-    -- @rfc 6455 4.1 MUST C-41
-    -- @rfc 7118 4.1 MUST
-    it("asks for the host that it wants, and for sip", function()
-      local _, _, head = ask "a.example"
-      assert.matches("^GET / HTTP/1.1\r\nHost: a.example:" .. at .. "\r\n", head)
-      assert.matches("\r\nSec-WebSocket-Protocol: sip\r\n", head, 1, true)
-      local key = head:match "\r\nSec%-WebSocket%-Key: (%S+)\r\n"
-      assert.equal(24, #key)
-      local _, _, other = ask()
-      assert.matches("^GET / HTTP/1.1\r\nHost: 127.0.0.1:" .. at .. "\r\n", other)
-      assert.not_equal(key, other:match "\r\nSec%-WebSocket%-Key: (%S+)\r\n")
-    end)
-
-    for answer, why in pairs {
-      ["HTTP/1.1 404 Not Found\r\n\r\n"] = "it does not switch protocols (404)",
-      ["SIP/2.0 400 Bad Request\r\n\r\n"] = "it speaks SIP without a WebSocket",
-      [websocket.response()] = "its Sec-WebSocket-Accept is wrong (101)",
-    } do
-      -- @rfc 6455 4.1 MUST
-      it("says why: " .. why, function()
-        local id, theirs = ask "a.example"
-        send(theirs, answer)
-        local wanted = ("no WebSocket with a.example (127.0.0.1:%d): %s"):format(at,
-          why)
-        assert.equal(wanted, w:expect({ kind = "failed", id = id }).why)
-        assert.equal(wanted, w:expect({ kind = "closed", id = id }).why)
-        w:expect { kind = "closed", id = theirs }
-      end)
-    end
-
-    it("waits no longer than a handshake may take", function()
-      with { tls_handshake_ms = 100 }
-      listener, at = assert(w.net:listen("TCP", "127.0.0.1", 0))
-      local id = ask()
-      assert.equal("127.0.0.1:" .. at .. " says nothing to a WebSocket handshake",
-        w:expect({ kind = "closed", id = id }).why)
-      assert(listener)
-    end)
-
-    -- @rfc 6455 5.1 MUST C-41
-    it("masks what it sends, with another mask each time", function()
-      local id, theirs, head = ask()
-      local key = head:match "\r\nSec%-WebSocket%-Key: (%S+)\r\n"
-      local other = wire.new() -- a server of ours works out the proof
-      local accept_port = select(2, assert(other.net:listen("WS", "127.0.0.1", 0)))
-      local asking = assert(other.net:open("TCP", "127.0.0.1", accept_port))
-      local request = websocket.request { ["Sec-WebSocket-Key"] = key }
-      assert(other.net:send(asking, request, 1))
-      local proof = ""
-      while not proof:find("\r\n\r\n", 1, true) do
-        proof = proof .. other:expect({ kind = "bytes", id = asking }).bytes
-      end
-      other:close()
-      send(theirs, proof)
-      w:expect { kind = "opened", id = id }
-      local first = w:expect({ kind = "bytes", id = theirs }).bytes
-      send(id, "held")
-      local second = w:expect({ kind = "bytes", id = theirs }).bytes
-      for _, bytes in ipairs { first, second } do
-        local got = websocket.read(bytes)
-        assert.same({ TEXT, "held", true }, { got.opcode, got.bytes, got.masked })
-      end
-      assert.not_equal(first:sub(3, 6), second:sub(3, 6))
-      w.net:shut(id)
-      local close = websocket.read(w:expect({ kind = "bytes", id = theirs }).bytes)
-      assert.same({ CLOSE, 1000, true }, { close.opcode, close.code, close.masked })
     end)
   end)
 
