@@ -115,6 +115,20 @@ simulated(describe, "WebSocket")("a stack with WebSockets", function()
     rig.stack:keep_end(keep)
   end)
 
+  -- A web server ends its TLS and hands it on, or its library says what it likes.
+  it("answers who writes another transport in Via by the same connection", function()
+    for i, transport in ipairs { "WSS", "TCP", "UDP", "TLS" } do
+      say(request { method = "OPTIONS", transport = transport, length = false,
+        sent_by = "df7jal23ls0d.invalid", branch = "z9hG4bK" .. i, number = i })
+      tx:respond(200)
+      rig:run(0)
+      local list = rig.stream:take()
+      assert.same({ 1, id }, { #list, list[1].id })
+      assert.matches(("\r\nVia: SIP/2.0/%s df7jal23ls0d.invalid;branch=z9hG4bK%d;"
+        .. "received=192.0.2.1\r\n"):format(transport, i), list[1].bytes, 1, true)
+    end
+  end)
+
   it("counts what is no SIP, and goes on", function()
     say "hello"
     say "\0\1\2"
