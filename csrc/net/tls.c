@@ -16,6 +16,7 @@ struct net_tls {
 	struct sip_addr remote;
 	const char *protocol;
 	bool server, web, ready, failed, heard;
+	bool asked; /* for a certificate of ours */
 	uint8_t name_len;
 	char name[NAME_MAX_BYTES + 1];
 	char *names; /* verified */
@@ -60,9 +61,9 @@ static const struct {
 	{ SSL_R_TLSV1_ALERT_PROTOCOL_VERSION,
 	  "%s has no TLS version that we have: TLS 1.2 or newer" },
 	{ SSL_R_NO_SHARED_CIPHER, "%s and we have no cipher in common" },
-	{ SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE,
-	  "%s refused the handshake: no cipher in common, or it wants a certificate of "
-	  "ours" },
+	{ SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE, "%s refused the handshake: no cipher in "
+	                                       "common, or it does not serve the name "
+	                                       "that we called it by" },
 	{ SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE, "%s has shown no certificate" },
 	{ SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED, "%s wants a certificate of ours" },
 	{ SSL_R_TLSV1_ALERT_UNKNOWN_CA,
@@ -74,6 +75,7 @@ static const struct {
 	  "%s does not accept our certificate %s" },
 	{ SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE,
 	  "%s does not accept our certificate %s" },
+	{ SSL_R_TLSV1_ALERT_ACCESS_DENIED, "%s does not let us in" },
 	{ SSL_R_TLSV1_UNRECOGNIZED_NAME,
 	  "%s has no certificate for the name that we called it by" },
 	{ SSL_R_NO_APPLICATION_PROTOCOL, "%s wants to speak something else than SIP" },
@@ -93,6 +95,28 @@ bool net_tls_was_short(void)
 	return found;
 }
 
+/* What a server says that has asked for a certificate of ours and is not content.  By
+ * then ciphers and names are agreed upon. */
+static const char *of_certificates(const struct net_tls *tls, int reason)
+{
+	switch (reason) {
+	case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE: /* all that TLS 1.2 says of none */
+		return net_tls_context_has_cert(tls->context)
+		               ? "%s does not accept our certificate %s"
+		               : "%s wants a certificate of ours";
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+	case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+		return net_tls_context_has_cert(tls->context)
+		               ? NULL
+		               : "%s wants a certificate of ours";
+	default:
+		return NULL;
+	}
+}
+
 static enum net_tls_state fail(struct net_tls *tls)
 {
 	const unsigned long error = ERR_peek_last_error();
@@ -102,6 +126,8 @@ static enum net_tls_state fail(struct net_tls *tls)
 	const char *text = ERR_reason_error_string(error);
 
 	tls->failed = true;
+	if (tls->asked && of_certificates(tls, reason))
+		net_tls_blame(tls, of_certificates(tls, reason));
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
 		if (reason == reasons[i].reason)
 			net_tls_blame(tls, reasons[i].text);
@@ -137,27 +163,33 @@ static void subject_of(const X509_NAME *name, char *out, size_t size)
 	}
 }
 
-static void blame_dates(struct net_tls *tls, const ASN1_TIME *time, const char *what)
+/* The peer's, or in its chain one of those above. */
+static void blame_dates(struct net_tls *tls, bool above, const ASN1_TIME *time,
+                        const char *what)
 {
 	char format[NET_TLS_WHY_MAX], date[NET_TLS_DATE_MAX];
 
 	net_tls_date(time, date);
 	/* It fits. */
-	(void)snprintf(format, sizeof format, "the certificate of %%s %s %s", what,
-	               date);
+	(void)snprintf(format, sizeof format, "the certificate of %s%%s %s %s",
+	               above ? "an authority that stands for " : "", what, date);
 	net_tls_blame(tls, format);
 }
 
-static void blame_certificate(struct net_tls *tls, const X509 *cert, int error)
+static void blame_certificate(struct net_tls *tls, X509_STORE_CTX *store)
 {
+	const X509 *cert = X509_STORE_CTX_get_current_cert(store);
+	const int error = X509_STORE_CTX_get_error(store);
+	const bool above = X509_STORE_CTX_get_error_depth(store) > 0;
 	char format[NET_TLS_WHY_MAX], issuer[120];
 
 	switch (error) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
-		blame_dates(tls, X509_get0_notAfter(cert), "expired on");
+		blame_dates(tls, above, X509_get0_notAfter(cert), "expired on");
 		return;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
-		blame_dates(tls, X509_get0_notBefore(cert), "is not valid before");
+		blame_dates(tls, above, X509_get0_notBefore(cert),
+		            "is not valid before");
 		return;
 	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
 		net_tls_blame(tls, "the certificate of %s is signed by nobody but "
@@ -234,18 +266,26 @@ int net_tls_verify(int ok, X509_STORE_CTX *store)
 	SSL *ssl =
 		X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	struct net_tls *tls = SSL_get_app_data(ssl);
-	X509 *cert = X509_STORE_CTX_get_current_cert(store);
 
 	if (!ok) {
-		blame_certificate(tls, cert, X509_STORE_CTX_get_error(store));
+		blame_certificate(tls, store);
 		return 0;
 	}
 	if (X509_STORE_CTX_get_error_depth(store) == 0 && !tls->server &&
-	    !is_right_server(tls, cert)) {
+	    !is_right_server(tls, X509_STORE_CTX_get_current_cert(store))) {
 		X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
 		return 0;
 	}
 	return 1;
+}
+
+int net_tls_asked(SSL *ssl, void *data)
+{
+	struct net_tls *tls = SSL_get_app_data(ssl);
+
+	(void)data;
+	tls->asked = true;
+	return 1; /* goes on with the one of the context, or with none */
 }
 
 int net_tls_resumable(struct net_tls *tls, SSL_SESSION *session)

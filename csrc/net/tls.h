@@ -61,6 +61,7 @@ void net_tls_blame(struct net_tls *tls, const char *format);
 enum { NET_TLS_DATE_MAX = 48 };
 void net_tls_date(const ASN1_TIME *time, char out[NET_TLS_DATE_MAX]);
 int net_tls_verify(int ok, X509_STORE_CTX *store);
+int net_tls_asked(SSL *ssl, void *data); /* for a certificate of ours */
 int net_tls_resumable(struct net_tls *tls, SSL_SESSION *session); /* 1: keeps it */
 const char *net_tls_protocol(const struct net_tls *tls);
 /* Was memory short since OpenSSL's queue of errors was emptied?  It is empty then. */

@@ -130,8 +130,9 @@ static void set_server(struct net_tls_context *context, SSL_CTX *ctx)
 
 static void set_client(const struct net_tls_context *context, SSL_CTX *ctx)
 {
-	SSL_CTX_set_verify(ctx, context->unverified ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
-	                   net_tls_verify);
+	if (!context->unverified)
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, net_tls_verify);
+	SSL_CTX_set_cert_cb(ctx, net_tls_asked, NULL);
 	/* Cannot fail: it gives what was set before. */
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT |
 	                                                  SSL_SESS_CACHE_NO_INTERNAL);
@@ -273,6 +274,11 @@ void net_tls_context_unref(struct net_tls_context *context)
 bool net_tls_context_serves(const struct net_tls_context *context)
 {
 	return context->servers[0] != NULL;
+}
+
+bool net_tls_context_has_cert(const struct net_tls_context *context)
+{
+	return context->pair_count > 0;
 }
 
 const char *net_tls_context_cert(const struct net_tls_context *context)

@@ -22,6 +22,7 @@ struct net_tls_context *net_tls_context_ref(struct net_tls_context *context);
 void net_tls_context_unref(struct net_tls_context *context); /* NULL is fine */
 /* Is there a certificate to listen with? */
 bool net_tls_context_serves(const struct net_tls_context *context);
+bool net_tls_context_has_cert(const struct net_tls_context *context);
 /* The file of our certificate, for whoever is told that it was refused. */
 const char *net_tls_context_cert(const struct net_tls_context *context);
 

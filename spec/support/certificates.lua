@@ -83,6 +83,21 @@ function Certificates:authority(name)
   return ("%s/%s.pem"):format(self.folder, name)
 end
 
+--- One that has had its time.
+---@param name string
+---@param till string  as 20200401
+---@return string path
+function Certificates:old_authority(name, till)
+  self:openssl("req", KEY[1], KEY[2], KEY[3], KEY[4], KEY[5], KEY[6], KEY[7],
+    "-keyout", name .. ".key", "-out", name .. ".csr", "-subj", "/CN=" .. name)
+  self:file("extensions", "basicConstraints=critical,CA:TRUE\n")
+  self:openssl("ca", "-batch", "-config", "settings", "-selfsign", "-keyfile",
+    name .. ".key", "-in", name .. ".csr", "-out", name .. ".pem", "-notext",
+    "-startdate", "20200101000000Z", "-enddate", till .. "000000Z", "-extfile",
+    "extensions")
+  return ("%s/%s.pem"):format(self.folder, name)
+end
+
 --- A certificate and its key.
 ---@param options { name?: string, san?: string, from?: string, till?: string,
 ---  by?: string, as?: string }  the common name; "DNS:a.example"; dates as 20200101;

@@ -36,4 +36,20 @@ function M.start(made, sip, words, input)
   end
 end
 
+--- What a request to an s_server comes to, once that listens.
+---@param sip sip
+---@param ua sip.Endpoint
+---@param uri string
+---@return sip.Message? res
+---@return sip.Error? e
+function M.ask(sip, ua, uri)
+  local ends = sip.now() + 5
+  local res, e
+  repeat
+    res, e = ua:request { method = "OPTIONS", timeout = 0.2, uri = uri }
+  until not (tostring(e):find "refused by" or tostring(e):find "reset")
+    or sip.now() > ends
+  return res, e
+end
+
 return M

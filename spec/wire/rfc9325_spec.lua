@@ -179,12 +179,7 @@ describe("TLS by RFC 9325", function()
         local ended = openssl.start(made, sip, ("s_server -accept 127.0.0.1:%d -cert "
           .. "%s "
           .. "-key %s %s"):format(port, pair.cert, pair.key, words), "")
-        local ends = loop:now() + 5
-        repeat -- until it listens
-          e = select(2, alice:request { method = "OPTIONS", timeout = 0.2,
-            uri = "sips:bob@127.0.0.1:" .. port })
-        until not tostring(e):find "refused" and not tostring(e):find "reset"
-          or loop:now() > ends
+        e = select(2, openssl.ask(sip, alice, "sips:bob@127.0.0.1:" .. port))
         return ended(wanted, 8)
       end
       said = ask("-alpn sip/2", "ALPN")

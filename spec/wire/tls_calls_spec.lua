@@ -197,16 +197,59 @@ describe("an endpoint over TLS", function()
       bob:close()
       local ended = stranger(("s_server -accept 127.0.0.1:%d -cert %s -key %s")
         :format(port, server.cert:match "[^/]+$", server.key:match "[^/]+$"), "")
-      local ends = loop:now() + 5
-      repeat -- until it listens
-        e = select(2, alice:request { method = "OPTIONS", timeout = 0.2,
-          uri = "sips:bob@127.0.0.1:" .. port })
-      until e.name ~= "unreachable" or loop:now() > ends
+      e = select(2, openssl.ask(sip, alice, "sips:bob@127.0.0.1:" .. port))
       said = ended("Call-ID", 8)
       alice:close()
     end)
     assert.equal("timeout", e.name) -- it answers nothing
     assert.matches("OPTIONS sips:bob@127.0.0.1", said, 1, true)
     assert.matches("Via: SIP/2.0/TLS 127.0.0.1:" .. port_of(alice), said, 1, true)
+  end)
+
+  describe("calls an openssl s_server that wants a certificate, and", function()
+    local port, foreign, stray
+
+    setup(function()
+      foreign = certificates.new()
+      stray = foreign:issue { san = "IP:127.0.0.1" }
+    end)
+
+    teardown(function()
+      foreign:remove()
+    end)
+
+    -- What a request with these options of TLS comes to, as a text.
+    local function refused(version, tls)
+      local free, e = endpoint(server), nil
+      port = port_of(free)
+      sip.run(function()
+        free:close()
+        local ended = stranger(("s_server -accept 127.0.0.1:%d -cert %s -key %s -%s "
+          .. "-Verify 1 -verify_return_error -CAfile ca.pem"):format(port,
+          server.cert:match "[^/]+$", server.key:match "[^/]+$", version), "")
+        local alice <close> = sip.new { listen = "udp:127.0.0.1:0", tls = tls }
+        e = select(2, openssl.ask(sip, alice, "sips:bob@127.0.0.1:" .. port))
+        ended("ERROR", 8)
+      end)
+      return tostring(e)
+    end
+
+    -- TLS 1.3 tells it when our handshake is over (RFC 8446 4.4.2.4).
+    for _, version in ipairs { "tls1_2", "tls1_3" } do
+      it("has none: that is said by " .. version, function()
+        for _, tls in ipairs { { ca = made.ca }, { verify = false } } do
+          local said = refused(version, tls)
+          assert.matches(("(127.0.0.1:%d wants a certificate of ours)"):format(port),
+            said, 1, true)
+        end
+      end)
+
+      it("has one that is not accepted: that is said by " .. version, function()
+        local said = refused(version, { ca = made.ca, cert = stray.cert,
+          key = stray.key })
+        assert.matches(("(127.0.0.1:%d does not trust whoever signed our certificate "
+          .. "%s)"):format(port, stray.cert), said, 1, true)
+      end)
+    end
   end)
 end)

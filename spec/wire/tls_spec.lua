@@ -206,6 +206,14 @@ describe("TLS", function()
         select(3, w.net:tls { pairs = { new } }))
     end)
 
+    it("an authority has expired, and whose certificate it stands for", function()
+      local ca = made:old_authority("old", "20210401")
+      local pair = made:issue { san = "DNS:a.example", by = "old" }
+      local why, _, at = refused({ pairs = { pair } }, "a.example", { ca = ca })
+      assert.equal(("the certificate of an authority that stands for a.example "
+        .. "(127.0.0.1:%d) expired on 2021-04-01"):format(at), why)
+    end)
+
     it("it was signed by nobody we trust", function()
       made:authority "stranger"
       local foreign = made:issue { san = "DNS:a.example", by = "stranger" }
