@@ -288,12 +288,35 @@ int net_tls_asked(SSL *ssl, void *data)
 	return 1; /* goes on with the one of the context, or with none */
 }
 
+static struct net_tls_peer peer_of(const struct net_tls *tls)
+{
+	return (struct net_tls_peer){ sip_str_of(tls->name, tls->name_len),
+		                      &tls->remote, tls->web };
+}
+
 int net_tls_resumable(struct net_tls *tls, SSL_SESSION *session)
 {
-	net_tls_sessions_keep(net_tls_context_sessions(tls->context),
-	                      sip_str_of(tls->name, tls->name_len), &tls->remote,
-	                      session);
+	const struct net_tls_peer peer = peer_of(tls);
+	struct net_tls_sessions *sessions =
+		net_tls_context_sessions(tls->context, tls->ssl);
+
+	if (!sessions)
+		return 0;
+	net_tls_sessions_keep(sessions, &peer, session);
 	return 1;
+}
+
+/* As whom we have known the peer before. */
+static bool resume(struct net_tls *tls)
+{
+	const struct net_tls_peer peer = peer_of(tls);
+	struct net_tls_sessions *sessions =
+		net_tls_context_sessions(tls->context, tls->ssl);
+	SSL_SESSION *session = sessions ? net_tls_sessions_take(sessions, &peer) : NULL;
+	const bool ok = !session || SSL_set_session(tls->ssl, session) == 1;
+
+	SSL_SESSION_free(session);
+	return ok;
 }
 
 /* Without names nothing is lost but their use. */
@@ -320,19 +343,8 @@ static void learn_names(struct net_tls *tls)
 
 static bool set_up_client(struct net_tls *tls)
 {
-	SSL_SESSION *session;
-	const sip_str name = sip_str_of(tls->name, tls->name_len);
-	bool ok = true;
-
 	SSL_set_connect_state(tls->ssl);
-	if (tls->name_len > 0 && SSL_set_tlsext_host_name(tls->ssl, tls->name) != 1)
-		return false;
-	session = net_tls_sessions_take(net_tls_context_sessions(tls->context), name,
-	                                &tls->remote);
-	if (session)
-		ok = SSL_set_session(tls->ssl, session) == 1;
-	SSL_SESSION_free(session);
-	return ok;
+	return tls->name_len == 0 || SSL_set_tlsext_host_name(tls->ssl, tls->name) == 1;
 }
 
 struct net_tls *net_tls_new(struct sip_alloc *alloc, struct net_tls_context *context,
@@ -476,7 +488,8 @@ enum net_tls_state net_tls_start(struct net_tls *tls)
 {
 	if (tls->server)
 		return NET_TLS_HANDSHAKE;
-	return ask_for_protocol(tls) ? shake(tls) : fail(tls);
+	ERR_clear_error();
+	return ask_for_protocol(tls) && resume(tls) ? shake(tls) : fail(tls);
 }
 
 enum net_tls_state net_tls_feed(struct net_tls *tls, sip_str bytes)

@@ -342,7 +342,8 @@ SSL *net_tls_context_ssl(const struct net_tls_context *context, bool server)
 	return SSL_new(server ? context->servers[0] : context->client);
 }
 
-struct net_tls_sessions *net_tls_context_sessions(struct net_tls_context *context)
+struct net_tls_sessions *net_tls_context_sessions(struct net_tls_context *context,
+                                                  const SSL *ssl)
 {
-	return &context->sessions;
+	return SSL_get_SSL_CTX(ssl) == context->client ? &context->sessions : NULL;
 }

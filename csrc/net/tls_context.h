@@ -39,5 +39,7 @@ void net_tls_context_age(struct net_tls_context *context, uint64_t now_ms,
 /* An SSL for one connection; NULL: no memory. */
 SSL *net_tls_context_ssl(const struct net_tls_context *context, bool server);
 
-/* Sessions of ours with servers, for resumption. */
-struct net_tls_sessions *net_tls_context_sessions(struct net_tls_context *context);
+/* Sessions of ours with servers; NULL: this connection is of before files have changed,
+ * and what it has verified may be trusted no longer. */
+struct net_tls_sessions *net_tls_context_sessions(struct net_tls_context *context,
+                                                  const SSL *ssl);
