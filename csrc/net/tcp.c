@@ -9,6 +9,7 @@
 #include "net/conn.h"
 
 #include <assert.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 
 static bool is_opening(const struct net_conn *conn)
@@ -261,6 +262,23 @@ void net_conn_ready(struct net_conn *conn)
 		net_handshake_done(conn);
 }
 
+/* A peer that has vanished without a word acknowledges nothing.  Left to itself the
+ * kernel goes on for a quarter of an hour, and whoever asks again does so by a
+ * connection that leads nowhere. */
+static void bound_silence(struct net_conn *conn)
+{
+#ifdef TCP_USER_TIMEOUT
+	const unsigned ms = conn->item.wire->limits.stream_unheard_ms;
+	uv_os_fd_t fd;
+
+	if (uv_fileno((uv_handle_t *)&conn->tcp, &fd) == 0)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms,
+		                 sizeof ms); /* a wish */
+#else
+	(void)conn;
+#endif
+}
+
 void net_conn_opened(struct net_conn *conn)
 {
 	int status;
@@ -271,6 +289,7 @@ void net_conn_opened(struct net_conn *conn)
 		return;
 	}
 	(void)uv_tcp_nodelay(&conn->tcp, 1); /* a wish */
+	bound_silence(conn);
 	net_handshake_share(conn);
 	if (conn->tls)
 		net_secure_start(conn);

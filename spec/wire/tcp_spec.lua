@@ -104,6 +104,22 @@ describe("a connection", function()
   end)
 
   -- @rfc 3261 18.4 MUST
+  -- @rfc 3261 18.4 MUST C-36
+  it("whose peer acknowledges nothing is given up (C-36)", function()
+    local far = wire.new { stream_unheard_ms = 200 }
+    local near = assert(far.net:open("TCP", "127.0.0.1", port))
+    w:poll(1)
+    far:expect { kind = "opened", id = near }
+    w:expect { kind = "opened" } -- and from here on nobody reads there
+    local bytes = ("x"):rep(100000)
+    while far.net:send(near, bytes, 1) do
+      far:poll(0)
+    end
+    local closed = far:expect { kind = "closed", id = near }
+    assert.equal("no answer from 127.0.0.1:" .. port, closed.why)
+    far:close()
+  end)
+
   it("says that it was refused, once (C-36)", function()
     local listener, closed_port = assert(w.net:listen("TCP", "127.0.0.1", 0))
     w.net:unlisten(listener)
