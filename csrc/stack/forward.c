@@ -304,7 +304,8 @@ static bool is_ours(struct sip_stack *stack, const struct sip_path *path,
 	       sip_str_ieq(via->host, sip_str_of(local.host, local.host_len));
 }
 
-/* The path of a response by this Via: by the socket its request came by. */
+/* The path of a response by this Via: by the socket its request came by, though a
+ * wildcard does not know any more at which of its addresses (against RFC 3581 4). */
 static sip_err path_back(struct sip_stack *stack, const struct sip_via *via, char slot,
                          struct sip_path *path)
 {

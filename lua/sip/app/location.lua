@@ -212,7 +212,8 @@ local function key_of(aor, verb)
 end
 
 -- RFC 5626 7: who was to be reached by his connection alone is no target once that is
--- gone, though he has registered.
+-- gone, though he has registered. An ICMP error to a datagram is no such proof (against
+-- 7): each request finds out for itself.
 local function reachable(self, list)
   local kept = {}
   for _, b in ipairs(list) do
