@@ -58,6 +58,12 @@ static inline sip_str sip_span(const char *p, const char *end)
 	return sip_str_of(p, (size_t)(end - p));
 }
 
+/* Between the digits of a telephone number (RFC 3966 3). */
+static inline bool sip_is_separator(char c)
+{
+	return c == '-' || c == '.' || c == '(' || c == ')';
+}
+
 /* Is `name`, of which the length is known to be right, this word in small letters?
  * Case is one bit; of what a token may hold, only letters differ in it alone. */
 static inline bool sip_is_word(sip_str name, const char *word)
