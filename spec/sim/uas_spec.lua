@@ -111,6 +111,19 @@ describe("an endpoint", function()
       method = "INVITE", call_id = "3", body = "x", content_type = "text/plain",
       headers = { "Content-Disposition", "render;handling=optional" },
     }:status())
+    for disposition, status in pairs { ['render; Handling="Optional"'] = 603,
+      ["render;handling = OPTIONAL;x"] = 603, ["render;handling=optionally"] = 415,
+      ['render;x="handling=optional"'] = 415, ["render;xhandling=optional"] = 415,
+      ["render"] = 415, ["render;handling"] = 415 } do
+      assert.equal(status, ask {
+        method = "INVITE", call_id = disposition:gsub("%W", "."), body = "x",
+        content_type = "text/plain", headers = { "Content-Disposition", disposition },
+      }:status(), disposition)
+    end
+    assert.equal(415, ask { -- understood, but not as what it is for (20.11)
+      method = "INVITE", call_id = "icon", body = SDP,
+      headers = { "Content-Disposition", "icon" },
+    }:status())
     assert.equal(406, ask {
       method = "INVITE", call_id = "4", body = SDP,
       headers = { "Accept", "text/plain, application/xml" },

@@ -238,6 +238,13 @@ function M.split(text)
   return core.split(text)
 end
 
+--- The parameters of "a=1;b", with ";" in front or without.
+---@param text string
+---@return table params  names in order, values by name in small letters; true: a flag
+function M.params(text)
+  return core.params(text)
+end
+
 --- Whether two URIs are the same (RFC 3261 19.1.4, RFC 3966 4).
 ---@param a string
 ---@param b string

@@ -1,9 +1,11 @@
 --- What a message carries, and what of it a method understands (RFC 3261 8.2.3, 20.11,
 --- RFC 5621): a body is one part, or a tree of parts. Pure.
 
+local address = require "sip.msg.address"
+
 local M = {}
 
-local find, lower, match = string.find, string.lower, string.match
+local lower, match = string.lower, string.match
 
 ---@class sip.BodyRule  what a method understands
 ---@field types table<string, true|table<string, true>>  by media type: every
@@ -31,13 +33,20 @@ function M.media_type(value)
   return lower(match(value, "^%s*([^%s;]+)") or "")
 end
 
---- A body that need not be understood (20.11).
+--- Whether a Content-Disposition says that its body need not be understood (20.11).
+---@param disposition string
+---@return boolean
+function M.says_optional(disposition)
+  local handling = address.params(match(disposition, ";.*") or "").handling
+  return type(handling) == "string" and lower(handling) == "optional"
+end
+
+--- A body that need not be understood.
 ---@param message sip.Message
 ---@return boolean
 function M.is_optional(message)
   local disposition = message:header "Content-Disposition"
-  return disposition ~= nil
-    and find(lower(disposition), "handling%s*=%s*\"?optional") ~= nil
+  return disposition ~= nil and M.says_optional(disposition)
 end
 
 local function understands(rule, part)

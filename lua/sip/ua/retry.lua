@@ -3,6 +3,7 @@
 --- not come back, so a peer that refuses for ever is not asked for ever. Pure.
 
 local address = require "sip.msg.address"
+local content = require "sip.ua.content"
 
 local M = {}
 
@@ -54,8 +55,7 @@ end
 local function optional(sent)
   local found = false
   each(sent.headers, function(name, value)
-    found = found or name == "content-disposition"
-      and lower(value):find "handling%s*=%s*\"?optional" ~= nil
+    found = found or name == "content-disposition" and content.says_optional(value)
   end)
   return found
 end
