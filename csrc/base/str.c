@@ -76,11 +76,8 @@ sip_str sip_str_trim(sip_str s)
 
 bool sip_str_breaks_lines(sip_str s)
 {
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] == '\r' || s.p[i] == '\n' || s.p[i] == '\0')
-			return true;
-	}
-	return false;
+	return s.len > 0 && (memchr(s.p, '\r', s.len) || memchr(s.p, '\n', s.len) ||
+	                     memchr(s.p, '\0', s.len));
 }
 
 bool sip_str_has_line(sip_str lines, sip_str line)

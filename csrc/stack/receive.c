@@ -90,7 +90,7 @@ static void refuse(struct sip_stack *stack, struct sip_msg *request,
 /* RFC 3261 9.2: 200 or 481 to the CANCEL by the stack, the INVITE is the user's.
  * 481 is also the answer when the INVITE was refused without a transaction: nothing
  * tells it from one that never came, and this CANCEL has a transaction. */
-static void receive_cancel(struct sip_stack *stack, const struct sip_path *path,
+static void receive_cancel(struct sip_stack *stack, const struct sip_tx_key *key,
                            const struct sip_addr *reply, struct sip_msg *cancel,
                            struct sip_tx *found)
 {
@@ -100,7 +100,7 @@ static void receive_cancel(struct sip_stack *stack, const struct sip_path *path,
 	struct sip_event *event;
 	struct sip_tx *tx;
 
-	if (sip_tx_server(&stack->layer, path, reply, cancel, &tx) != SIP_OK)
+	if (sip_tx_server(&stack->layer, key, reply, cancel, &tx) != SIP_OK)
 		return; /* it will be repeated */
 	tx->internal = true;
 	if (found)
@@ -135,7 +135,7 @@ static bool is_elsewhere(struct sip_msg *request, const struct sip_path *path)
 }
 
 static void receive_new(struct sip_stack *stack, const struct sip_path *path,
-                        struct sip_msg *request)
+                        struct sip_msg *request, const struct sip_tx_key *key)
 {
 	const struct sip_addr reply = reply_address(request, path);
 	const bool full = stack->layer.count >= stack->limits.transactions ||
@@ -145,7 +145,7 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 	struct sip_tx *tx;
 	sip_err err;
 
-	if (!full && sip_stack_relay_inside(stack, request, &reply)) {
+	if (!full && sip_stack_relay_inside(stack, request, key, &reply)) {
 		sip_stack_admit_known(stack);
 		return;
 	}
@@ -166,7 +166,7 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 		tx = sip_tx_find_cancelled(&stack->layer, request);
 		if (tx) {
 			sip_stack_admit_known(stack);
-			receive_cancel(stack, path, &reply, request, tx);
+			receive_cancel(stack, key, &reply, request, tx);
 			return;
 		}
 	}
@@ -176,7 +176,7 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 	if (admission != SIP_ADMITTED)
 		return;
 	if (request->method == SIP_M_CANCEL && !full && !stack->relay) {
-		receive_cancel(stack, path, &reply, request, NULL);
+		receive_cancel(stack, key, &reply, request, NULL);
 		return;
 	}
 	if (full) {
@@ -184,7 +184,7 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 		refuse(stack, request, path, 503, NULL);
 		return;
 	}
-	err = sip_tx_server(&stack->layer, path, &reply, request, &tx);
+	err = sip_tx_server(&stack->layer, key, &reply, request, &tx);
 	if (err != SIP_OK) {
 		stack->stats.refused++;
 		if (err == SIP_EINVAL)
@@ -204,13 +204,14 @@ static void receive_new(struct sip_stack *stack, const struct sip_path *path,
 static void receive_request(struct sip_stack *stack, const struct sip_path *path,
                             struct sip_msg *request)
 {
-	struct sip_tx *tx = sip_tx_find_server(&stack->layer, request);
+	struct sip_tx_key key;
+	struct sip_tx *tx = sip_tx_find_server(&stack->layer, request, &key);
 	const struct sip_via *via = sip_msg_via(request);
 
 	if (via && path->transport == SIP_TLS)
 		sip_flow_alias(stack, path, via);
 	if (!tx) {
-		receive_new(stack, path, request);
+		receive_new(stack, path, request, &key);
 		return;
 	}
 	if (tx->repeats < REPEATS_KNOWN) {

@@ -206,15 +206,14 @@ static void pass_ack(struct sip_stack *stack, struct sip_msg *ack,
 /* The server transaction is internal: whatever becomes of the client's is its answer.
  */
 static bool couple(struct sip_stack *stack, struct sip_msg *request,
-                   const struct sip_addr *reply, const struct sip_forward_spec *spec,
-                   const struct sip_target *target)
+                   const struct sip_tx_key *key, const struct sip_addr *reply,
+                   const struct sip_forward_spec *spec, const struct sip_target *target)
 {
 	const struct sip_response_spec sorry = { .status = 500 };
 	struct sip_tx *server, *client;
 	const char *why;
 
-	if (sip_tx_server(&stack->layer, &request->path, reply, request, &server) !=
-	    SIP_OK)
+	if (sip_tx_server(&stack->layer, key, reply, request, &server) != SIP_OK)
 		return false;
 	server->internal = true;
 	sip_tx_start(server);
@@ -238,19 +237,22 @@ void sip_stack_relaying(struct sip_stack *stack, bool on)
 }
 
 bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
-                            const struct sip_addr *reply)
+                            const struct sip_tx_key *key, const struct sip_addr *reply)
 {
 	struct sip_edit edits[2] = { { .op = SIP_EDIT_REMOVE,
 		                       .name = SIP_STR("Route") } };
 	struct sip_forward_spec spec = { .max_forwards = -1,
 		                         .edits = edits,
 		                         .edit_count = 1 };
-	const struct sip_name_addr *to = sip_msg_to(request);
-	const sip_str breadth = sip_msg_header_named(request, SIP_STR("Max-Breadth"));
+	const struct sip_name_addr *to;
+	sip_str breadth;
 	struct way way;
 
-	if (!stack->relaying || !is_simple((enum sip_method)request->method) || !to ||
-	    to->tag.len == 0 || !sip_msg_from(request) ||
+	if (!stack->relaying || !is_simple((enum sip_method)request->method))
+		return false;
+	to = sip_msg_to(request);
+	breadth = sip_msg_header_named(request, SIP_STR("Max-Breadth"));
+	if (!to || to->tag.len == 0 || !sip_msg_from(request) ||
 	    sip_msg_max_forwards(request) == 0 ||
 	    sip_msg_header_named(request, SIP_STR("Proxy-Require")).p ||
 	    (breadth.len > 0 && breadth.p[0] == '0') || !find_way(stack, request, &way))
@@ -268,7 +270,7 @@ bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
 			                      SIP_STR("60") };
 		spec.edit_count = 2;
 	}
-	return couple(stack, request, reply, &spec, &way.target);
+	return couple(stack, request, key, reply, &spec, &way.target);
 }
 
 void sip_stack_relay_report(struct sip_stack *stack, struct sip_tx *client,

@@ -196,7 +196,7 @@ int sip_stack_marked_end(struct sip_stack *stack, struct sip_msg *request,
                          sip_str mark);
 /* A request that matched no transaction: is it passed on here, by our own mark? */
 bool sip_stack_relay_inside(struct sip_stack *stack, struct sip_msg *request,
-                            const struct sip_addr *reply);
+                            const struct sip_tx_key *key, const struct sip_addr *reply);
 void sip_stack_relay_report(struct sip_stack *stack, struct sip_tx *client,
                             enum sip_tx_report report, const struct sip_msg *response);
 

@@ -94,7 +94,6 @@ static sip_err new_tx(struct sip_tx_layer *layer, enum sip_tx_kind kind,
 	static const uint8_t first[] = { ST_CALLING, ST_TRYING, ST_PROCEEDING,
 		                         ST_TRYING };
 	struct sip_map *map = kind <= SIP_NICT ? &layer->clients : &layer->servers;
-	const uint64_t hash = sip_hash(&layer->hash_key, key->bytes, key->len);
 	struct sip_tx *tx = sip_alloc0(layer->alloc, sizeof *tx + key->len);
 
 	if (!tx)
@@ -105,7 +104,7 @@ static sip_err new_tx(struct sip_tx_layer *layer, enum sip_tx_kind kind,
 	if (sip_map_insert(&layer->serials, &tx->by_serial, serial_hash(tx->serial)) !=
 	    SIP_OK)
 		goto free_tx;
-	if (sip_map_insert(map, &tx->by_key, hash) != SIP_OK)
+	if (sip_map_insert(map, &tx->by_key, key->hash) != SIP_OK)
 		goto unmap;
 	tx->layer = layer;
 	tx->alloc = layer->alloc;
@@ -135,6 +134,7 @@ sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_client_spec *
 
 	if (!sip_tx_client_key(&key, spec->branch, spec->method))
 		return SIP_EINVAL;
+	key.hash = sip_hash(&layer->hash_key, key.bytes, key.len);
 	err = new_tx(layer, invite ? SIP_ICT : SIP_NICT, &key, &spec->path, &tx);
 	if (err != SIP_OK)
 		return err;
@@ -185,19 +185,18 @@ static void note_merge(struct sip_tx *tx, struct sip_msg *request)
 		tx->merge_check = 0; /* not in the map */
 }
 
-sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_path *path,
+sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_tx_key *key,
                       const struct sip_addr *reply, struct sip_msg *request,
                       struct sip_tx **out)
 {
-	struct sip_tx_key key;
 	struct sip_tx *tx;
 	char tag[TAG_LEN];
 	sip_err err;
 
-	if (!sip_tx_key_make(&key, request, request->method_name, true))
+	if (key->len == 0)
 		return SIP_EINVAL;
-	err = new_tx(layer, request->method == SIP_M_INVITE ? SIP_IST : SIP_NIST, &key,
-	             path, &tx);
+	err = new_tx(layer, request->method == SIP_M_INVITE ? SIP_IST : SIP_NIST, key,
+	             &request->path, &tx);
 	if (err != SIP_OK)
 		return err;
 	sip_random_token(layer->random, tag, sizeof tag);

@@ -148,12 +148,12 @@ size_t sip_tx_merge_key(struct sip_msg *request, char *scratch, size_t cap)
 /* --- who has them ----------------------------------------------------------------- */
 
 static struct sip_tx *find(struct sip_map *map, const struct sip_hash_key *hash_key,
-                           const struct sip_tx_key *key)
+                           struct sip_tx_key *key)
 {
-	const uint64_t hash = sip_hash(hash_key, key->bytes, key->len);
 	struct sip_node *node;
 
-	for (node = sip_map_first(map, hash); node; node = sip_map_next(node)) {
+	key->hash = sip_hash(hash_key, key->bytes, key->len);
+	for (node = sip_map_first(map, key->hash); node; node = sip_map_next(node)) {
 		struct sip_tx *tx = SIP_CONTAINER(node, struct sip_tx, by_key);
 		if (tx->key_len == key->len &&
 		    memcmp(tx->key, key->bytes, key->len) == 0)
@@ -209,15 +209,15 @@ static struct sip_tx *find_invite(struct sip_tx_layer *layer, struct sip_msg *ms
 	return tx;
 }
 
-struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request)
+struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request,
+                                  struct sip_tx_key *key)
 {
-	struct sip_tx_key key;
-
+	key->len = 0;
 	if (request->method == SIP_M_ACK)
 		return find_invite(layer, request);
-	if (!sip_tx_key_make(&key, request, request->method_name, true))
+	if (!sip_tx_key_make(key, request, request->method_name, true))
 		return NULL;
-	return find(&layer->servers, &layer->hash_key, &key);
+	return find(&layer->servers, &layer->hash_key, key);
 }
 
 struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer, struct sip_msg *cancel)

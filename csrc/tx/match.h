@@ -5,7 +5,8 @@
 enum { SIP_TX_KEY_MAX = 512 };
 
 struct sip_tx_key {
-	size_t len;
+	uint64_t hash; /* once a transaction was looked for by it */
+	size_t len;    /* 0: there is none */
 	char bytes[SIP_TX_KEY_MAX];
 };
 

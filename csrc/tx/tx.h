@@ -14,6 +14,8 @@
 #include "msg/message.h"
 #include "msg/write.h"
 
+struct sip_tx_key;
+
 enum sip_tx_kind { SIP_ICT, SIP_NICT, SIP_IST, SIP_NIST };
 
 /* The RFC's base values (RFC 3261 table 4), settable per stack. */
@@ -133,9 +135,9 @@ sip_err sip_tx_client(struct sip_tx_layer *layer, const struct sip_client_spec *
 /* The same transaction by other bytes on another path, before any response; its time
  * goes on. */
 void sip_tx_restart(struct sip_tx *tx, const struct sip_client_spec *spec);
-/* A new server transaction for a request that matched none.  Gives a reference;
- * sip_tx_start reports the request. */
-sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_path *path,
+/* A new server transaction for a request that matched none by this key.  Gives a
+ * reference; sip_tx_start reports the request.  SIP_EINVAL: it has no key. */
+sip_err sip_tx_server(struct sip_tx_layer *layer, const struct sip_tx_key *key,
                       const struct sip_addr *reply, struct sip_msg *request,
                       struct sip_tx **tx);
 void sip_tx_start(struct sip_tx *tx);
@@ -143,7 +145,8 @@ void sip_tx_start(struct sip_tx *tx);
 /* Matching (17.1.3, 17.2.3 with its RFC 2543 rules); NULL when there is none. */
 struct sip_tx *sip_tx_find_client(struct sip_tx_layer *layer, struct sip_msg *response);
 struct sip_tx *sip_tx_find_serial(struct sip_tx_layer *layer, uint64_t serial);
-struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request);
+struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request,
+                                  struct sip_tx_key *key); /* for sip_tx_server */
 /* The transaction a CANCEL is for (9.2): an INVITE's, or one on which it has no effect.
  * Methods that we do not know are not looked for. */
 struct sip_tx *sip_tx_find_cancelled(struct sip_tx_layer *layer,
