@@ -22,12 +22,17 @@ static void set_str(lua_State *L, const char *key, sip_str s)
 	lua_setfield(L, -2, key);
 }
 
+/* No change makes it longer. */
 static void push_changed(lua_State *L, sip_str s, size_t (*change)(sip_str, char *))
 {
+	char brief[128]; /* most are; Lua's buffers are slower */
 	luaL_Buffer buffer;
-	char *out = luaL_buffinitsize(L, &buffer, s.len);
 
-	luaL_pushresultsize(&buffer, change(s, out));
+	if (s.len <= sizeof brief)
+		lua_pushlstring(L, brief, change(s, brief));
+	else
+		luaL_pushresultsize(&buffer,
+		                    change(s, luaL_buffinitsize(L, &buffer, s.len)));
 }
 
 void l_push_params(lua_State *L, sip_str params)

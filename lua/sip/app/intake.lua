@@ -74,9 +74,7 @@ local outside = {
 
 -- RFC 5630 5.1.2: whether we are who such a URI asks for.
 local function refuse_scheme(ua, tx, req, method)
-  local _, _, transport = tx:source()
-  local code, reason = sips.refusal(req, method, ua.sips,
-    ua.secure or transport ~= nil and sips.is_secure(transport))
+  local code, reason = sips.refusal(req, method, ua.sips, ua.secure)
   if code then
     tx:respond(480, {
       headers = sips.warning(code, (tx:local_address()) or "luasip"),

@@ -119,8 +119,17 @@ function M:is_ours(uri)
     return true
   end
   local _, _, host = address.parts(uri)
-  return host ~= nil and (set[host] or host == self.invalid
-    or address.is_numeric(address.bare(host))) or false
+  return host ~= nil and self:answers_for(host)
+end
+
+--- The same of a host.
+---@param host string  in lower case
+---@return boolean
+---@private
+function M:answers_for(host)
+  local set = self.domains
+  return not set or set[host] or host == self.invalid
+    or address.is_numeric(address.bare(host))
 end
 
 --- Whether a hop is this endpoint itself: by an address of this machine, or one that

@@ -82,7 +82,7 @@ end
 local function identify(options, req)
   local ua = req.ua
   local aor = req.message:to_uri()
-  local key, own = binding.key(aor)
+  local key, own, host = binding.key(aor)
   local users = ua.options.users
   if users then
     if not req:trusted() then
@@ -92,10 +92,10 @@ local function identify(options, req)
     end
   end
   local known = type(users) ~= "table" or key and (users[own] or users[key])
-  if not key or not known or not ua:is_ours(aor) then
+  if not key or not known or not ua:answers_for(host) then
     return nil, req:reply(404)
   end
-  return key
+  return key, host
 end
 
 -- Whether a Contact leads to this endpoint. At an address it is the port that counts:
@@ -111,9 +111,9 @@ end
 -- A Contact that is the address-of-record at this very endpoint reaches nobody: what
 -- is sent there comes back until Max-Forwards ends it. Others that lead back here, a
 -- second address-of-record say, are for the proxy to judge (16.3, RFC 5393).
-local function loops(ua, key, reading)
+local function loops(ua, key, host, reading)
   for _, change in ipairs(reading.changes) do
-    if change.seconds > 0 and binding.key(change.uri) == key
+    if change.seconds > 0 and change.host == host and binding.key(change.uri) == key
       and leads_here(ua, change.uri) then
       return true
     end
@@ -157,12 +157,12 @@ local function bind(location, key, reading, policy)
 end
 
 -- Steps 6 to 8.
-local function register(req, location, key, policy, dates)
+local function register(req, location, key, host, policy, dates)
   local message = req.message
   local reading, status, refusing = registering.read(message, policy, received(req))
   if not reading then
     return req:reply(status, refusing)
-  elseif loops(req.ua, key, reading) then
+  elseif loops(req.ua, key, host, reading) then
     return req:reply(403, { reason = "A Contact Is the Address-of-Record Itself" })
   end
   local list
@@ -195,9 +195,9 @@ function M.new(options)
       end
       return req:reply(403, { reason = "Not a Domain of This Registrar" })
     end
-    local key = identify(options, req)
+    local key, host = identify(options, req)
     if key then
-      register(req, location, key, policy, dates)
+      register(req, location, key, host, policy, dates)
     end
   end
 end

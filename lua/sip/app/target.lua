@@ -78,15 +78,20 @@ function M:target_list(targets, verb)
   end
   local list = {}
   for i, target in ipairs(targets) do
-    local given = type(target) == "table" and target or { uri = target }
-    local uri = self:target(given.uri)
-    local q = given.q or 1
+    local given, q, path, at = target, 1, nil, nil
+    if type(target) == "table" then
+      given, q, path, at = target.uri, target.q or 1, target.path, target.at
+    end
+    local uri = self:target(given)
     if not uri then
-      misuse.raise("%s: %q is no target", verb, tostring(given.uri))
+      misuse.raise("%s: %q is no target", verb, tostring(given))
     elseif type(q) ~= "number" or not (q >= 0 and q <= 1) then
       misuse.raise("%s: q of %q is no number from 0 to 1", verb, uri)
     end
-    list[i] = { uri = uri, q = q, path = given.path, at = given.at, place = i }
+    list[i] = { uri = uri, q = q, path = path, at = at, place = i }
+  end
+  if not list[2] then
+    return list
   end
   table.sort(list, function(a, b)
     return a.q > b.q or a.q == b.q and a.place < b.place

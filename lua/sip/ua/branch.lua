@@ -108,7 +108,9 @@ local function attempt(self)
     token = place == self.aim.hop.at and line.stack:token(fork.message, "callee", place)
       or nil
   end
-  local edits = { "set", "Max-Breadth", tostring(self.breadth) }
+  -- With room for two Record-Routes.
+  local edits = { "set", "Max-Breadth", tostring(self.breadth), nil, nil, nil, nil, nil,
+    nil }
   table.move(fork.edits, 1, #fork.edits, 4, edits)
   routing.edit(edits, self.aim, fork.record, side, own, own_port, token)
   local tx, name

@@ -28,6 +28,7 @@ local BYTES = 4096           -- of all that is kept of one binding
 
 ---@class sip.RegisterChange
 ---@field uri string
+---@field host? string      of the URI, in lower case
 ---@field params string
 ---@field q? integer
 ---@field seconds integer  0: to be removed
@@ -77,6 +78,9 @@ local function tail(value)
   local open = find(value, "<", at, true)
   local close = open and find(value, ">", open, true)
   local first = find(value, ";", close or at, true)
+  if not first then
+    return ""
+  end
   local kept = {}
   while first do
     local last = param_end(value, first + 1)
@@ -172,7 +176,7 @@ local function read_contact(value, message, paths, policy)
   if not seconds then
     return nil, status, spec
   end
-  return { uri = addr.uri, params = tail(value), q = q, seconds = seconds,
+  return { uri = addr.uri, host = host, params = tail(value), q = q, seconds = seconds,
     at = place_of(addr, host, message, policy) }
 end
 
@@ -287,7 +291,8 @@ end
 
 local function put(list, change, reading, now)
   local i, old = binding_of(list, change.uri)
-  if old and not reading.mine[old] and stale(old, reading) then
+  local mine = reading.mine
+  if old and not (mine and mine[old]) and stale(old, reading) then
     return false
   elseif change.seconds == 0 then
     if i then
@@ -302,7 +307,9 @@ local function put(list, change, reading, now)
     expires_in = change.seconds, id = old and old.id or fresh_id(list, now),
     at = change.at,
   }
-  reading.mine[new] = true -- the same Contact twice: the later counts
+  if mine then
+    mine[new] = true -- the same Contact twice: the later counts
+  end
   list[i or #list + 1] = new
   return true
 end
@@ -325,7 +332,7 @@ function M.apply(reading, bindings, now, policy)
     return {}
   end
   local list = table.move(bindings, 1, #bindings, 1, {})
-  reading.mine = {}
+  reading.mine = reading.changes[2] and {} or nil
   for _, change in ipairs(reading.changes) do
     if not put(list, change, reading, now) then
       return out_of_order()
@@ -343,7 +350,7 @@ end
 ---@param date string
 ---@return string[]
 function M.accepted(message, bindings, date)
-  local headers = { "Date", date, "Supported", "path" }
+  local headers = { "Date", date, "Supported", "path", nil, nil } -- room for a Contact
   for _, b in ipairs(bindings) do
     local q = b.q and (";q=%g"):format(b.q / 1000) or ""
     local n = #headers

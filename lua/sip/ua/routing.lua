@@ -204,8 +204,8 @@ end
 ---@return string
 function M.loop_text(message)
   local route = message:header "Route" and concat(message:values "Route", ",") or ""
-  return concat({ message:uri(), route, message:call_id(), message:from_uri(),
-    message:to_uri() }, "\n")
+  return message:uri() .. "\n" .. route .. "\n" .. message:call_id() .. "\n"
+    .. message:from_uri() .. "\n" .. message:to_uri()
 end
 
 --- Whether a request has been here before with the same in it (RFC 5393 4.2.2).

@@ -36,6 +36,11 @@ local function may_leave_tls(req)
   return hop and not SECURE[hop.transport]
 end
 
+local function came_securely(req)
+  local _, _, transport = req:source()
+  return transport ~= nil and M.is_secure(transport)
+end
+
 ---@alias sip.SipsPolicy "allowed"|"required"|"refused"
 
 --- Why we do not answer to this URI ourselves (5.1.2): a warn-code of 480, or a reason
@@ -43,7 +48,7 @@ end
 ---@param req sip.Message
 ---@param method string
 ---@param policy sip.SipsPolicy
----@param tls boolean  it has come by TLS, or we can be reached so
+---@param tls boolean  we can be reached by TLS, however it has come
 ---@return 380|381|nil code
 ---@return string? reason
 function M.refusal(req, method, policy, tls)
@@ -52,7 +57,8 @@ function M.refusal(req, method, policy, tls)
     return 381
   elseif policy == "refused" and secure then
     return 380
-  elseif not tls and (secure or method == "INVITE" and inspect.wants_sips(req)) then
+  elseif (secure or method == "INVITE" and inspect.wants_sips(req))
+    and not (tls or came_securely(req)) then
     return 380
   elseif secure and method == "INVITE" and may_leave_tls(req) then
     return nil, "Contact Is Not sips"
