@@ -29,16 +29,14 @@ static int push_refusal(lua_State *L, const struct sip_auth_reader *reader,
 
 static void push_value(lua_State *L, const struct sip_auth_param *param)
 {
-	luaL_Buffer text;
-	char *p;
-
-	if (!param->quoted) {
-		lua_pushlstring(L, param->value.p, param->value.len);
-		return;
-	}
-	p = luaL_buffinitsize(L, &text, param->value.len);
-	luaL_pushresultsize(&text, sip_auth_unquote(param->value, p));
+	if (param->quoted)
+		l_push_changed(L, param->value, sip_auth_unquote);
+	else
+		l_push_str(L, param->value);
 }
+
+/* Credentials have as many, or a few less. */
+enum { PARAMS = 12 };
 
 /* Put a parameter into the table on top; false when it is there already. */
 static bool set_param(lua_State *L, const struct sip_auth_param *param)
@@ -76,7 +74,7 @@ static int l_digest_parse(lua_State *L)
 			lua_pushlstring(L, token68.p, token68.len);
 			lua_setfield(L, -2, "token68");
 		}
-		lua_newtable(L);
+		lua_createtable(L, 0, PARAMS);
 		while ((err = sip_auth_next_param(&reader, &param)) == SIP_OK)
 			if (!set_param(L, &param))
 				return push_refusal(L, &reader,

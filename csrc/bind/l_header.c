@@ -13,15 +13,10 @@
 
 static void push_value(lua_State *L, sip_str value, bool folded)
 {
-	luaL_Buffer buffer;
-	char *out;
-
-	if (!folded) {
+	if (folded)
+		l_push_changed(L, value, sip_unfold);
+	else
 		l_push_str(L, value);
-		return;
-	}
-	out = luaL_buffinitsize(L, &buffer, value.len);
-	luaL_pushresultsize(&buffer, sip_unfold(value, out));
 }
 
 static void push_header(lua_State *L, const struct sip_msg *msg, unsigned at)

@@ -22,19 +22,6 @@ static void set_str(lua_State *L, const char *key, sip_str s)
 	lua_setfield(L, -2, key);
 }
 
-/* No change makes it longer. */
-static void push_changed(lua_State *L, sip_str s, size_t (*change)(sip_str, char *))
-{
-	char brief[128]; /* most are; Lua's buffers are slower */
-	luaL_Buffer buffer;
-
-	if (s.len <= sizeof brief)
-		lua_pushlstring(L, brief, change(s, brief));
-	else
-		luaL_pushresultsize(&buffer,
-		                    change(s, luaL_buffinitsize(L, &buffer, s.len)));
-}
-
 void l_push_params(lua_State *L, sip_str params)
 {
 	sip_str name, value;
@@ -52,7 +39,7 @@ void l_push_params(lua_State *L, sip_str params)
 		}
 		lua_pop(L, 1);
 		if (value.len > 0)
-			push_changed(L, value, sip_unquote);
+			l_push_changed(L, value, sip_unquote);
 		else
 			lua_pushboolean(L, 1);
 		lua_rawset(L, -3);
@@ -64,7 +51,7 @@ void l_push_display(lua_State *L, const struct sip_name_addr *addr)
 	if (addr->display.len == 0)
 		lua_pushnil(L);
 	else
-		push_changed(L, addr->display, sip_unescape_quoted);
+		l_push_changed(L, addr->display, sip_unescape_quoted);
 }
 
 void l_push_name_addr(lua_State *L, const struct sip_name_addr *addr)
@@ -114,9 +101,9 @@ static void push_uri_headers(lua_State *L, sip_str headers)
 		const char *eq = memchr(p, '=', (size_t)(stop - p));
 
 		lua_createtable(L, 0, 2);
-		push_changed(L, sip_span(p, eq ? eq : stop), sip_uri_unescape);
+		l_push_changed(L, sip_span(p, eq ? eq : stop), sip_uri_unescape);
 		lua_setfield(L, -2, "name");
-		push_changed(L, sip_span(eq ? eq + 1 : stop, stop), sip_uri_unescape);
+		l_push_changed(L, sip_span(eq ? eq + 1 : stop, stop), sip_uri_unescape);
 		lua_setfield(L, -2, "value");
 		lua_rawseti(L, -2, ++n);
 		p = amp ? amp + 1 : end;
@@ -134,7 +121,7 @@ static void push_uri(lua_State *L, const struct sip_uri *uri)
 	}
 	if (uri->has_user) {
 		set_str(L, "user", uri->user);
-		push_changed(L, uri->user, sip_uri_unescape);
+		l_push_changed(L, uri->user, sip_uri_unescape);
 		lua_setfield(L, -2, "user_text");
 	}
 	if (uri->has_password)
@@ -184,7 +171,7 @@ static int l_uri_parts(lua_State *L)
 	if (uri.scheme == SIP_URI_OTHER)
 		return 1;
 	if (uri.has_user)
-		push_changed(L, uri.user, sip_uri_unescape);
+		l_push_changed(L, uri.user, sip_uri_unescape);
 	else
 		lua_pushnil(L);
 	if (uri.scheme == SIP_URI_TEL)
@@ -230,7 +217,7 @@ static int l_uri_equal(lua_State *L)
 /* core.uri_unescape(text) -> text, each %HH undone once */
 static int l_uri_unescape(lua_State *L)
 {
-	push_changed(L, l_check_str(L, 1), sip_uri_unescape);
+	l_push_changed(L, l_check_str(L, 1), sip_uri_unescape);
 	return 1;
 }
 
