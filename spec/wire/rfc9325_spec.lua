@@ -8,7 +8,7 @@ local production = require "spec.support.production"
 local assert = require "luassert"
 
 describe("TLS by RFC 9325", function()
-  local made, pair, real, loop, sip, bob, warned
+  local made, pair, real, sip, bob, warned
 
   setup(function()
     made = certificates.new()
@@ -21,7 +21,7 @@ describe("TLS by RFC 9325", function()
 
   before_each(function()
     real = production.new()
-    loop, sip, warned = real.loop, real.sip, real.warned
+    sip, warned = real.sip, real.warned
   end)
 
   after_each(function()

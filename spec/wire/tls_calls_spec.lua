@@ -10,7 +10,7 @@ local assert = require "luassert"
 local port_of = production.port
 
 describe("an endpoint over TLS", function()
-  local made, server, client, real, loop, sip, warned
+  local made, server, client, real, sip, warned
 
   setup(function()
     made = certificates.new()
@@ -24,7 +24,7 @@ describe("an endpoint over TLS", function()
 
   before_each(function()
     real = production.new()
-    loop, sip, warned = real.loop, real.sip, real.warned
+    sip, warned = real.sip, real.warned
   end)
 
   after_each(function()
