@@ -2,6 +2,8 @@
 
 #include "net/tls.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -32,16 +34,35 @@ sip_err net_tls_no_memory(char why[NET_TLS_WHY_MAX])
 	return SIP_ENOMEM;
 }
 
-static sip_err check_readable(const char *option, const char *path,
-                              char why[NET_TLS_WHY_MAX])
+static sip_err refuse_errno(char why[NET_TLS_WHY_MAX], const char *option,
+                            const char *path, int number)
 {
 	char error[64];
 
-	if (access(path, R_OK) == 0)
-		return SIP_OK;
 	return refuse(
 		why, option, path,
-		uv_strerror_r(uv_translate_sys_error(errno), error, sizeof error));
+		uv_strerror_r(uv_translate_sys_error(number), error, sizeof error));
+}
+
+/* OpenSSL says of all that it cannot open or read that nothing is in it. */
+static sip_err check_readable(const char *option, const char *path, bool *is_folder,
+                              char why[NET_TLS_WHY_MAX])
+{
+	const int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat info;
+	bool folder;
+
+	if (fd < 0)
+		return refuse_errno(why, option, path, errno);
+	folder = fstat(fd, &info) == 0 && S_ISDIR(info.st_mode);
+	(void)close(fd); /* nothing was written */
+	if (is_folder)
+		*is_folder = folder;
+	else if (folder)
+		return refuse(why, option, path, "it is a folder, not a file");
+	if (folder && access(path, X_OK) != 0)
+		return refuse_errno(why, option, path, errno);
+	return SIP_OK;
 }
 
 /* ---- have they changed? ---- */
@@ -153,11 +174,11 @@ static sip_err refuse_key(const char *path, const char *cert, bool asked,
 sip_err net_tls_files_pair(SSL_CTX *ctx, const char *cert, const char *key,
                            char why[NET_TLS_WHY_MAX])
 {
-	sip_err err = check_readable("cert", cert, why);
+	sip_err err = check_readable("cert", cert, NULL, why);
 	bool asked = false;
 
 	if (err == SIP_OK)
-		err = check_readable("key", key, why);
+		err = check_readable("key", key, NULL, why);
 	if (err != SIP_OK)
 		return err;
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
@@ -200,7 +221,7 @@ static bool look_at_all(SSL_CTX *ctx)
 static sip_err read_ca(SSL_CTX *ctx, const char *ca, bool server,
                        char why[NET_TLS_WHY_MAX])
 {
-	struct stat info;
+	bool is_folder = false;
 	STACK_OF(X509_NAME) * names;
 	sip_err err;
 
@@ -208,10 +229,10 @@ static sip_err read_ca(SSL_CTX *ctx, const char *ca, bool server,
 		return SSL_CTX_set_default_verify_paths(ctx) == 1
 		               ? SIP_OK
 		               : net_tls_no_memory(why);
-	err = check_readable("ca", ca, why);
+	err = check_readable("ca", ca, &is_folder, why);
 	if (err != SIP_OK)
 		return err;
-	if (stat(ca, &info) == 0 && S_ISDIR(info.st_mode))
+	if (is_folder)
 		return SSL_CTX_load_verify_dir(ctx, ca) == 1
 		               ? SIP_OK
 		               : refuse(why, "ca", ca, "cannot be used");

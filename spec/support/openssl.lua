@@ -43,13 +43,15 @@ end
 ---@return sip.Message? res
 ---@return sip.Error? e
 function M.ask(sip, ua, uri)
-  local ends = sip.now() + 5
-  local res, e
-  repeat
-    res, e = ua:request { method = "OPTIONS", timeout = 0.2, uri = uri }
-  until not (tostring(e):find "refused by" or tostring(e):find "reset")
-    or sip.now() > ends
-  return res, e
+  local ends = sip.now() + 8
+  while true do
+    local res, e = ua:request { method = "OPTIONS", timeout = 0.2, uri = uri }
+    local early = tostring(e):find "refused by" or tostring(e):find "reset"
+    if not early or sip.now() > ends then
+      return res, e
+    end
+    sip.sleep(0.02) -- it may need the processor
+  end
 end
 
 return M

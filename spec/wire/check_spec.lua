@@ -135,8 +135,8 @@ describe("the self-check", function()
   end)
 
   describe("luasip check", function()
-    local function run(words)
-      local pipe = assert(io.popen("lua5.4 bin/luasip check " .. words
+    local function run(words, as)
+      local pipe = assert(io.popen((as or "") .. "lua5.4 bin/luasip check " .. words
         .. " 2>&1; echo $?"))
       local text = pipe:read "a"
       pipe:close()
@@ -163,6 +163,25 @@ describe("the self-check", function()
         :format(good.cert))
       assert.equal("luasip check: tls: key: /none: no such file or directory\n", output)
       assert.equal(1, status)
+    end)
+
+    it("says which file it is not allowed to read", function()
+      local is_root = os.execute '[ "$(id -u)" = 0 ]'
+      local as = is_root and "setpriv --reuid 65534 --regid 65534 --clear-groups " or ""
+      local shut = made:file("shut", "")
+      os.execute("chmod 755 " .. made.folder .. "; chmod 644 " .. good.key
+        .. "; chmod 000 " .. shut)
+      for _, case in ipairs {
+        { "cert", shut, good.key, made.ca }, { "key", good.cert, shut, made.ca },
+        { "ca", good.cert, good.key, shut },
+      } do
+        local output, status = run(("--listen tls:127.0.0.1:0 --cert %s --key %s "
+          .. "--ca %s"):format(table.unpack(case, 2)), as)
+        assert.equal(("luasip check: tls: %s: %s: permission denied\n"):format(case[1],
+          shut), output)
+        assert.equal(1, status)
+      end
+      os.execute("chmod 600 " .. good.key)
     end)
 
     it("goes through a script up to its sip.run, and says what it finds", function()

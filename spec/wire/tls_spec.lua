@@ -240,6 +240,10 @@ describe("TLS", function()
         why { cert = "/none.pem", key = good.key })
       assert.equal("key: /none.key: no such file or directory",
         why { cert = good.cert, key = "/none.key" })
+      assert.equal("cert: " .. made.folder .. ": it is a folder, not a file",
+        why { cert = made.folder, key = good.key })
+      assert.equal("key: " .. made.folder .. ": it is a folder, not a file",
+        why { cert = good.cert, key = made.folder })
       local text = made:file("text", "hello\n")
       assert.equal("cert: " .. text .. ": no certificate in PEM form is in it",
         why { cert = text, key = good.key })
