@@ -179,7 +179,7 @@ describe("TLS by RFC 9325", function()
         local ended = openssl.start(made, sip, ("s_server -accept 127.0.0.1:%d -cert "
           .. "%s "
           .. "-key %s %s"):format(port, pair.cert, pair.key, words), "")
-        e = select(2, openssl.ask(sip, alice, "sips:bob@127.0.0.1:" .. port))
+        e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port))
         return ended(wanted, 8)
       end
       said = ask("-alpn sip/2", "ALPN")

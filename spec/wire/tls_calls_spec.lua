@@ -197,7 +197,7 @@ describe("an endpoint over TLS", function()
       bob:close()
       local ended = stranger(("s_server -accept 127.0.0.1:%d -cert %s -key %s")
         :format(port, server.cert:match "[^/]+$", server.key:match "[^/]+$"), "")
-      e = select(2, openssl.ask(sip, alice, "sips:bob@127.0.0.1:" .. port))
+      e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port))
       said = ended("Call-ID", 8)
       alice:close()
     end)
@@ -218,8 +218,7 @@ describe("an endpoint over TLS", function()
       foreign:remove()
     end)
 
-    -- What a request with these options of TLS comes to, as a text.
-    local function refused(version, tls)
+    local function once(version, tls)
       local free, e = endpoint(server), nil
       port = port_of(free)
       sip.run(function()
@@ -228,10 +227,23 @@ describe("an endpoint over TLS", function()
           .. "-Verify 1 -verify_return_error -CAfile ca.pem"):format(port,
           server.cert:match "[^/]+$", server.key:match "[^/]+$", version), "")
         local alice <close> = sip.new { listen = "udp:127.0.0.1:0", tls = tls }
-        e = select(2, openssl.ask(sip, alice, "sips:bob@127.0.0.1:" .. port))
+        e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port))
         ended("", 8)
       end)
       return tostring(e)
+    end
+
+    -- What a request with these options of TLS comes to, as a text. An s_server may end
+    -- before anybody has come: then there is another.
+    local function refused(version, tls)
+      local said
+      for _ = 1, 5 do
+        said = once(version, tls)
+        if not said:find("refused by", 1, true) then
+          break
+        end
+      end
+      return said
     end
 
     -- TLS 1.3 tells it when our handshake is over (RFC 8446 4.4.2.4).
