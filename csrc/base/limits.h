@@ -21,6 +21,7 @@
 	X(stream_queue_bytes, 1048576)/* per connection, 503 to whoever sends more */         \
 	X(datagram_queue_bytes, 8388608) /* per socket, 503: the kernel takes no more */      \
 	X(stream_idle_ms,     600000) /* closed; 64*T1 at the least, please (RFC 3261 18) */  \
+	X(stream_open_ms,     20000)  /* closed: nobody answers while it opens */             \
 	X(stream_unheard_ms,  32000)  /* closed: what we have sent is not acknowledged */     \
 	X(stream_head_ms,     10000)  /* closed: half a message and silence */                \
 	X(stream_keep_ms,     120000) /* closed: the keep-alives that it was asked for stop */ \

@@ -23,6 +23,7 @@ struct net_conn {
 	size_t queued;
 	enum conn_state state;
 	int status;                /* why it closed, libuv's; 0: orderly */
+	bool connected;            /* by the kernel; handshakes are to follow */
 	bool told;                 /* its user knows of it */
 	bool end_next;             /* it is to be ended once the handshake is over */
 	bool refused;              /* its source has too many half-open ones */

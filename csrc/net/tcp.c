@@ -177,6 +177,10 @@ void net_tcp_expire(struct net_loop *loop, uint64_t now_ms)
 			net_ws_overdue(conn);
 			continue;
 		}
+		if (is_opening(conn) && !conn->connected) {
+			net_conn_finish(conn, UV_ETIMEDOUT);
+			continue;
+		}
 		if (is_opening(conn))
 			net_handshake_expired(conn);
 		net_conn_finish(conn, conn->queued > 0 ? UV_ETIMEDOUT : 0);
@@ -290,6 +294,9 @@ void net_conn_opened(struct net_conn *conn)
 	}
 	(void)uv_tcp_nodelay(&conn->tcp, 1); /* a wish */
 	bound_silence(conn);
+	conn->connected = true;
+	if (conn->state == CONN_OPENING)
+		sip_timer_stop(&conn->loop->timers, &conn->linger);
 	net_handshake_share(conn);
 	if (conn->tls)
 		net_secure_start(conn);
@@ -470,8 +477,10 @@ sip_err net_tcp_open(struct net_wire *wire, enum sip_transport transport,
 	}
 	conn->told = true;
 	status = begin_connect(conn, local, remote);
+	*id = conn->item.id;
 	if (status != 0)
 		net_conn_finish(conn, status); /* CLOSED says why */
-	*id = conn->item.id;
+	else /* the kernel would go on for two minutes */
+		net_conn_linger(conn, wire->limits.stream_open_ms);
 	return SIP_OK;
 }
