@@ -73,6 +73,13 @@ static int l_machine_mode(lua_State *L)
 	return 1;
 }
 
+/* machine.files() -> how many may be open at once; 0: not known */
+static int l_machine_files(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)net_machine_files());
+	return 1;
+}
+
 /* machine.trusts() -> whether anybody, file, folder */
 static int l_machine_trusts(lua_State *L)
 {
@@ -92,6 +99,7 @@ int l_machine_push(lua_State *L)
 		{ "certificate", l_machine_certificate },
 		{ "mode", l_machine_mode },
 		{ "trusts", l_machine_trusts },
+		{ "files", l_machine_files },
 		{ NULL, NULL },
 	};
 

@@ -103,6 +103,9 @@ void net_notice(struct net_wire *wire, const struct sip_path *path, const char *
 void net_refused(struct net_wire *wire, const struct sip_path *path);
 void net_owe(struct net_loop *loop, struct net_later *later);
 char *net_scratch(struct net_loop *loop); /* NULL: no memory */
+/* So many connections, or half of the files that may be open: the others are for
+ * calls, which no stranger may keep from having any. */
+uint32_t net_connections_max(uint32_t wanted);
 
 sip_err net_udp_listen(struct net_wire *wire, struct sip_addr *at, uint32_t *id,
                        int *status);

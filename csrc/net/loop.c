@@ -8,8 +8,11 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { FILES_WANTED = 65536 };
 
 uint64_t net_now_ms(void)
 {
@@ -82,6 +85,27 @@ static int handles_init(struct net_loop *loop)
 	return status;
 }
 
+/* Shells and service managers allow some thousand files, and as many more as one asks
+ * for; a call is two of them and a connection one. */
+static void allow_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES_WANTED)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+	(void)setrlimit(RLIMIT_NOFILE, &files); /* else it goes with what there is */
+}
+
+uint32_t net_connections_max(uint32_t wanted)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur / 2 >= wanted)
+		return wanted;
+	return (uint32_t)(files.rlim_cur / 2);
+}
+
 sip_err net_loop_new(struct sip_alloc *alloc, const struct net_clock *clock,
                      struct net_loop **out, const char **why)
 {
@@ -102,6 +126,7 @@ sip_err net_loop_new(struct sip_alloc *alloc, const struct net_clock *clock,
 	}
 	loop->uv.data = loop;
 	ignore_sigpipe();
+	allow_files();
 	sip_timers_init(&loop->timers, alloc);
 	sip_list_init(&loop->wires);
 	sip_list_init(&loop->later);

@@ -10,6 +10,7 @@
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -234,6 +235,13 @@ sip_err net_machine_certificate(const char *path, struct net_certificate *certif
 	X509_free(x509);
 	ERR_clear_error();
 	return SIP_OK;
+}
+
+uint64_t net_machine_files(void)
+{
+	struct rlimit files;
+
+	return getrlimit(RLIMIT_NOFILE, &files) == 0 ? (uint64_t)files.rlim_cur : 0;
 }
 
 int net_machine_mode(const char *path)

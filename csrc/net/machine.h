@@ -40,5 +40,8 @@ sip_err net_machine_certificate(const char *path, struct net_certificate *certif
 /* The permissions of a file; negative: there is none. */
 int net_machine_mode(const char *path);
 
+/* How many files may be open at once; 0: the system does not say. */
+uint64_t net_machine_files(void);
+
 /* Where the system keeps whom it trusts.  False: nobody is in there. */
 bool net_machine_trusts(char file[NET_MACHINE_TEXT], char folder[NET_MACHINE_TEXT]);

@@ -239,6 +239,7 @@ sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
 	wire->loop = loop;
 	wire->alloc = loop->alloc;
 	wire->limits = *limits;
+	wire->limits.connections = net_connections_max(limits->connections);
 	wire->sink = sink;
 	sip_map_init(&wire->items, loop->alloc);
 	sip_list_init(&wire->handshakes);

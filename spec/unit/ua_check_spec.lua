@@ -204,6 +204,15 @@ describe("a check", function()
     end)
   end)
 
+  it("says that few files may be open", function()
+    facts.files = 1024
+    assert.same({ "warning: only 1024 files may be open at once: a call is two, and "
+      .. "half of them are for connections; allow more by ulimit -n or LimitNOFILE=",
+    }, found())
+    facts.files = 65536
+    assert.same({}, found())
+  end)
+
   it("says that the clock has never been set", function()
     facts.now = 86400
     assert.same({ "warning: the clock of this machine says 02 Jan 1970: certificates, "

@@ -2,6 +2,7 @@
 
 local core = require "sip.core"
 local tree = require "spec.support.tree"
+local wire = require "spec.support.wire"
 
 local LUA = "lua5.4 bin/luasip "
 
@@ -31,8 +32,9 @@ describe("the command", function()
   end)
 
   -- One that runs on, as soon as it has said its first line.
-  local function start(command)
-    local pipe = assert(io.popen("echo $$; exec " .. LUA .. command .. " 2>&1"))
+  local function start(command, before)
+    local pipe = assert(io.popen((before or "") .. "echo $$; exec " .. LUA .. command
+      .. " 2>&1"))
     local one = { pipe = pipe, pid = pipe:read "n" }
     assert(pipe:read "l") -- the rest of that line
     one.first = pipe:read "l"
@@ -70,6 +72,26 @@ describe("the command", function()
     local said = core.wav_samples(tree.read "examples/sounds/hello.wav")
     assert.is_true(core.pcm_correlate(samples .. ("\0"):rep(1600), said) > 0.9)
     assert.is_truthy(hello:stop "INT":find "%[play examples/sounds/hello.wav%]")
+  end)
+
+  it("leaves half of the files that it may open to calls", function()
+    local w = wire.new()
+    local hello = start("run examples/hello.lua tcp:127.0.0.1:0",
+      "ulimit -Sn 50; ulimit -Hn 100; ")
+    assert.matches("only 100 files may be open at once", hello.first)
+    local port = tonumber(hello.pipe:read "l":match "tcp:127%.0%.0%.1:(%d+)$")
+    for _ = 1, 60 do
+      assert(w.net:open("TCP", "127.0.0.1", port))
+    end
+    for _ = 1, 10 do
+      w:expect { kind = "closed" }
+    end
+    for _ = 1, 60 do
+      w:expect { kind = "opened" }
+    end
+    w:poll(0)
+    assert.same({}, w.events)
+    w:close()
   end)
 
   it("presses digits, and hears them from an echo", function()

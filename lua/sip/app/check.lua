@@ -41,6 +41,7 @@ local function facts_of(self, machine)
     advertise = self.advertise,
     domains = self.domains,
     addresses = machine.addresses(),
+    files = machine.files(),
     now = self.runtime.driver:unix(),
     tls = tls_facts(self, machine),
   }

@@ -57,6 +57,7 @@ function Loop:machine() end
 ---   that: the program's name and process, 0 when that is not told, and its user
 ---@field certificate fun(path: string): sip.CertificateFile?
 ---@field mode fun(path: string): integer?  the permissions of a file
+---@field files fun(): integer  that may be open at once; 0: not known
 ---@field trusts fun(): boolean, string, string  whether the system trusts anybody: the
 ---   file and the folder that say whom
 

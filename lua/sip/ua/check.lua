@@ -9,6 +9,7 @@ local M = {}
 
 local SOON, DAY = 30, 86400
 local NOT_SET = 1700000000 -- a clock that says less has never been set
+local FILES = 4096 -- fewer are soon used up
 
 -- RFC 1918, 6598, 3927, 4193, and what is this machine's alone.
 local private = networks.new { "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
@@ -31,6 +32,7 @@ end
 ---@field domains? table<string, true>
 ---@field addresses? sip.MachineAddress[]
 ---@field now number              seconds since 1970
+---@field files? integer           that may be open at once; 0: not known
 ---@field tls? sip.TlsFacts       none: it has nothing to do with TLS
 ---@field names? table<string, string[]|false>  addresses of names; false: no answer
 
@@ -237,6 +239,10 @@ function M.judge(facts)
     say("warning", "the clock of this machine says %s: certificates, nonces and "
       .. "expiry are "
       .. "judged by it; set it", day(facts.now))
+  end
+  if (facts.files or 0) > 0 and facts.files < FILES then
+    say("warning", "only %d files may be open at once: a call is two, and half of them "
+      .. "are for connections; allow more by ulimit -n or LimitNOFILE=", facts.files)
   end
   judge_families(say, facts)
   for _, at in ipairs(facts.listeners) do
