@@ -30,6 +30,20 @@ static bool is_version(sip_str s)
 	       s.p[6] == '.' && sip_is(s.p[7], SIP_C_DIGIT);
 }
 
+/* Of those that are versions. */
+static bool is_1_1(sip_str version)
+{
+	return version.p[5] == '1' && version.p[7] != '0';
+}
+
+/* A token of SIP has fewer letters (RFC 7230 3.2.6). */
+static const char *scan_token(const char *p, const char *end)
+{
+	while (p < end && (sip_is(*p, SIP_C_TOKEN) || memchr("#$&^|", *p, 5)))
+		p++;
+	return p;
+}
+
 /* Printable, without spaces. */
 static bool is_visible(sip_str s)
 {
@@ -59,11 +73,10 @@ static sip_err check_request_line(sip_str line, struct sip_refusal *refusal)
 	if (ends_with(line, " SIP/2.0") || starts_with(line, "SIP/2.0 "))
 		return refuse(refusal, 400, "it speaks SIP without a WebSocket");
 	if (!next_word(&rest, &method) || !next_word(&rest, &target) ||
-	    method.len == 0 ||
-	    sip_scan(method.p, target.p - 1, SIP_C_TOKEN) != target.p - 1 ||
+	    method.len == 0 || scan_token(method.p, target.p - 1) != target.p - 1 ||
 	    !is_visible(target) || !is_version(rest))
 		return refuse(refusal, 400, "it does not speak HTTP");
-	if (rest.p[5] != '1' || rest.p[7] == '0')
+	if (!is_1_1(rest))
 		return refuse(refusal, 505, "its HTTP is not that of version 1.1");
 	if (!sip_str_eq(method, SIP_STR("GET")))
 		return refuse(refusal, 405, "its method is not GET");
@@ -93,6 +106,8 @@ static sip_err check_status_line(sip_str line, struct sip_refusal *refusal)
 		return refuse(refusal, 0, "it does not speak HTTP");
 	if (status != 101)
 		return refuse(refusal, status, "it does not switch protocols");
+	if (!is_1_1(line))
+		return refuse(refusal, 101, "its HTTP is not that of version 1.1");
 	return SIP_OK;
 }
 
@@ -115,7 +130,7 @@ static sip_err check_first_byte(enum sip_upgrade_side side, char c,
 		return refuse(refusal, status, "it speaks TLS where none is wanted");
 	if (c == '\r')
 		return refuse(refusal, status, "it speaks SIP without a WebSocket");
-	return sip_is(c, SIP_C_TOKEN)
+	return scan_token(&c, &c + 1) != &c
 	               ? SIP_OK
 	               : refuse(refusal, status, "it does not speak HTTP");
 }
@@ -242,7 +257,7 @@ static bool read_fields(sip_str head, struct fields *fields)
 	for (p = p ? p + 1 : end; end - p > 2;) {
 		const char *line_end = memchr(p, '\n', (size_t)(end - p));
 		const char *stop = line_end ? line_end - 1 : end;
-		const char *colon = sip_scan(p, stop, SIP_C_TOKEN);
+		const char *colon = scan_token(p, stop);
 		sip_str value;
 
 		if (colon == p || colon >= stop || *colon != ':')

@@ -241,7 +241,8 @@ describe("the handshake of a client", function()
       { ["Sec-WebSocket-Protocol"] = false,
         extra = "sec-websocket-protocol: a\r\nsec-websocket-protocol:sip" },
       { extra = "Sec-WebSocket-Extensions: permessage-deflate\r\nCookie: a=b\xe9" },
-      { extra = "Content-Length: 0" }, { line = "GET /a?b=c HTTP/1.1" },
+      { extra = "Content-Length: 0" }, { extra = "A#$&^|b: c" },
+      { line = "GET /a?b=c HTTP/1.1" },
       { line = "GET http://192.0.2.1/ HTTP/1.1" },
     } do
       assert.equal(websocket.KEY, ask(changes)[1].key)
@@ -360,6 +361,8 @@ describe("the handshake of a server", function()
     { 0, "it does not speak HTTP", { line = "HTTP/1.1 99 Odd" } },
     { 0, "it does not speak HTTP", { line = "220 mail.example ESMTP" } },
     { 0, "it speaks SIP without a WebSocket", { line = "SIP/2.0 400 Bad Request" } },
+    { 101, "its HTTP is not that of version 1.1", { line = "HTTP/1.0 101 Fine" } },
+    { 101, "its HTTP is not that of version 1.1", { line = "HTTP/2.0 101 Fine" } },
     { 101, "it switches to something else", { Upgrade = "h2c" } },
     { 101, "it switches to something else", { Upgrade = "websocket, h2c" } },
     { 101, "it switches to something else", { extra = "Upgrade: websocket" } },
