@@ -41,16 +41,17 @@ end
 ---@param sip sip
 ---@param ua sip.Endpoint
 ---@param uri string
+---@param seconds number  that it may take
 ---@return sip.Message? res
 ---@return sip.Error? e
-function M.ask(made, sip, ua, uri)
+function M.ask(made, sip, ua, uri, seconds)
   local ends, text = sip.now() + 8, ""
   while not text:find("ACCEPT", 1, true) and sip.now() < ends do
     sip.sleep(0.02)
     local file <close> = io.open(made.folder .. "/out", "rb")
     text = file and file:read "a" or ""
   end
-  return ua:request { method = "OPTIONS", timeout = 0.5, uri = uri }
+  return ua:request { method = "OPTIONS", timeout = seconds, uri = uri }
 end
 
 return M
