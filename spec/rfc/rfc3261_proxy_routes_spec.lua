@@ -328,6 +328,21 @@ describe("a proxy in the way", function()
       assert.equal(416, status_of("Route", "<sip:192.0.2.22;transport=sctp;lr>"))
     end)
 
+    -- Each is looked at: one source with 1,500 of them in a request kept a processor busy.
+    it("is a loop when it leads by us again and again", function()
+      local ours = "<sip:192.0.2.10;lr>"
+      f:forward_to(at(ONE))
+      f:answers(ONE, 0, 200)
+      for times = 8, 9 do
+        f:send { method = "MESSAGE",
+          headers = { "Route", ours .. (", " .. ours):rep(times - 1) } }
+      end
+      f:run(100)
+      local got = f:statuses()
+      table.sort(got)
+      assert.same({ 200, 482 }, got)
+    end)
+
     it("by a name of ours that we do not know is a loop", function()
       net.world:name("unknown.example", PROXY)
       assert.equal(482, status_of("Route", "<sip:unknown.example;lr>"))

@@ -76,8 +76,10 @@ end
 ---@return sip.Request
 ---@private
 function M.request(ua, tx, message)
-  local uri, route = routing.read(message, ua)
-  return request_of.new(ua, tx, message, uri, route)
+  local uri, route, _, _, circles = routing.read(message, ua)
+  local req = request_of.new(ua, tx, message, uri, route)
+  req.circles = circles or nil
+  return req
 end
 
 -- 16.3: why a request cannot be passed on; nil when it can.
@@ -92,7 +94,7 @@ local function refusal(self, tail)
       return 420, { "Unsupported", table.concat(tags, ", ") }
     end
   end
-  if routing.is_loop(message, tail) then
+  if self.circles or routing.is_loop(message, tail) then
     return 482
   end
 end
@@ -329,12 +331,12 @@ local RECORDED = { INVITE = true, UPDATE = true, SUBSCRIBE = true, NOTIFY = true
 ---@return boolean taken
 ---@private
 function M.relay(ua, tx, message)
-  local uri, route, marked, at = routing.read(message, ua)
+  local uri, route, marked, at, circles = routing.read(message, ua)
   if not marked then
     return false
   end
   local req = request_of.new(ua, tx, message, uri, route)
-  req.at = at
+  req.at, req.circles = at, circles or nil
   req.recording = RECORDED[req.method]
   if ua.watch then
     req:start(ua.watch, M.go_on)
@@ -364,8 +366,10 @@ end
 ---@param message sip.Message
 ---@private
 function M.ack(ua, message)
-  local uri, route, marked, at = routing.read(message, ua)
-  if marked then -- one that is sent again is the same to who comes next
+  local uri, route, marked, at, circles = routing.read(message, ua)
+  if circles then
+    return
+  elseif marked then -- one that is sent again is the same to who comes next
     local branch = ua.stack:stateless_branch(message) or "z9hG4bK" .. ua:token(20)
     pass(ua, message, branch, uri, route, nil, at)
   elseif ua.passes and not ua:is_local(uri) then
@@ -381,8 +385,8 @@ end
 ---@return boolean passed
 ---@private
 function M.cancel(ua, tx, message)
-  local uri, route = routing.read(message, ua)
-  if not ua.passes or ua:is_local(uri)
+  local uri, route, _, _, circles = routing.read(message, ua)
+  if not ua.passes or circles or ua:is_local(uri)
     or not pass(ua, message, ua.stack:stateless_branch(message), uri, route) then
     return false
   end

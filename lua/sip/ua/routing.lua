@@ -9,6 +9,8 @@ local M = {}
 local find, match = string.find, string.match
 local concat, move = table.concat, table.move
 
+local OWN_MAX = 8 -- of our own in a row: what goes by us more often goes in circles
+
 local SCHEMES = { sip = true, sips = true, tel = true }
 
 local function mark_of(uri)
@@ -67,6 +69,7 @@ end
 ---@return string[]? route   the Route values that are left, when some were taken away
 ---@return boolean marked    it came along a Record-Route of ours
 ---@return sip.Place? at     which knows where the other side is
+---@return boolean circles   it wants to come by us again and again
 function M.read(message, line)
   local uri, marked, at = message:uri(), false, nil
   local route = message:header "Route" and message:values "Route"
@@ -85,6 +88,9 @@ function M.read(message, line)
   end
   local first, before = 1, marked and message:uri() or nil
   while route and route[first] do -- both of a double Record-Route (RFC 5658)
+    if first > OWN_MAX then
+      return uri, {}, marked, at, true
+    end
     local ours, by_mark = false, false
     local value = uri_of(route[first])
     if value then
@@ -98,7 +104,7 @@ function M.read(message, line)
     at = at or by_mark and line.stack:token_way(message, value) or nil
     first, taken = first + 1, true
   end
-  return uri, taken and move(route, first, #route, 1, {}) or nil, marked, at
+  return uri, taken and move(route, first, #route, 1, {}) or nil, marked, at, false
 end
 
 ---@class sip.Aim
