@@ -274,6 +274,18 @@ describe("a proxy", function()
       assert.same({ "<mailto:bob@example.org>" }, f:last_response():values "Contact")
     end)
 
+    it("a q that is none is none", function()
+      f:forward_to(at(ONE), { redirects = 5 })
+      f:answers(ONE, 0, { 302, headers = { "Contact",
+        ("<%s>;q=0.9, <%s>;q=0x0"):format(at(TWO), at(THREE)) } })
+      f:answers(TWO, 1, 486)
+      f:answers(THREE, 1, 480)
+      f:send()
+      f:run(0.5)
+      assert.same({ 0, 1 }, { #f:requests(TWO), #f:requests(THREE) })
+      f:run(5)
+    end)
+
     it("a 3xx all of whose targets have been tried is no answer", function()
       f:forward_to(at(ONE), { redirects = 5 })
       f:answers(ONE, 0, { 302, headers = { "Contact",

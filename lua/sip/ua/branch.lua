@@ -6,6 +6,7 @@ local resolve = require "sip.ua.resolve"
 local retry = require "sip.ua.retry"
 local routing = require "sip.ua.routing"
 local sips = require "sip.ua.sips"
+local targets = require "sip.ua.targets"
 
 local M = {}
 
@@ -246,8 +247,8 @@ local function contacts(res, secure)
     local contact = res:name_addr("Contact", i)
     if contact and address.is_sips(contact.uri) == secure
       and address.hop(contact.uri) then
-      list[#list + 1] = { uri = contact.uri, q = tonumber(contact.params.q) or 1,
-        place = i }
+      list[#list + 1] = { uri = contact.uri, place = i,
+        q = (targets.q(contact.params.q) or 1000) / 1000 }
     end
   end
   table.sort(list, function(a, b)

@@ -5,6 +5,7 @@
 local address = require "sip.msg.address"
 local flow = require "sip.ua.flow"
 local sips = require "sip.ua.sips"
+local targets = require "sip.ua.targets"
 
 local M = {}
 
@@ -94,19 +95,6 @@ local function tail(value)
   return concat(kept)
 end
 
--- 20.10: 0 to 1, with at most three decimals; in thousandths.
-local function read_q(text)
-  if text == nil then
-    return nil
-  end
-  local whole, decimals = tostring(text):match "^([01])%.?(%d?%d?%d?)$"
-  local q = whole and whole * 1000 + tonumber((decimals .. "000"):sub(1, 3))
-  if not q or q > 1000 then
-    return nil, "A q Is Not Between 0 and 1"
-  end
-  return math.tointeger(q)
-end
-
 local function seconds_of(text)
   local digits = type(text) == "string" and text:match "^%s*(%d+)%s*$"
   if not digits then
@@ -168,7 +156,7 @@ local function read_contact(value, message, paths, policy)
     return bad "A sips Contact Wants sips Everywhere"
   end
   local params = addr.params
-  local q, why = read_q(params and params.q)
+  local q, why = targets.q(params and params.q)
   if why then
     return bad(why)
   end

@@ -5,6 +5,22 @@ local address = require "sip.msg.address"
 
 local M = {}
 
+--- A q (20.10): 0 to 1, with at most three decimals; in thousandths.
+---@param text? string
+---@return integer? q   nil without one, and when it is none
+---@return string? why  it is none
+function M.q(text)
+  if text == nil then
+    return nil
+  end
+  local whole, decimals = tostring(text):match "^([01])%.?(%d?%d?%d?)$"
+  local q = whole and whole * 1000 + tonumber((decimals .. "000"):sub(1, 3))
+  if not q or q > 1000 then
+    return nil, "A q Is Not Between 0 and 1"
+  end
+  return math.tointeger(q)
+end
+
 --- Targets in groups: those of a group have their turn at once.
 ---@param list sip.Target[]  best first
 ---@param order "parallel"|"sequential"|"q"  all at once, one after the other, or those
