@@ -185,7 +185,7 @@ function M:describe(options)
   end
   local sound, e = self:audio_leg(options)
   if not sound then
-    self:refuse(500)
+    self:refuse(503) -- no ports, no files, no memory: another may have them
     return nil, e
   end
   local body

@@ -185,7 +185,11 @@ end
 ---@private
 function Runtime:media_session(host)
   if not self.media then
-    self.media = self.driver:media()
+    local ok, media = pcall(self.driver.media, self.driver)
+    if not ok then
+      return nil, media
+    end
+    self.media = media
   end
   return self.media:session { host = host }
 end
