@@ -328,7 +328,8 @@ describe("a proxy in the way", function()
       assert.equal(416, status_of("Route", "<sip:192.0.2.22;transport=sctp;lr>"))
     end)
 
-    -- Each is looked at: one source with 1,500 of them in a request kept a processor busy.
+    -- Each is looked at: with 1,500 of them in a request one source kept a processor
+    -- busy.
     it("is a loop when it leads by us again and again", function()
       local ours = "<sip:192.0.2.10;lr>"
       f:forward_to(at(ONE))

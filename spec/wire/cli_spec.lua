@@ -94,6 +94,14 @@ describe("the command", function()
     w:close()
   end)
 
+  it("answers 503 when it has no files for media", function()
+    local hello = start("run examples/hello.lua udp:127.0.0.1:0", "ulimit -n 13; ")
+    local port = hello.pipe:read "l":match "udp:127%.0%.0%.1:(%d+)$"
+    local output, status = run(("call sip:x@127.0.0.1:%s --timeout 1"):format(port))
+    assert.equal(1, status)
+    assert.matches("503 Service Unavailable", output, 1, true)
+  end)
+
   it("presses digits, and hears them from an echo", function()
     local echo = example "echo"
     local output, status = run(("call %s --press 1#,d --timeout 2"):format(echo.uri))
