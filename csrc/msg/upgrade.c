@@ -39,7 +39,10 @@ static bool is_1_1(sip_str version)
 /* A token of SIP has fewer letters (RFC 7230 3.2.6). */
 static const char *scan_token(const char *p, const char *end)
 {
-	while (p < end && (sip_is(*p, SIP_C_TOKEN) || memchr("#$&^|", *p, 5)))
+	static const char others[] = { '#', '$', '&', '^', '|' };
+
+	while (p < end &&
+	       (sip_is(*p, SIP_C_TOKEN) || memchr(others, *p, sizeof others)))
 		p++;
 	return p;
 }
