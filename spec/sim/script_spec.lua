@@ -390,6 +390,21 @@ describe("a script", function()
     assert.equal("later", seen[3])
   end)
 
+  it("a signal lets a script hear that its registration is removed", function()
+    local states = {}
+    alice:on("REGISTER", function(req)
+      req:reply(200, { headers = { Contact = req:header "Expires" ~= "0"
+        and req:header "Contact" or nil, Expires = "60" } })
+    end)
+    bob:register { aor = "sip:bob@" .. A, on_change = function(_, state)
+      states[#states + 1] = state
+    end }
+    net:run(1)
+    sip_b.stop "SIGTERM"
+    net:run(10)
+    assert.same({ "registered", "removed" }, states)
+  end)
+
   it("a signal refuses what is new, ends what there is, and returns", function()
     local seen = {}
     bob:on_call(function(call)

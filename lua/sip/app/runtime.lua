@@ -254,7 +254,10 @@ function Runtime:left(ua)
   end
   self.changed:notify(true)
   if self.signalled > 0 and not self.endpoints[1] then
-    self.sched.root:sweep "stopped" -- whoever goes his rounds would do so for ever
+    -- Whoever goes his rounds would do so for ever; who has something to hear, that a
+    -- registration is removed, say, hears it first.
+    local root = self.sched.root
+    self.sched:shielded(nil, root.sweep, root, "stopped")
   end
 end
 
