@@ -1,5 +1,6 @@
---- The scheduler: the only place where coroutines are made, resumed and
---- suspended. It knows no clock and no loop; a driver is put in.
+--- The scheduler: the only place where coroutines are resumed; with sip.rt.threads,
+--- which makes them, and sip.rt.task, which suspends them, nobody else knows of any. It
+--- knows no clock and no loop; a driver is put in.
 ---
 --- The driver has `now()` (seconds), `arm(seconds) -> id`, `stop(id)`, `wake()`
 --- ("call turn"), `token(n)`, and may have `cpu()`: seconds of real time by which
@@ -13,17 +14,15 @@
 local misuse = require "sip.rt.misuse"
 local scope = require "sip.rt.scope"
 local slice = require "sip.rt.slice"
-local task_of = require "sip.rt.task"
+local threads = require "sip.rt.threads"
 local waiting = require "sip.rt.waiting"
 
 local M = {}
 
-local create, coresume, yield = coroutine.create, coroutine.resume, coroutine.yield
-local running, isyieldable = coroutine.running, coroutine.isyieldable
-local take = task_of.take
+local coresume, running, isyieldable = coroutine.resume, coroutine.running,
+  coroutine.isyieldable
+local acquire, release, IDLE = threads.acquire, threads.release, threads.IDLE
 
-local IDLE = {} -- what a pooled coroutine yields between two tasks
-local NOTHING = { n = 0 }
 local KILLED = setmetatable({}, { __tostring = function()
   return "the task was killed"
 end })
@@ -180,48 +179,6 @@ function Scheduler:enqueue(task)
   if not self.awake then
     self.awake = true
     self.driver:wake()
-  end
-end
-
--- The end of a function: its results, its error, or its cancellation.
-local function settle(task, ok, ...)
-  if ok then
-    task.results = select("#", ...) > 0 and table.pack(...) or NOTHING
-  elseif not task:unwinds((...)) then
-    task.failure = (...) == nil and "nil" or (...)
-    task.traceback = task.traceback or tostring((...))
-  end
-end
-
-local function make_thread(self)
-  local thread = create(function(task)
-    while true do
-      settle(task, xpcall(task.fn, self.handler, take(task)))
-      task = yield(IDLE)
-    end
-  end)
-  if self.watch then
-    self.watch(thread)
-  end
-  return thread
-end
-
-local function acquire(self)
-  local n = self.pooled
-  if n == 0 then
-    return make_thread(self)
-  end
-  local thread = self.pool[n]
-  self.pool[n] = nil
-  self.pooled = n - 1
-  return thread
-end
-
-local function release(self, thread)
-  local n = self.pooled + 1
-  if n <= self.pool_max then
-    self.pool[n] = thread
-    self.pooled = n
   end
 end
 
