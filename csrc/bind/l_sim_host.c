@@ -6,7 +6,6 @@
 #include "bind/l_heap.h"
 #include "bind/l_raw.h"
 #include "bind/l_sim_parts.h"
-#include "media/desk.h"
 
 #define L_HOST "sip.SimHost"
 
@@ -50,29 +49,16 @@ static struct media_desk *op_desk(struct l_driver *driver, const char **why)
 	return sim_host_desk(host_of(driver)->host);
 }
 
-static uint64_t to_ms_up(uint64_t us)
-{
-	return us == SIP_NEVER ? SIP_NEVER : (us + 999) / 1000;
-}
-
 static bool op_desk_ready(struct l_driver *driver)
 {
-	struct l_sim_host *host = host_of(driver);
-	const uint64_t due_ms = to_ms_up(sim_host_media_due_us(host->host));
-
-	if (due_ms > op_now_ms(driver) && !media_desk_pending(driver->desk))
-		return false;
-	sim_host_media_seen(host->host);
-	return true;
+	return l_sim_desk_ready(driver, host_of(driver)->host);
 }
 
 static uint64_t op_desk_deadline_ms(const struct l_driver *driver)
 {
 	const struct l_sim_host *host = (const struct l_sim_host *)(const void *)driver;
 
-	if (driver->desk && media_desk_pending(driver->desk))
-		return 0;
-	return to_ms_up(sim_host_media_due_us(host->host));
+	return l_sim_desk_deadline_ms(driver, host->host);
 }
 
 static const struct l_driver_ops host_ops = {

@@ -2,6 +2,7 @@
 
 #include "bind/l_option.h"
 #include "bind/l_str.h"
+#include "media/desk.h"
 
 uint64_t l_sim_unix_ms(uint64_t now_ms)
 {
@@ -12,6 +13,29 @@ double l_sim_cpu_s(struct l_driver *driver)
 {
 	(void)driver;
 	return -1;
+}
+
+static uint64_t media_due_ms(const struct sim_host *host)
+{
+	const uint64_t due_us = sim_host_media_due_us(host);
+
+	return due_us == SIP_NEVER ? SIP_NEVER : (due_us + 999) / 1000;
+}
+
+bool l_sim_desk_ready(struct l_driver *driver, struct sim_host *host)
+{
+	if (media_due_ms(host) > driver->ops->now_ms(driver) &&
+	    !media_desk_pending(driver->desk))
+		return false;
+	sim_host_media_seen(host);
+	return true;
+}
+
+uint64_t l_sim_desk_deadline_ms(const struct l_driver *driver,
+                                const struct sim_host *host)
+{
+	return driver->desk && media_desk_pending(driver->desk) ? 0
+	                                                        : media_due_ms(host);
 }
 
 struct sip_addr l_sim_address(lua_State *L, int arg)

@@ -13,6 +13,12 @@ uint64_t l_sim_unix_ms(uint64_t now_ms);
 /* None: a run must not depend on how fast the machine is. */
 double l_sim_cpu_s(struct l_driver *driver);
 
+/* Media in virtual time, for the operations of a driver: whether there is something to
+ * look at, and when there will be. */
+bool l_sim_desk_ready(struct l_driver *driver, struct sim_host *host);
+uint64_t l_sim_desk_deadline_ms(const struct l_driver *driver,
+                                const struct sim_host *host);
+
 /* The argument, or a field of the options at 2 (family 0 when it is left out).  Raise.
  */
 struct sip_addr l_sim_address(lua_State *L, int arg);

@@ -6,7 +6,6 @@
 #include "bind/l_heap.h"
 #include "bind/l_raw.h"
 #include "bind/l_sim_parts.h"
-#include "media/desk.h"
 
 #include <string.h>
 
@@ -53,28 +52,17 @@ static struct media_desk *op_desk(struct l_driver *driver, const char **why)
 	return sim_host_desk(host_of(driver)->sim);
 }
 
-static uint64_t media_due_ms(const struct l_test_host *host)
-{
-	const uint64_t due_us = sim_host_media_due_us(host->sim);
-
-	return due_us == SIP_NEVER ? SIP_NEVER : (due_us + 999) / 1000;
-}
-
 static bool op_desk_ready(struct l_driver *driver)
 {
-	struct l_test_host *host = host_of(driver);
-
-	if (media_due_ms(host) > op_now_ms(driver) && !media_desk_pending(driver->desk))
-		return false;
-	sim_host_media_seen(host->sim);
-	return true;
+	return l_sim_desk_ready(driver, host_of(driver)->sim);
 }
 
 static uint64_t op_desk_deadline_ms(const struct l_driver *driver)
 {
-	if (driver->desk && media_desk_pending(driver->desk))
-		return 0;
-	return media_due_ms((const struct l_test_host *)(const void *)driver);
+	const struct l_test_host *host =
+		(const struct l_test_host *)(const void *)driver;
+
+	return l_sim_desk_deadline_ms(driver, host->sim);
 }
 
 static const struct l_driver_ops host_ops = {
