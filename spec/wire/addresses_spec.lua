@@ -3,6 +3,7 @@
 
 local core = require "sip.core"
 local facade = require "sip"
+local namespace = require "spec.support.namespace"
 local wire = require "spec.support.wire"
 
 local assert = require "luassert"
@@ -27,28 +28,6 @@ local NETWORKS = [[
   lua5.4 spec/support/two_networks.lua we "$@" 2>&1
   kill $answers $peer
 ]]
-
-local function in_namespace(...)
-  local words = {}
-  for i, word in ipairs { ... } do
-    words[i] = "'" .. word .. "'"
-  end
-  -- A sanitizer's build wants an interpreter of its own.
-  local path = "LUA_PATH='./?.lua;./lua/?.lua;./lua/?/init.lua;;' "
-    .. "LUA_CPATH='build/?.so;;' "
-  local script = NETWORKS:gsub("'", "'\\''")
-  local pipe <close> = assert(io.popen(("%stimeout 40 unshare -n sh -c '%s' sh %s 2>&1")
-    :format(path, script, table.concat(words, " "))))
-  return pipe:read "a"
-end
-
-local function may_make_networks()
-  return os.execute "unshare -n ip link add x type veth peer name y >/dev/null 2>&1"
-end
-
-local it_net = may_make_networks() and it or function(name)
-  pending(name .. ": no network may be made here")
-end
 
 describe("an endpoint with several addresses", function()
   local w, loop, sip
@@ -142,14 +121,15 @@ describe("an endpoint with several addresses", function()
       end
     end)
 
-  it_net("speaks to each network by its own address there (two namespaces)", function()
+  namespace.it("speaks to each network by its own address there", function()
     local expected = table.concat({
       "10.64.1.2\tudp\t10.64.1.1 10.64.1.1", "10.64.1.2\ttcp\t10.64.1.1 10.64.1.1",
       "10.64.2.2\tudp\t10.64.2.1 10.64.2.1", "10.64.2.2\ttcp\t10.64.2.1 10.64.2.1",
       "called at\t10.64.1.1\t10.64.1.1", "called at\t10.64.2.1\t10.64.2.1", "",
     }, "\n")
-    assert.equal(expected, in_namespace("udp:10.64.1.1:5060", "tcp:10.64.1.1:5060",
-      "udp:10.64.2.1:5060", "tcp:10.64.2.1:5060"))
-    assert.equal(expected, in_namespace("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"))
+    assert.equal(expected, namespace.run(NETWORKS, "udp:10.64.1.1:5060",
+      "tcp:10.64.1.1:5060", "udp:10.64.2.1:5060", "tcp:10.64.2.1:5060"))
+    assert.equal(expected, namespace.run(NETWORKS, "udp:0.0.0.0:5060",
+      "tcp:0.0.0.0:5060"))
   end)
 end)
