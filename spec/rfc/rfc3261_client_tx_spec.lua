@@ -520,26 +520,43 @@ describe("a transport error", function()
     end
   end
 
-  -- @rfc 3261 9.1 MUST C-114
-  it("is none to a CANCEL when the stream has ended in order", function()
+  for _, transport in ipairs { "tcp", "tls" } do
+    -- @rfc 3261 9.1 MUST C-114
+    it("is none to a CANCEL when the stream has ended in order: " .. transport, function()
+      rig = rig_of.new { stream = transport }
+      local mine = rig:request { method = "INVITE", transport = transport }
+      rig:run(0.5)
+      local got = rig:take(rig.stream)
+      tx = got[#got].bytes
+      rig.stream:write(got[#got].id, response(tx, 180))
+      rig.stream:shut(got[#got].id)
+      rig:run(1)
+      rig:told()
+      assert.is_true(mine:cancel())
+      rig:run(2)
+      got = rig:take(rig.stream)
+      local cancel = got[#got]
+      assert.equal("CANCEL", cancel.message:method())
+      rig.stream:write(cancel.id, response(cancel.bytes, 200) .. response(tx, 487))
+      rig:run(3)
+      assert.same({ "2.000 response 487", "2.000 ended" }, rig:told())
+      assert.same({ "2.000 ACK" }, rig:heard(rig.stream))
+    end)
+  end
+
+  -- @rfc 3261 18.4 MUST C-36
+  it("is half a message, and then silence", function()
     rig = rig_of.new { stream = true }
-    local mine = rig:request { method = "INVITE", transport = "tcp" }
+    rig:request { transport = "tcp" }
     rig:run(0)
     local got = rig:take(rig.stream)
     tx = got[#got].bytes
-    rig.stream:write(got[#got].id, response(tx, 180))
-    rig.stream:shut(got[#got].id)
-    rig:run(1)
-    assert.same({ "0.000 response 180", "0.000 closed tcp" }, rig:told())
-    assert.is_true(mine:cancel())
-    rig:run(2)
-    got = rig:take(rig.stream)
-    local cancel = got[#got]
-    assert.equal("CANCEL", cancel.message:method())
-    rig.stream:write(cancel.id, response(cancel.bytes, 200) .. response(tx, 487))
-    rig:run(3)
-    assert.same({ "2.000 response 487", "2.000 ended" }, rig:told())
-    assert.same({ "2.000 ACK" }, rig:heard(rig.stream))
+    rig.stream:write(got[#got].id, "SIP/2.0 200 OK\r\nVia: ")
+    rig:run(9)
+    assert.same({}, rig:told())
+    rig:run(11)
+    local told = rig:told()
+    assert.equal("10.000 failed wire", told[#told - 1], table.concat(told, ", "))
   end)
 
   -- @rfc 3261 17.1.4 MUST C-36
