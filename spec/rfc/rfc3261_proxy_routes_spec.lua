@@ -90,6 +90,20 @@ describe("a proxy in the way", function()
         assert.equal(2, #f:requests(ONE, "INFO"))
       end)
 
+    it("sends nobody round in circles, and no ACK at all", function()
+      proxy:on_dialog_request(function() end)
+      local res = call()
+      f:answers(ONE, 0, 200)
+      local own = res:header "Record-Route"
+      for times = 8, 9 do
+        local route = { "Route", own .. (", " .. own):rep(times - 1) }
+        inside(PROXY, "INFO", res, { cseq = times, headers = route })
+        inside(PROXY, "ACK", res, { cseq = 1, headers = route })
+      end
+      assert.equal(482, f:last_response():status())
+      assert.same({ 1, 1 }, { #f:requests(ONE, "INFO"), #f:requests(ONE, "ACK") })
+    end)
+
     it("C-217: relays the CANCEL of a re-INVITE", function()
       local res = call()
       f:answers(ONE, 0, 180)
