@@ -18,11 +18,7 @@ describe("JsSIP", function()
     process.end_all()
   end)
 
-  local function jssip(user, options)
-    options.url = options.url or "ws://127.0.0.1:" .. PORT
-    options.uri = options.uri or ("sip:%s@127.0.0.1:%d"):format(user, PORT)
-    return node.page("jssip", options)
-  end
+  local jssip = node.pages("jssip", PORT)
 
   -- A proxy that asks nobody.
   local function proxy(more)

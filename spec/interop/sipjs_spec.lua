@@ -18,11 +18,7 @@ describe("SIP.js", function()
     process.end_all()
   end)
 
-  local function sipjs(user, options)
-    options.url = options.url or "ws://127.0.0.1:" .. PORT
-    options.uri = options.uri or ("sip:%s@127.0.0.1:%d"):format(user, PORT)
-    return node.page("sipjs", options)
-  end
+  local sipjs = node.pages("sipjs", PORT)
 
   local function pbx()
     return strangers.command({ "run", process.here .. "/examples/proxy.lua",

@@ -53,6 +53,19 @@ function M.page(name, options)
   return process.start(name, argv)
 end
 
+--- How a spec has its pages: those of one kind, at a server of ours on this port unless
+--- told otherwise.
+---@param name "jssip"|"sipjs"
+---@param port integer
+---@return fun(user: string, options: table): spec.Process
+function M.pages(name, port)
+  return function(user, options)
+    options.url = options.url or "ws://127.0.0.1:" .. port
+    options.uri = options.uri or ("sip:%s@127.0.0.1:%d"):format(user, port)
+    return M.page(name, options)
+  end
+end
+
 --- The client of spec/interop/node/stun.js, which asks at this port.
 ---@param port integer
 ---@return spec.Process
