@@ -2,6 +2,7 @@
 -- C-48 to C-55, C-84, C-89, C-114, C-117. Virtual time, exact to the millisecond.
 
 local rig_of = require "spec.support.rig"
+local simulated = require "spec.support.simulated"
 
 local response = rig_of.response
 
@@ -520,28 +521,29 @@ describe("a transport error", function()
     end
   end
 
-  for _, transport in ipairs { "tcp", "tls" } do
+  for transport, test in pairs { tcp = it, tls = simulated(it, "TLS") } do
     -- @rfc 3261 9.1 MUST C-114
-    it("is none to a CANCEL when the stream has ended in order: " .. transport, function()
-      rig = rig_of.new { stream = transport }
-      local mine = rig:request { method = "INVITE", transport = transport }
-      rig:run(0.5)
-      local got = rig:take(rig.stream)
-      tx = got[#got].bytes
-      rig.stream:write(got[#got].id, response(tx, 180))
-      rig.stream:shut(got[#got].id)
-      rig:run(1)
-      rig:told()
-      assert.is_true(mine:cancel())
-      rig:run(2)
-      got = rig:take(rig.stream)
-      local cancel = got[#got]
-      assert.equal("CANCEL", cancel.message:method())
-      rig.stream:write(cancel.id, response(cancel.bytes, 200) .. response(tx, 487))
-      rig:run(3)
-      assert.same({ "2.000 response 487", "2.000 ended" }, rig:told())
-      assert.same({ "2.000 ACK" }, rig:heard(rig.stream))
-    end)
+    test("is none to a CANCEL when its stream has ended in order: " .. transport,
+      function()
+        rig = rig_of.new { stream = transport }
+        local mine = rig:request { method = "INVITE", transport = transport }
+        rig:run(0.5)
+        local got = rig:take(rig.stream)
+        tx = got[#got].bytes
+        rig.stream:write(got[#got].id, response(tx, 180))
+        rig.stream:shut(got[#got].id)
+        rig:run(1)
+        rig:told()
+        assert.is_true(mine:cancel())
+        rig:run(2)
+        got = rig:take(rig.stream)
+        local cancel = got[#got]
+        assert.equal("CANCEL", cancel.message:method())
+        rig.stream:write(cancel.id, response(cancel.bytes, 200) .. response(tx, 487))
+        rig:run(3)
+        assert.same({ "2.000 response 487", "2.000 ended" }, rig:told())
+        assert.same({ "2.000 ACK" }, rig:heard(rig.stream))
+      end)
   end
 
   -- @rfc 3261 18.4 MUST C-36
