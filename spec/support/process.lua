@@ -1,5 +1,6 @@
 --- Programs that a spec starts and ends: in a folder of their own under build/, with
---- what they say in a file there. Each is known by its process id and by nothing else.
+--- what they say in a file there. Each is known by its process id, which is that of
+--- its process group too, and by nothing else.
 
 local core = require "sip.core"
 
@@ -14,7 +15,9 @@ local Process = {}
 local process_mt = { __name = "spec.Process", __index = Process }
 
 local top = os.getenv "SIP_SCRATCH" or "build/interop"
-local count, running = 0, {}
+local count = 0
+---@type spec.Process[]
+local running = {}
 
 local function quoted(word)
   return "'" .. tostring(word):gsub("'", "'\\''") .. "'"
@@ -67,8 +70,8 @@ function M.start(name, argv, options)
   end
   local base = folder .. "/" .. name
   -- The inner shell becomes the program, so that the id is the program's own.
-  local script = ("cd %s; rm -f %s.status; { sh -c 'exec \"$@\"' sh %s <%s >%s 2>&1 & "
-    .. "echo $! >%s; wait $!; echo $? >%s.end; mv %s.end %s.status; } "
+  local script = ("cd %s; rm -f %s.status; { sh -c 'exec setsid \"$@\"' sh %s <%s "
+    .. ">%s 2>&1 & echo $! >%s; wait $!; echo $? >%s.end; mv %s.end %s.status; } "
     .. ">/dev/null 2>&1 </dev/null & while [ ! -s %s ]; do :; done; cat %s"):format(
     quoted(folder), quoted(base), table.concat(words, " "), "/dev/null",
     quoted(base .. ".out"), quoted(base .. ".pid"), quoted(base), quoted(base),
@@ -81,7 +84,7 @@ function M.start(name, argv, options)
     status_path = base .. ".status",
     pid = assert(math.tointeger(tonumber(run(script))), name .. " did not start"),
   }, process_mt)
-  running[self] = true
+  running[#running + 1] = self
   return self
 end
 
@@ -95,11 +98,7 @@ end
 ---@return integer?
 function Process:status()
   local text = read(self.status_path)
-  local status = text and math.tointeger(tonumber(text))
-  if status then
-    running[self] = nil
-  end
-  return status
+  return text and math.tointeger(tonumber(text)) or nil
 end
 
 ---@param signal? string  "TERM"
@@ -218,15 +217,21 @@ function Process:listens(transport, port)
   return self
 end
 
---- End everything that a spec has started.
+--- End everything that a spec has started. Who was started last goes first, because
+--- clients take their leave of servers: kamailio that is told to end in the middle of a
+--- request may wait forever for a lock of that request.
 function M.end_all()
-  for process in pairs(running) do
+  for i = #running, 1, -1 do
+    local process = running[i]
+    local function ended()
+      return process:status()
+    end
     process:kill()
-  end
-  for process in pairs(running) do
-    if not pcall(M.wait, 3, "an end", function() return process:status() end) then
-      process:kill "KILL"
-      pcall(M.wait, 3, "an end", function() return process:status() end)
+    local ok = pcall(M.wait, 3, "an end", ended)
+    -- The children of a server that did not end well would keep its port.
+    os.execute(("kill -KILL -- -%d 2>/dev/null"):format(process.pid))
+    if not ok then
+      pcall(M.wait, 3, "an end", ended)
     end
   end
   running = {}
