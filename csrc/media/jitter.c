@@ -11,24 +11,12 @@ enum {
 	SPARE_HZ = 100,   /* 10 ms: the time to spare that is aimed at */
 	CUT_HZ = 100,     /* 10 ms: the most that is cut at once */
 	CUT_MIN_HZ = 400, /* 2.5 ms */
-	FULL_HZ = 100,    /* 10 ms filled in at full volume */
-	BLEND_HZ = 250,   /* 4 ms from what was filled in to what came */
-	PITCH_MIN_HZ = 400,
-	PITCH_MAX_HZ = 66,
-	PITCH_WINDOW = 160, /* samples compared */
-	FADE_MS = 60,       /* silent after it */
-	LATE_RUN_MAX = 4,   /* late packets in a row that make it start afresh */
-	UNITY = 256,
+	LATE_RUN_MAX = 4, /* late packets in a row that make it start afresh */
 };
 
 static int32_t diff(uint32_t a, uint32_t b)
 {
 	return (int32_t)(a - b);
-}
-
-static uint32_t fade_len(const struct rtp_jitter *jitter)
-{
-	return jitter->rate * FADE_MS / 1000;
 }
 
 /* ---- the ring ---- */
@@ -194,8 +182,7 @@ void rtp_jitter_init(struct rtp_jitter *jitter, uint32_t rate)
 	jitter->rate = rate;
 	jitter->delay_first = rate / FIRST_HZ;
 	jitter->delay_max = rate / MAX_HZ;
-	jitter->concealed_run = fade_len(jitter);
-	jitter->pitch = rate / PITCH_MIN_HZ;
+	rtp_conceal_init(&jitter->conceal, rate);
 	forget_margins(jitter);
 }
 
@@ -223,7 +210,7 @@ static void restart(struct rtp_jitter *jitter, uint32_t ssrc, uint32_t timestamp
 static bool is_idle(const struct rtp_jitter *jitter)
 {
 	return diff(jitter->top, jitter->play) <= 0 &&
-	       jitter->concealed_run >= fade_len(jitter);
+	       rtp_conceal_is_silent(&jitter->conceal);
 }
 
 /* A packet far off is believed when the next one agrees with it. */
@@ -261,7 +248,7 @@ static bool take_late(struct rtp_jitter *jitter, uint32_t timestamp, uint32_t co
 		restart(jitter, jitter->ssrc, timestamp);
 		return true;
 	}
-	if (late <= jitter->concealed_run && growth(jitter, late) == late) {
+	if (late <= jitter->conceal.run && growth(jitter, late) == late) {
 		jitter->play = timestamp;
 		move_margins(jitter, (int32_t)late);
 		return true;
@@ -337,84 +324,6 @@ enum rtp_jitter_put rtp_jitter_put(struct rtp_jitter *jitter, uint32_t ssrc,
 	return taken;
 }
 
-/* ---- filling in ---- */
-
-static void remember(struct rtp_jitter *jitter, const int16_t *samples, uint32_t count)
-{
-	const uint32_t keep = RTP_JITTER_HISTORY;
-
-	if (count > keep) {
-		samples += count - keep;
-		count = keep;
-	}
-	memmove(jitter->history, jitter->history + count,
-	        (keep - count) * sizeof *samples);
-	memcpy(jitter->history + keep - count, samples, count * sizeof *samples);
-}
-
-/* The lag at which the last samples are most like the ones before them. */
-static uint32_t find_pitch(const struct rtp_jitter *jitter)
-{
-	const int16_t *window = jitter->history + RTP_JITTER_HISTORY - PITCH_WINDOW;
-	const uint32_t min = jitter->rate / PITCH_MIN_HZ;
-	uint32_t max = jitter->rate / PITCH_MAX_HZ, best = min;
-	double best_score = -1;
-
-	if (max > RTP_JITTER_HISTORY - PITCH_WINDOW)
-		max = RTP_JITTER_HISTORY - PITCH_WINDOW;
-	for (uint32_t lag = min; lag <= max; lag++) {
-		int64_t product = 0, power = 1;
-		double score;
-
-		for (uint32_t i = 0; i < PITCH_WINDOW; i++) {
-			const int32_t old = *(window + i - lag);
-
-			product += (int64_t)old * window[i];
-			power += (int64_t)old * old;
-		}
-		score = product > 0 ? (double)product * (double)product / (double)power
-		                    : 0;
-		if (score > best_score) {
-			best_score = score;
-			best = lag;
-		}
-	}
-	return best;
-}
-
-/* The next sample of the last pitch period, again and again: 10 ms as it was, then
- * down to nothing (as G.711 Appendix I, without its growing number of periods). */
-static int16_t conceal(struct rtp_jitter *jitter)
-{
-	const uint32_t full = jitter->rate / FULL_HZ, end = fade_len(jitter);
-	const uint32_t run = jitter->concealed_run;
-	int32_t gain = UNITY, sample;
-
-	if (run >= end)
-		return 0;
-	if (run == 0)
-		jitter->pitch = find_pitch(jitter);
-	jitter->concealed_run++;
-	sample = jitter->history[RTP_JITTER_HISTORY - jitter->pitch +
-	                         run % jitter->pitch];
-	if (run > full)
-		gain = (int32_t)((end - run) * UNITY / (end - full));
-	return (int16_t)(sample * gain / UNITY);
-}
-
-/* From what was filled in to what came: over the first samples after a gap. */
-static void blend(struct rtp_jitter *jitter, int16_t *out, uint32_t count)
-{
-	const uint32_t len = jitter->rate / BLEND_HZ;
-
-	for (uint32_t i = 0; i < count && i < len; i++) {
-		const int32_t made = conceal(jitter);
-
-		out[i] = (int16_t)((made * (int32_t)(len - i) + out[i] * (int32_t)i) /
-		                   (int32_t)len);
-	}
-}
-
 /* ---- frames out ---- */
 
 /* Some samples are there and some are not. */
@@ -426,16 +335,15 @@ static uint32_t get_patched(struct rtp_jitter *jitter, int16_t *out, uint32_t co
 		uint32_t run = 0;
 
 		if (!is_filled(jitter, jitter->play + i)) {
-			out[i++] = conceal(jitter);
+			out[i++] = rtp_conceal_next(&jitter->conceal);
 			continue;
 		}
 		while (i + run < count && is_filled(jitter, jitter->play + i + run))
 			run++;
 		ring_read(jitter, jitter->play + i, out + i, run);
-		if (jitter->concealed_run > 0)
-			blend(jitter, out + i, run);
-		remember(jitter, out + i, run);
-		jitter->concealed_run = 0;
+		if (jitter->conceal.run > 0)
+			rtp_conceal_blend(&jitter->conceal, out + i, run);
+		rtp_conceal_heard(&jitter->conceal, out + i, run);
 		i += run;
 		real += run;
 	}
@@ -472,7 +380,7 @@ static void get_shortened(struct rtp_jitter *jitter, int16_t *out, uint32_t coun
 			(int16_t)((all[i] * ((int32_t)slope - in) + all[i + cut] * in) /
 		                  (int32_t)slope);
 	}
-	remember(jitter, out, count);
+	rtp_conceal_heard(&jitter->conceal, out, count);
 	skip_to(jitter, jitter->play + count + cut);
 	move_margins(jitter, -(int32_t)cut);
 	jitter->shorten = false;
@@ -505,13 +413,13 @@ static uint32_t get_waiting(struct rtp_jitter *jitter, int16_t *out, uint32_t co
 		move_margins(jitter, (int32_t)wait);
 	}
 	for (uint32_t i = 0; i < wait; i++)
-		out[i] = conceal(jitter);
+		out[i] = rtp_conceal_next(&jitter->conceal);
 	return wait;
 }
 
 enum rtp_jitter_get rtp_jitter_get(struct rtp_jitter *jitter, int16_t *out, size_t size)
 {
-	const bool was_silent = jitter->concealed_run >= fade_len(jitter);
+	const bool was_silent = rtp_conceal_is_silent(&jitter->conceal);
 	uint32_t count = (uint32_t)size, waited, there, real;
 
 	assert(size > 0 && size <= RTP_JITTER_FRAME_MAX);
@@ -524,16 +432,16 @@ enum rtp_jitter_get rtp_jitter_get(struct rtp_jitter *jitter, int16_t *out, size
 	out += waited;
 	count -= waited;
 	there = bits(jitter, jitter->play, count, BITS_COUNT);
-	if (jitter->shorten && waited == 0 && jitter->concealed_run == 0 &&
+	if (jitter->shorten && waited == 0 && jitter->conceal.run == 0 &&
 	    bits(jitter, jitter->play, count + jitter->rate / CUT_HZ, BITS_COUNT) ==
 	            count + jitter->rate / CUT_HZ) {
 		get_shortened(jitter, out, count);
 		age_margins(jitter, (uint32_t)size);
 		return RTP_JITTER_VOICE;
 	}
-	if (there == count && jitter->concealed_run == 0) {
+	if (there == count && jitter->conceal.run == 0) {
 		ring_read(jitter, jitter->play, out, count);
-		remember(jitter, out, count);
+		rtp_conceal_heard(&jitter->conceal, out, count);
 		real = count;
 	} else {
 		real = get_patched(jitter, out, count);

@@ -5,16 +5,17 @@
  * overlaps and any order need no cases of their own.  The delay follows what the
  * network does: it grows when packets come late and shrinks, a few milliseconds at a
  * time, when all of them came early for a while; that also absorbs the drift of two
- * clocks.  What is missing is filled in as in G.711 Appendix I: the last pitch period
- * again, fading.  A new SSRC, a jump of timestamps or a talkspurt starts afresh.
+ * clocks.  What is missing is filled in (media/conceal.h).  A new SSRC, a jump of
+ * timestamps or a talkspurt starts afresh.
  */
+#include "media/conceal.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-	RTP_JITTER_RING = 4096, /* samples; a power of two */
-	RTP_JITTER_HISTORY = 400,
+	RTP_JITTER_RING = 4096,       /* samples; a power of two */
 	RTP_JITTER_FRAME_MAX = 480,   /* samples of one get */
 	RTP_JITTER_PACKET_MAX = 2048, /* samples of one put */
 	RTP_JITTER_BUCKETS = 8,       /* of the sliding minimum, half a second each */
@@ -53,11 +54,7 @@ struct rtp_jitter {
 	bool has_far; /* the last packet was far off */
 	uint32_t far; /* where the one after it would be */
 
-	/* Filling in. */
-	uint32_t concealed_run; /* samples since the last real one */
-	uint32_t pitch;
-	int16_t history[RTP_JITTER_HISTORY]; /* the real samples given last */
-
+	struct rtp_conceal conceal;
 	uint64_t filled[RTP_JITTER_RING / 64]; /* a bit for each sample of the ring */
 	int16_t ring[RTP_JITTER_RING];
 };
