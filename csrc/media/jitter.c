@@ -7,7 +7,6 @@
 enum {
 	FIRST_HZ = 25,    /* 40 ms: the delay at first */
 	MAX_HZ = 5,       /* 200 ms */
-	BUCKET_HZ = 2,    /* 500 ms */
 	SPARE_HZ = 100,   /* 10 ms: the time to spare that is aimed at */
 	CUT_HZ = 100,     /* 10 ms: the most that is cut at once */
 	CUT_MIN_HZ = 400, /* 2.5 ms */
@@ -98,47 +97,9 @@ static void skip_to(struct rtp_jitter *jitter, uint32_t timestamp)
 
 static void forget_margins(struct rtp_jitter *jitter)
 {
-	for (unsigned i = 0; i < RTP_JITTER_BUCKETS; i++) {
-		jitter->least[i] = INT32_MAX;
-		jitter->most[i] = INT32_MIN;
-	}
-	jitter->bucket = 0;
-	jitter->bucket_age = 0;
+	rtp_margin_init(&jitter->margin);
 	jitter->shorten = false;
 	jitter->hold = 0;
-}
-
-static void note_margin(struct rtp_jitter *jitter, int32_t margin)
-{
-	if (margin < jitter->least[jitter->bucket])
-		jitter->least[jitter->bucket] = margin;
-	if (margin > jitter->most[jitter->bucket])
-		jitter->most[jitter->bucket] = margin;
-}
-
-/* The delay changed: so did the time to spare of every packet that came. */
-static void move_margins(struct rtp_jitter *jitter, int32_t by)
-{
-	for (unsigned i = 0; i < RTP_JITTER_BUCKETS; i++) {
-		if (jitter->most[i] == INT32_MIN)
-			continue;
-		jitter->least[i] += by;
-		jitter->most[i] += by;
-	}
-}
-
-/* Least and most of all buckets; false when there is nothing in them. */
-static bool margins(const struct rtp_jitter *jitter, int32_t *least, int32_t *most)
-{
-	*least = INT32_MAX;
-	*most = INT32_MIN;
-	for (unsigned i = 0; i < RTP_JITTER_BUCKETS; i++) {
-		if (jitter->least[i] < *least)
-			*least = jitter->least[i];
-		if (jitter->most[i] > *most)
-			*most = jitter->most[i];
-	}
-	return *most != INT32_MIN;
 }
 
 /* How much more delay is allowed, of what is wanted. */
@@ -147,31 +108,23 @@ static uint32_t growth(const struct rtp_jitter *jitter, uint32_t wanted)
 	const int32_t max = (int32_t)jitter->delay_max - (int32_t)jitter->hold;
 	int32_t least, most;
 
-	if (!margins(jitter, &least, &most))
+	if (!rtp_margin_range(&jitter->margin, &least, &most))
 		most = 0;
 	if (most >= max)
 		return 0;
 	return wanted < (uint32_t)(max - most) ? wanted : (uint32_t)(max - most);
 }
 
-/* A bucket is full.  When no packet of the last four seconds came in less than the
- * time to spare, the delay is longer than it need be. */
+/* When no packet of the last four seconds came in less than the time to spare, the
+ * delay is longer than it need be. */
 static void age_margins(struct rtp_jitter *jitter, uint32_t count)
 {
 	const int32_t spare = (int32_t)(jitter->rate / SPARE_HZ);
-	int32_t least, most;
+	int32_t least;
 
-	jitter->bucket_age += count;
-	if (jitter->bucket_age < jitter->rate / BUCKET_HZ)
-		return;
-	jitter->bucket_age = 0;
-	jitter->bucket = (uint8_t)((jitter->bucket + 1) % RTP_JITTER_BUCKETS);
-	if (margins(jitter, &least, &most) &&
-	    jitter->most[jitter->bucket] != INT32_MIN && /* four seconds are known */
+	if (rtp_margin_age(&jitter->margin, count, jitter->rate, &least) &&
 	    least > spare + (int32_t)(jitter->rate / CUT_HZ))
 		jitter->shorten = true;
-	jitter->least[jitter->bucket] = INT32_MAX;
-	jitter->most[jitter->bucket] = INT32_MIN;
 }
 
 /* ---- packets in ---- */
@@ -192,7 +145,8 @@ static void restart(struct rtp_jitter *jitter, uint32_t ssrc, uint32_t timestamp
 	uint32_t delay = jitter->delay_first;
 	int32_t least, most;
 
-	if (jitter->known && jitter->ssrc == ssrc && margins(jitter, &least, &most) &&
+	if (jitter->known && jitter->ssrc == ssrc &&
+	    rtp_margin_range(&jitter->margin, &least, &most) &&
 	    most - least > (int32_t)delay)
 		delay = (uint32_t)(most - least);
 	jitter->start_in = delay < jitter->delay_max ? delay : jitter->delay_max;
@@ -250,7 +204,7 @@ static bool take_late(struct rtp_jitter *jitter, uint32_t timestamp, uint32_t co
 	}
 	if (late <= jitter->conceal.run && growth(jitter, late) == late) {
 		jitter->play = timestamp;
-		move_margins(jitter, (int32_t)late);
+		rtp_margin_move(&jitter->margin, (int32_t)late);
 		return true;
 	}
 	if (jitter->hold == 0)
@@ -320,7 +274,7 @@ enum rtp_jitter_put rtp_jitter_put(struct rtp_jitter *jitter, uint32_t ssrc,
 	}
 	taken = store(jitter, timestamp, samples, len);
 	if (taken == RTP_JITTER_TAKEN)
-		note_margin(jitter, margin);
+		rtp_margin_note(&jitter->margin, margin);
 	return taken;
 }
 
@@ -382,7 +336,7 @@ static void get_shortened(struct rtp_jitter *jitter, int16_t *out, uint32_t coun
 	}
 	rtp_conceal_heard(&jitter->conceal, out, count);
 	skip_to(jitter, jitter->play + count + cut);
-	move_margins(jitter, -(int32_t)cut);
+	rtp_margin_move(&jitter->margin, -(int32_t)cut);
 	jitter->shorten = false;
 }
 
@@ -394,7 +348,7 @@ static void drop_excess(struct rtp_jitter *jitter, uint32_t count)
 
 	if (held > max + (int32_t)count) {
 		skip_to(jitter, jitter->top - (uint32_t)max);
-		move_margins(jitter, max - held);
+		rtp_margin_move(&jitter->margin, max - held);
 	}
 }
 
@@ -410,7 +364,7 @@ static uint32_t get_waiting(struct rtp_jitter *jitter, int16_t *out, uint32_t co
 	} else if (wait > 0) {
 		wait = wait < count ? wait : count;
 		jitter->hold -= wait;
-		move_margins(jitter, (int32_t)wait);
+		rtp_margin_move(&jitter->margin, (int32_t)wait);
 	}
 	for (uint32_t i = 0; i < wait; i++)
 		out[i] = rtp_conceal_next(&jitter->conceal);

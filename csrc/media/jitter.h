@@ -9,6 +9,7 @@
  * timestamps or a talkspurt starts afresh.
  */
 #include "media/conceal.h"
+#include "media/margin.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +19,6 @@ enum {
 	RTP_JITTER_RING = 4096,       /* samples; a power of two */
 	RTP_JITTER_FRAME_MAX = 480,   /* samples of one get */
 	RTP_JITTER_PACKET_MAX = 2048, /* samples of one put */
-	RTP_JITTER_BUCKETS = 8,       /* of the sliding minimum, half a second each */
 };
 
 enum rtp_jitter_put {
@@ -43,11 +43,7 @@ struct rtp_jitter {
 	uint32_t top;      /* after the newest sample there is */
 	uint32_t start_in; /* samples to wait before the first is played */
 
-	/* How early packets came, in samples: INT32_MAX and INT32_MIN while none did.
-	 */
-	int32_t least[RTP_JITTER_BUCKETS], most[RTP_JITTER_BUCKETS];
-	uint32_t bucket_age; /* samples given in this bucket */
-	uint8_t bucket;
+	struct rtp_margin margin;
 	bool shorten;  /* the delay is to shrink at the next frame that is whole */
 	uint32_t hold; /* samples the delay has still to grow by */
 	uint8_t late_run;
