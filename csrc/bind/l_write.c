@@ -9,6 +9,7 @@
 
 #include "bind/l_msg.h"
 #include "bind/l_str.h"
+#include "msg/reason.h"
 
 enum { FIRST_CAP = 2048 };
 

@@ -83,5 +83,3 @@ void sip_write_cancel(struct sip_out *out, struct sip_msg *invite);
 /* Pieces: refusals are left in `out`. */
 void sip_write_request_line(struct sip_out *out, sip_str method, sip_str uri);
 void sip_write_field(struct sip_out *out, const struct sip_field *field);
-
-sip_str sip_reason_phrase(unsigned status); /* "Busy Here"; of x00 when unknown */
