@@ -40,8 +40,8 @@ void l_stack_close_all(lua_State *L, struct l_driver *driver);
  * closed. */
 struct l_stack *l_check_stack(lua_State *L, int arg);
 
-/* Push host, port, address and listener; gives 4. */
-int l_push_local(lua_State *L, const struct sip_local *local);
+/* Seconds in a field of the table at `index`, as milliseconds; `ms` when it is nil. */
+uint32_t l_opt_ms(lua_State *L, int index, const char *key, uint32_t ms);
 
 /* Push `nil, name, why` and give 3, or `true` and give 1. */
 int l_outcome(lua_State *L, sip_err err, const char *why);

@@ -2,6 +2,7 @@
 
 #include "bind/l_class.h"
 #include "bind/l_forward.h"
+#include "bind/l_listener.h"
 #include "bind/l_msg.h"
 #include "bind/l_write.h"
 
