@@ -210,7 +210,7 @@ describe("an endpoint on the open Internet", function()
       assert.is_false(ok)
       assert.truthy(tostring(why):find(text, 1, true), why)
     end
-    fails('option "source_invites" is a boolean, not a whole number from 0 on or false',
+    fails('is a boolean, not a whole number from 0 to 4294967295 or false',
       { limits = { source_invites = true } })
     fails('option "source_invites" is -1, not', { limits = { source_invites = -1 } })
     fails('option "source_invites" is 4294967296, not',

@@ -28,16 +28,16 @@ local kinds = {
   end, "a whole number from 1 on" },
   bound = { "number", function(value)
     return math.type(value) == "integer" and value >= 0 and value < 1 << 32
-  end, "a whole number from 0 on" },
+  end, "a whole number from 0 to 4294967295" },
   off = { "boolean", function(value)
     return not value
   end, "false" },
   seconds = { "number", function(value)
     return value >= 0 and value <= LONG
-  end, "a number of seconds" },
+  end, "a number of seconds, at most 1e9" },
   span = { "number", function(value)
     return value > 0 and value <= LONG
-  end, "a number of seconds above 0" },
+  end, "a number of seconds above 0, at most 1e9" },
   line = { "string", function(value)
     return not value:find "[\r\n\0]"
   end, "a text of one line" },
@@ -70,6 +70,9 @@ local kinds = {
   secret = { "string", function(value)
     return #value >= 16
   end, "a text of 16 bytes and more" },
+  location = { "table", function(value)
+    return (getmetatable(value) or {}).__name == "sip.Location"
+  end, "a location service, as sip.location.memory() gives" },
   redirection = { "number", function(value)
     return math.type(value) == "integer" and value >= 300 and value < 400
   end, "a status from 300 to 399" },

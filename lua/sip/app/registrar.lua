@@ -34,7 +34,7 @@ local REFUSED = {} -- by what is in sip.ua.registering
 local schema = {
   default = "count", min = "count", max = "count", contacts = "count",
   authorize = "function", any_path = "boolean", nat = "boolean", elsewhere = "function",
-  location = "table",
+  location = "location",
 }
 
 local function policy_of(options)

@@ -15,7 +15,7 @@ local schema = {
   listen = "table|string", domain = "string|table", advertise = "string|table",
   max_calls = "count", auth = "table", from = "line",
   t1 = "span", t2 = "span", t4 = "span", timer_c = "span",
-  location = "table", secret = "secret",
+  location = "location", secret = "secret",
   users = "table|function", realm = "line", algorithms = "table", trusted = "table",
   limits = "table", log = "string|function", trace = "boolean|count", tls = "table",
   scanners = "table|off", ws = "table",
@@ -81,23 +81,41 @@ local function advertised(given, what, with_port)
   return { sip = host, port = port, media = media and address.bare(media) }
 end
 
--- "udp:192.0.2.1:5060", "tcp:[::1]", "tls:127.0.0.1:0", "wss:192.0.2.1".
+-- "udp:192.0.2.1:5060", "tcp:[::1]", "tls:127.0.0.1:0", "wss:192.0.2.1", taken apart;
+-- nil and what is wrong with it.
+local function take_apart(text)
+  if type(text) ~= "string" then
+    return nil, "it is a " .. type(text)
+  end
+  local transport, rest = text:match "^(%a+):(.+)$"
+  if not transport then
+    return nil, "a transport and an address are wanted"
+  elseif not default_port[transport] then
+    return nil, ("%q is no transport"):format(transport)
+  end
+  local host, port = rest:match "^%[([^%]]*)%]:?(.*)$"
+  if not host then
+    host, port = rest:match "^([^:]*):?(.*)$"
+  end
+  if not address.is_numeric(host) then
+    return nil, ("%q is no IP address"):format(host == "" and rest or host)
+  end
+  local number = port == "" and default_port[transport]
+    or port:find "^%d+$" and tonumber(port)
+  if not number or number > 65535 then
+    return nil, ("%q is no port"):format(port)
+  end
+  return { transport = transport, host = host, port = number, text = text }
+end
+
 local function parse_listen(text)
-  local transport, host, port, rest
-  if type(text) == "string" then
-    transport, rest = text:match "^(%a+):(.+)$"
-    host, port = (rest or ""):match "^%[([%x:.]+)%]:?(%d*)$"
-    if not host then
-      host, port = (rest or ""):match "^([%d.]+):?(%d*)$"
-    end
-  end
-  port = port == "" and default_port[transport] or tonumber(port)
-  if not host or not default_port[transport] or port > 65535 then
-    misuse.raise("sip.new: cannot listen at %q; write \"udp:192.0.2.1:5060\", "
+  local at, why = take_apart(text)
+  if not at then
+    misuse.raise("sip.new: cannot listen at %q: %s; write \"udp:192.0.2.1:5060\", "
       .. "\"tcp:[::]:5060\", \"tls:192.0.2.1:5061\" or \"wss:192.0.2.1:443\"",
-      tostring(text))
+      tostring(text), why)
   end
-  return { transport = transport, host = host, port = port, text = text }
+  return at
 end
 
 -- { "udp:192.0.2.1:5060", advertise = "198.51.100.7:5070" }
@@ -134,7 +152,9 @@ end
 local function domains(given)
   local list = {}
   for i, name in ipairs(type(given) == "table" and given or { given }) do
-    if type(name) ~= "string" or not name:find "^[%w.%[%]:-]+$" then
+    local host, port = address.host_port(tostring(name))
+    if type(name) ~= "string" or not host or port
+      or not name:find "^[%w.%[%]:-]+$" then
       misuse.raise("sip.new: domain: %q is no host", tostring(name))
     end
     list[i] = name:lower()
@@ -169,7 +189,8 @@ end
 function M.credentials(given, what)
   what = what .. ": auth"
   option.check(given, auth_schema, what)
-  misuse.unless(given.user and given.password, "%s: a user and a password", what)
+  misuse.unless(given.user and given.password, "%s: a user and a password are wanted",
+    what)
   return given
 end
 

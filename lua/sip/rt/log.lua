@@ -93,7 +93,7 @@ function M.new(option, clock, write)
     end
   else
     misuse.raise("log: a function, or one of \"error\", \"warn\", \"info\" and "
-      .. "\"debug\", not %s", tostring(option))
+      .. "\"debug\", not %q", tostring(option))
   end
   return setmetatable(self, log_mt)
 end
