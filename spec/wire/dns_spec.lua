@@ -1,6 +1,7 @@
 -- Names, asked of a name server that is a socket of this spec.
 
 local dns = require "spec.support.dns"
+local namespace = require "spec.support.namespace"
 local wire = require "spec.support.wire"
 
 describe("a lookup", function()
@@ -66,6 +67,12 @@ describe("a lookup", function()
     local event = w:expect { kind = "records" }
     assert.same({ 5, "wire" }, { event.token, event.err })
     assert.equal("Could not contact DNS servers", event.why)
+  end)
+
+  namespace.it("that ends on the way into a wait is told then, not after it", function()
+    assert.equal("1\twire\n", namespace.run [[
+      ip link set lo up
+      lua5.4 spec/support/lost_network.lua]])
   end)
 
   it("never asks for localhost, and answers later", function()
