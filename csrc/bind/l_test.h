@@ -19,6 +19,7 @@ int l_test_forward(lua_State *L);
 int l_test_media(lua_State *L);
 int l_test_net(lua_State *L);
 int l_test_rtcp(lua_State *L);
+int l_test_pulse(lua_State *L);
 int l_test_rtp(lua_State *L);
 int l_test_msg(lua_State *L);
 int l_test_source(lua_State *L);

@@ -2,6 +2,7 @@
 
 local core = require "sip.core"
 local new_sched = require("sip.rt.sched").new
+local pulse = require "sip.test".pulse
 
 describe("a slice on the real loop", function()
   local loop, sched, errors, notes
@@ -76,5 +77,16 @@ describe("a slice on the real loop", function()
     loop:step(0)
     assert.same({ before = false, after = own }, notes)
     assert.same({}, errors)
+  end)
+
+  pulsed("is found out by the next pulse when one is lost", function()
+    sched:spawn(function()
+      pulse.lose()
+      for _ = 1, 1 << 29 do end -- luacheck: ignore
+      notes[1] = "never found out"
+    end)
+    loop:step(0)
+    assert.matches("ran 0.03 s without waiting", only_error())
+    assert.same({}, notes)
   end)
 end)
