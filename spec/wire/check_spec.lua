@@ -169,16 +169,18 @@ describe("the self-check", function()
       local is_root = os.execute '[ "$(id -u)" = 0 ]'
       local as = is_root and "setpriv --reuid 65534 --regid 65534 --clear-groups " or ""
       local shut = made:file("shut", "")
+      local listed = made.folder .. "/listed" -- a folder nobody may enter
       os.execute("chmod 755 " .. made.folder .. "; chmod 644 " .. good.key
-        .. "; chmod 000 " .. shut)
+        .. "; chmod 000 " .. shut .. "; mkdir " .. listed .. "; chmod 444 " .. listed)
       for _, case in ipairs {
         { "cert", shut, good.key, made.ca }, { "key", good.cert, shut, made.ca },
-        { "ca", good.cert, good.key, shut },
+        { "ca", good.cert, good.key, shut }, { "ca", good.cert, good.key, listed },
       } do
+        local refused = case[2] == shut and shut or case[3] == shut and shut or case[4]
         local output, status = run(("--listen tls:127.0.0.1:0 --cert %s --key %s "
           .. "--ca %s"):format(table.unpack(case, 2)), as)
         assert.equal(("luasip check: tls: %s: %s: permission denied\n"):format(case[1],
-          shut), output)
+          refused), output)
         assert.equal(1, status)
       end
       os.execute("chmod 600 " .. good.key)
