@@ -92,6 +92,22 @@ describe("an offer of keep-alives", function()
     assert.equal(1, rig.stack:stats().unkept)
   end)
 
+  -- @rfc 5626 5.4 MUST C-34
+  it("C-34 and what still waits for an answer of its is told then", function()
+    local id = connect()
+    register(id, { number = 1, offer = true })
+    local host, port, transport, flow = select(2, rig:last "request"):source()
+    rig:run(149)
+    rig:told()
+    rig:request { transport = transport, host = host, port = port, flow = flow }
+    rig:run(149.9)
+    assert.same({}, rig:told())
+    rig:run(150)
+    local told = table.concat(rig:told(), "\n")
+    assert.matches("failed wire", told)
+    assert.equal(1, rig.stack:stats().unkept)
+  end)
+
   it("C-34 until a REGISTER comes without it", function()
     local id = connect()
     register(id, { number = 1, offer = true })
