@@ -5,7 +5,7 @@ local messages = require "spec.support.messages"
 local strangers = require "spec.support.strangers"
 local wire = require "spec.support.wire"
 
-local PORT, SIPP = 24400, 24410
+local PORT, SIPP = 14400, 14410
 
 local function at(transport)
   return transport .. ":127.0.0.1:" .. PORT
@@ -54,7 +54,7 @@ describe("a luasip that runs", function()
     count = count + 1
     return table.concat({
       "OPTIONS sip:answer@127.0.0.1:" .. PORT .. " SIP/2.0",
-      ("Via: SIP/2.0/%s 127.0.0.1:24499;rport;branch=z9hG4bKbad%d"):format(transport,
+      ("Via: SIP/2.0/%s 127.0.0.1:14499;rport;branch=z9hG4bKbad%d"):format(transport,
         count),
       "Max-Forwards: 70", "From: <sip:a@127.0.0.1>;tag=1", "To: <sip:b@127.0.0.1>",
       "Call-ID: bad" .. count, "CSeq: 1 OPTIONS", "Content-Length: 0", "", "",
@@ -124,7 +124,7 @@ describe("a luasip that runs", function()
     local second = strangers.luasip("callee.lua", { at "udp" })
     local status, said = second:wait()
     assert.are_not.equal(0, status)
-    assert.matches("sip%.new: cannot listen at udp:127%.0%.0%.1:24400: ", said)
+    assert.matches("sip%.new: cannot listen at udp:127%.0%.0%.1:14400: ", said)
     assert.matches("in use", said)
     is_well "UDP"
   end)
@@ -149,16 +149,16 @@ describe("a luasip that runs", function()
   end)
 
   it("ends when it is interrupted, though its peer is dead", function()
-    local mortal = strangers.luasip("callee.lua", { "udp:127.0.0.1:24420" })
+    local mortal = strangers.luasip("callee.lua", { "udp:127.0.0.1:14420" })
     mortal:says "ready"
     local sipp = strangers.sipp("uac_is_hung_up", {
-      port = SIPP + 20, to = 24420, user = "answer",
+      port = SIPP + 20, to = 14420, user = "answer",
     })
     mortal:says "answered"
     sipp:kill "KILL"
     sipp:wait()
     mortal:kill "INT"
-    local status, said = mortal:wait(10)
+    local status, said = mortal:wait(25) -- its BYE would wait for 32 s
     assert.equal(0, status)
     assert.matches("stopped", said)
   end)
@@ -166,10 +166,10 @@ describe("a luasip that runs", function()
   it("is told that nobody is there", function()
     for _, transport in ipairs { "udp", "tcp" } do
       local caller = strangers.luasip("caller.lua", {
-        transport .. ":127.0.0.1:24430",
-        "sip:x@127.0.0.1:24431;transport=" .. transport, "timeout=3",
+        transport .. ":127.0.0.1:14430",
+        "sip:x@127.0.0.1:14431;transport=" .. transport, "timeout=3",
       })
-      local status, said = caller:wait(20)
+      local status, said = caller:wait()
       assert.equal(0, status, said)
       assert.matches("^failed unreachable .*refused", said)
     end

@@ -6,7 +6,7 @@ local ear = require "spec.support.ear"
 local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
-local PORT, BARESIP, MEDIA, CALLER = 25300, 25310, 43400, 25320
+local PORT, BARESIP, CALLER = 15300, 15310, 15320
 
 describe("baresip over TLS", function()
   local made, ours, theirs, source
@@ -36,7 +36,7 @@ describe("baresip over TLS", function()
   end
 
   local function baresip(options, pair)
-    options.port, options.media, options.source = BARESIP, MEDIA, source
+    options.port, options.source = BARESIP, source
     options.tls = { pair = pair or theirs, ca = made.ca }
     return strangers.baresip(options)
   end
@@ -56,7 +56,7 @@ describe("baresip over TLS", function()
     local caller = secure(CALLER, "call",
       ("sip:bob@127.0.0.1:%d;transport=tls"):format(BARESIP + 1))
     assert.matches("^answered <sip:bob[^>]*transport=tls[^>]*>\nover\n",
-      select(2, caller:wait(15)))
+      select(2, caller:wait()))
     stranger:says "session closed"
   end)
 
@@ -67,7 +67,7 @@ describe("baresip over TLS", function()
     stranger:says "200 OK"
     local caller = secure(CALLER, "call",
       ("sip:bob@127.0.0.1:%d;transport=tls"):format(PORT))
-    assert.matches("^answered ", select(2, caller:wait(15)))
+    assert.matches("^answered ", select(2, caller:wait()))
     server:says "request INVITE 1 tls\n"
     stranger:says "session closed"
   end)
@@ -79,7 +79,7 @@ describe("baresip over TLS", function()
       ("sip:bob@127.0.0.1:%d;transport=tls"):format(BARESIP + 1))
     assert.matches("^failed .*the certificate of 127.0.0.1:" .. BARESIP + 1
       .. " is signed by /CN=stranger, who is not among those of tls.ca",
-      (select(2, caller:wait(15))))
+      (select(2, caller:wait())))
     assert.is_nil(stranger:output():find("Incoming call", 1, true))
   end)
 end)

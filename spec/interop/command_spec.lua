@@ -4,7 +4,7 @@ local ear = require "spec.support.ear"
 local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
-local PORT, OTHER = 24500, 24510
+local PORT, OTHER = 14500, 14510
 
 describe("bin/luasip", function()
   after_each(function()
@@ -13,7 +13,7 @@ describe("bin/luasip", function()
 
   it("calls sipp's own scenario and records what it sends back", function()
     process.start("sipp", { "sipp", "-sn", "uas", "-rtp_echo", "-i", "127.0.0.1", "-p",
-      OTHER, "-mp", 42510, "-m", 1, "-nostdin" }):listens("udp", OTHER)
+      OTHER, "-mp", OTHER + 4600, "-m", 1, "-nostdin" }):listens("udp", OTHER)
     local caller = strangers.command { "call", "--listen", "udp:127.0.0.1:" .. PORT,
       "--play", "tone:600/1500*1", "--record", "back.wav", "--timeout", "10",
       "sip:echo@127.0.0.1:" .. OTHER }
@@ -25,7 +25,7 @@ describe("bin/luasip", function()
 
   it("calls baresip, which hears a tone and digits", function()
     local source = ear.tone_file(process.folder "source" .. "/source", 500, 10)
-    local stranger = strangers.baresip { port = OTHER, media = 42600, source = source }
+    local stranger = strangers.baresip { port = OTHER, source = source }
     local caller = strangers.command { "call", "--listen", "udp:127.0.0.1:" .. PORT,
       "--press", "42", "--record", "heard.wav", "--play", "tone:600/1500*1",
       "sip:bob@127.0.0.1:" .. OTHER }

@@ -3,7 +3,7 @@
 local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
-local DNS, ONE, TWO, OURS = 27001, 27010, 27020, 27030
+local DNS, ONE, TWO, OURS = 17001, 17010, 17020, 17030
 
 describe("dnsmasq", function()
   local one, two
@@ -19,7 +19,7 @@ describe("dnsmasq", function()
       "--srv-host=_sip._tcp.naptr.test,two.test," .. TWO .. ",10,0",
       "--srv-host=_sip._udp.naptr.test,one.test," .. ONE .. ",10,0",
       -- nobody is at the first of these
-      "--srv-host=_sip._udp.srv.test,one.test,27099,10,0",
+      "--srv-host=_sip._udp.srv.test,one.test,17099,10,0",
       "--srv-host=_sip._udp.srv.test,one.test," .. ONE .. ",20,0",
       "--srv-host=_sip._tcp.alias.test,two.test," .. TWO .. ",10,0",
     }

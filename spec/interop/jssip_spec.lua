@@ -6,7 +6,7 @@ local node = require "spec.support.node"
 local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
-local PORT, PHONE = 25100, 25110
+local PORT, PHONE = 15400, 15410
 
 describe("JsSIP", function()
   if not node.is_here() then

@@ -6,7 +6,7 @@ local ear = require "spec.support.ear"
 local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
-local PORT, PERL = 24200, 24210
+local PORT, PERL = 14200, 14210
 
 -- What it says when these digits have come: each has lasted 100 ms.
 local function heard_each(digits)
@@ -59,7 +59,7 @@ for _, transport in ipairs { "udp", "tcp" } do
     end
 
     it("calls, and both hear each other", function()
-      local said, callee = call("talk", 8)
+      local said, callee = call("talk", 60)
       assert.matches("answered\nhung up\n$", said)
       local there = ear.hear(ear.from_ulaw(folder .. "/heard.ulaw"), 440)
       assert.is_true(there.tone >= 1.9 and there.tone <= 2.02, "tone: " .. there.tone)
@@ -75,13 +75,13 @@ for _, transport in ipairs { "udp", "tcp" } do
     end)
 
     it("calls and presses digits", function()
-      local said, callee = call("collect", 8, "4711")
+      local said, callee = call("collect", 60, "4711")
       assert.matches("hung up\n$", said)
       assert.matches("digits 4711\n", callee:output())
     end)
 
     it("calls and hears digits", function()
-      local said = call("press", 8)
+      local said = call("press", 60)
       assert.matches(heard_each "159#" .. "bye answered\n$", said)
     end)
 
@@ -92,8 +92,8 @@ for _, transport in ipairs { "udp", "tcp" } do
     end)
 
     it("answers, and both hear each other and the digits", function()
-      local heard, said, where = called(10, "1590", { "record=heard.wav", "digits=4",
-        "play=tone:600/2000*1", "press=258#", "wait=5" })
+      local heard, said, where = called(60, "1590", { "record=heard.wav", "digits=4",
+        "play=tone:600/2000*1", "press=258#", "wait=60" })
       assert.matches("^answered\ndigits 1590\n", said)
       assert.matches("over ended\nstopped\n$", said)
       assert.matches(heard_each "258#" .. "bye answered\n$", heard)
@@ -104,13 +104,13 @@ for _, transport in ipairs { "udp", "tcp" } do
     end)
 
     it("answers and is hung up", function()
-      local heard, said = called(10, "", {})
+      local heard, said = called(60, "", {})
       assert.matches("^answered\nover answered\nstopped\n$", said)
       assert.matches("hung up\n$", heard)
     end)
 
     it("answers and hangs up", function()
-      local heard, said = called(0.2, "", { "wait=10" })
+      local heard, said = called(0.2, "", { "wait=60" })
       assert.matches("^answered\nover ended\nstopped\n$", said)
       assert.matches("bye answered", heard)
     end)

@@ -7,7 +7,7 @@ local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 local wire = require "spec.support.wire"
 
-local PORT, FIRST, NEXT = 22600, 22610, 22650
+local PORT, FIRST, NEXT = 12600, 12610, 12650
 
 local function near(expected, value, by, what)
   assert.is_true(value >= expected - by and value <= expected + by,
@@ -31,20 +31,23 @@ for _, transport in ipairs { "udp", "tcp" } do
       callee:kill "INT"
       assert.equal(0, (callee:wait()))
       assert.matches("stopped", callee:output())
+    end)
+
+    after_each(function() -- whatever came of that
       strangers.end_all()
     end)
 
     local function is_as_before(stranger)
       stranger:kill()
       stranger:wait()
-      process.wait(5, "everything to be closed", function()
+      process.wait(process.PATIENCE, "everything to be closed", function()
         return descriptors() == open
       end)
     end
 
     local function next_call_works()
-      strangers.succeeds(strangers.sipp("uac", { port = NEXT, media = NEXT + 20000,
-        to = PORT, user = "answer", tcp = transport == "tcp" }))
+      strangers.succeeds(strangers.sipp("uac", { port = NEXT, to = PORT,
+        user = "answer", tcp = transport == "tcp" }))
       answered = answered + 1
       callee:says(("ended answer nil\n.*"):rep(answered))
     end
@@ -55,15 +58,14 @@ for _, transport in ipairs { "udp", "tcp" } do
       callee:says "ready"
       answered = 0
       next_call_works()
-      process.wait(5, "the connection to be closed", function()
+      process.wait(process.PATIENCE, "the connection to be closed", function()
         return not process.connected(PORT)
       end)
       open = descriptors()
     end)
 
     local function calls(user)
-      local stranger = strangers.baresip { port = FIRST, media = FIRST + 20000,
-        tcp = transport == "tcp",
+      local stranger = strangers.baresip { port = FIRST, tcp = transport == "tcp",
         source = ear.tone_file(process.folder "source" .. "/source", 500, 10),
         dial = ("sip:%s@127.0.0.1:%d%s"):format(user, PORT, suffix) }
       stranger:says "incoming rtp for 'audio' established"

@@ -4,7 +4,7 @@
 local kamailio = require "spec.support.kamailio"
 local strangers = require "spec.support.strangers"
 
-local PROXY, KAMAILIO, CALLER, CALLEE, PHONE = 25100, 25110, 25120, 25130, 25140
+local PROXY, KAMAILIO, CALLER, CALLEE, PHONE = 15100, 15110, 15120, 15130, 15140
 local SCRIPT = "spec/interop/scripts/proxy.lua"
 
 local function uri(port, transport)

@@ -6,8 +6,7 @@ local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 local wire = require "spec.support.wire"
 
-local PROXY, BARESIP, MOVED, PERL = 25200, 25210, 25220, 25230
-local MEDIA = 43200
+local PROXY, BARESIP, MOVED, PERL = 15200, 15210, 15220, 15230
 local DOMAIN = "pbx.example"
 
 for _, transport in ipairs { "udp", "tcp" } do
@@ -32,9 +31,8 @@ for _, transport in ipairs { "udp", "tcp" } do
 
     -- 2001, not yet registered.
     local function new_baresip(password, port)
-      return strangers.baresip { port = port or BARESIP,
-        media = MEDIA + (port or 0) % 100, source = wav, tcp = tcp, account = {
-          user = "2001", password = password or "secret", domain = DOMAIN,
+      return strangers.baresip { port = port or BARESIP, source = wav, tcp = tcp,
+        account = { user = "2001", password = password or "secret", domain = DOMAIN,
           proxy = PROXY } }
     end
 
@@ -84,7 +82,7 @@ for _, transport in ipairs { "udp", "tcp" } do
     it("Net::SIP calls baresip, which hangs up", function()
       start()
       local theirs = baresip()
-      local ours = perl("netsip_calls", 10)
+      local ours = perl("netsip_calls", 60)
       theirs:says "incoming rtp for 'audio' established"
       strangers.baresip_command(BARESIP, "hangup")
       assert.matches("answered\nhung up\nremoved\n", ends_well(ours))
@@ -104,7 +102,7 @@ for _, transport in ipairs { "udp", "tcp" } do
     it("baresip calls Net::SIP and hangs up", function()
       start()
       local theirs = baresip()
-      local ours = perl("netsip_answers", 10)
+      local ours = perl("netsip_answers", 60)
       ours:says "ready"
       strangers.baresip_command(BARESIP, "dial", "sip:2002@" .. DOMAIN)
       theirs:says "incoming rtp for 'audio' established"

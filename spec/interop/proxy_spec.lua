@@ -7,7 +7,7 @@ local strangers = require "spec.support.strangers"
 
 local messages = strangers.messages
 
-local PROXY, CALLER, CALLEE, OTHER, PHONE = 25000, 25010, 25020, 25030, 25040
+local PROXY, CALLER, CALLEE, OTHER, PHONE = 15000, 15010, 15020, 15030, 15040
 local SCRIPT = "spec/interop/scripts/proxy.lua"
 
 local function count(text, pattern)
@@ -124,8 +124,8 @@ for _, transport in ipairs { "udp", "tcp" } do
     local function hangs_up_after(secret)
       local before = strangers.proxy(SCRIPT, PROXY, { "secret=" .. ("a"):rep(32) })
       bind("bob", CALLEE, transport)
-      local callee = strangers.baresip { port = CALLEE, media = CALLEE + 18000,
-        source = source, tcp = transport == "tcp" }
+      local callee = strangers.baresip { port = CALLEE, source = source,
+        tcp = transport == "tcp" }
       local caller = strangers.luasip("caller.lua", {
         ("%s:127.0.0.1:%d"):format(transport, CALLER),
         ("sip:2002@127.0.0.1:%d;transport=%s"):format(PROXY, transport), "wait=60" })

@@ -6,7 +6,7 @@ local node = require "spec.support.node"
 local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
-local PORT, PHONE = 25120, 25130
+local PORT, PHONE = 15500, 15510
 
 describe("SIP.js", function()
   if not node.is_here() then

@@ -4,7 +4,7 @@ local ear = require "spec.support.ear"
 local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
-local PORT, SIPP = 24100, 24110
+local PORT, SIPP = 14100, 14110
 local LOG = process.folder "messages" .. "/log"
 
 describe("sipp as the callee", function()
@@ -21,7 +21,7 @@ describe("sipp as the callee", function()
       ("sip:bob@127.0.0.1:%d;transport=%s"):format(SIPP, transport),
       table.unpack(steps or {}),
     })
-    local status, said = caller:wait(25)
+    local status, said = caller:wait()
     strangers.succeeds(sipp)
     assert.equal(0, status, said)
     assert.matches("stopped\n$", said)
@@ -56,7 +56,8 @@ describe("sipp as the callee", function()
     end)
 
     it("hangs up" .. over, function()
-      assert.matches("^answered\nover ended\n", call("uas_hangs_up", tcp, { "wait=5" }))
+      assert.matches("^answered\nover ended\n", call("uas_hangs_up", tcp,
+        { "wait=60" }))
     end)
 
     it("is busy" .. over, function()
@@ -94,7 +95,7 @@ describe("sipp as the callee", function()
     end)
 
     it("repeats its 200" .. over, function()
-      assert.matches("^answered\n", call("uas_repeats_the_200", tcp, { "wait=5" },
+      assert.matches("^answered\n", call("uas_repeats_the_200", tcp, { "wait=60" },
         { "-nr" }))
     end)
   end

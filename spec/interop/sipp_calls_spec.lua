@@ -4,7 +4,7 @@ local ear = require "spec.support.ear"
 local process = require "spec.support.process"
 local strangers = require "spec.support.strangers"
 
-local PORT, SIPP = 24000, 24010
+local PORT, SIPP = 14000, 14010
 
 describe("sipp as the caller", function()
   local callee
@@ -34,7 +34,7 @@ describe("sipp as the caller", function()
     strangers.succeeds(strangers.sipp(scenario, {
       port = SIPP, to = PORT, user = user, tcp = tcp, more = more, folder = folder,
     }))
-    process.wait(5, "the end of the script", function()
+    process.wait(process.PATIENCE, "the end of the script", function()
       return ended(user) > before
     end)
   end

@@ -1,11 +1,16 @@
 --- Other people's programs on loopback, and luasip opposite to them: sipp, baresip,
---- Net::SIP. The ports of a spec are its own: each file takes a range.
+--- Net::SIP. The ports of a spec are its own: each file takes a range, where nobody
+--- else takes any: above the media of Net::SIP (2000 to 12000), below ours (20000 to
+--- 29999) and those that the kernel gives (32768 and above on Linux).
 
 local ear = require "spec.support.ear"
 local process = require "spec.support.process"
 local wire = require "spec.support.wire"
 
 local M = {}
+
+-- Where a stranger has its media: so far above its SIP port.
+local MEDIA = 4600
 
 local here = process.here
 local interop = here .. "/spec/interop/"
@@ -54,7 +59,6 @@ end
 ---@field to? integer      whom it calls; without one it is called
 ---@field user? string
 ---@field tcp? boolean
----@field media? integer   its RTP port
 ---@field folder? string
 ---@field more? string[]   of its command line
 
@@ -65,8 +69,8 @@ end
 function M.sipp(scenario, options)
   local folder = options.folder or process.folder(scenario)
   local argv = { "sipp", "-sf", interop .. "sipp/" .. scenario .. ".xml",
-    "-i", "127.0.0.1", "-p", options.port, "-m", 1, "-nostdin", "-timeout", "20s",
-    "-timeout_error", "-mp", options.media or options.port + 18000,
+    "-i", "127.0.0.1", "-p", options.port, "-m", 1, "-nostdin", "-timeout",
+    process.PATIENCE .. "s", "-timeout_error", "-mp", options.port + MEDIA,
     "-t", options.tcp and "t1" or "u1", "-trace_err",
     "-error_file", folder .. "/errors", "-trace_msg", "-message_file",
     folder .. "/messages" }
@@ -87,9 +91,8 @@ end
 
 --- Wait for a sipp to end well; what went wrong is in the error.
 ---@param sipp spec.Process
----@param seconds? number
-function M.succeeds(sipp, seconds)
-  local status, said = sipp:wait(seconds or 25)
+function M.succeeds(sipp)
+  local status, said = sipp:wait()
   if status ~= 0 then
     error(("sipp has failed (%d):\n%s\n%s"):format(status,
       process.read(sipp.folder .. "/errors") or "", said:sub(-1500)), 2)
@@ -143,11 +146,9 @@ end
 ---@field tcp? boolean     its Contact says so
 ---@field tls? { pair: { cert: string, key: string }, ca: string }  likewise
 ---@field account? spec.Account  whom it is; nobody who registers
----@field media integer    the first of its RTP ports
 ---@field source string    the WAV that it plays
 ---@field answer? string   "auto", "manual"
 ---@field dial? string     a URI
----@field seconds? integer
 
 ---@class spec.Account
 ---@field user string
@@ -187,12 +188,12 @@ end
 function M.baresip(options)
   local folder = process.folder "baresip"
   local port = options.port
-  local config = baresip_config:format(port, options.media, options.media + 99,
+  local config = baresip_config:format(port, port + MEDIA, port + MEDIA + 9,
     options.source, folder, module_path(), port + CONTROL)
   process.write(folder .. "/config", config .. tls_config(folder, options.tls))
   process.write(folder .. "/accounts", account_line(options))
   process.write(folder .. "/contacts", "")
-  local argv = { "baresip", "-f", folder, "-t", options.seconds or 20 }
+  local argv = { "baresip", "-f", folder, "-t", 2 * process.PATIENCE }
   if options.dial then
     argv[#argv + 1] = "-e"
     argv[#argv + 1] = "/dial " .. options.dial
@@ -231,7 +232,7 @@ end
 ---@return string path
 function M.baresip_closed(stranger)
   local path = M.baresip_dump(stranger)
-  process.wait(5, path .. " to be closed", function()
+  process.wait(process.PATIENCE, path .. " to be closed", function()
     local bytes = process.read(path)
     return bytes and #bytes > 44 and string.unpack("<I4", bytes, 5) == #bytes - 8
   end)

@@ -29,7 +29,7 @@ $ua->listen(
     dtmf_methods => 'rfc2833',
 );
 print "ready\n";
-$ua->loop(20, \$established);
+$ua->loop(60, \$established);
 $established or die "nobody has called\n";
 # Without cb_final it would wait for the last one, even when it was hung up meanwhile.
 $call->dtmf($digits, duration => 100, cb_final => sub { }) if defined $digits && length $digits;
@@ -39,7 +39,7 @@ if ($over) {
 } else {
     my $done;
     $call->bye(cb_final => \$done);
-    $ua->loop(5, \$done);
+    $ua->loop(60, \$done);
     print $done ? "bye answered\n" : "bye lost\n";
 }
 $phone->leaves;

@@ -36,7 +36,7 @@ if ($over) {
 } else {
     my $done;
     $call->bye(cb_final => \$done);
-    $ua->loop(5, \$done);
+    $ua->loop(60, \$done);
     print $done ? "bye answered\n" : "bye lost\n";
 }
 $phone->leaves;

@@ -58,7 +58,7 @@ end
 function numbers.collect(call)
   assert(call:answer())
   say("digits", tostring((call:gather { play = "tone:350+440", digits = 4,
-    timeout = 10 })))
+    timeout = 60 })))
 end
 
 --- Sends digits, and waits until the other side has heard enough.
@@ -84,14 +84,6 @@ end
 function numbers.throw_early(call)
   call:ring()
   error "this script fails before the answer"
-end
-
---- Has its media elsewhere.
-function numbers.elsewhere(call)
-  assert(call:answer { sdp = table.concat({ "v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-",
-    "c=IN IP4 127.0.0.1", "t=0 0", "m=audio 43900 RTP/AVP 0", "a=rtpmap:0 PCMU/8000",
-    "" }, "\r\n") })
-  call:wait()
 end
 
 ua:on_call(function(call)

@@ -28,7 +28,6 @@ function verbs.press(call, digits)
   return call:press(digits)
 end
 
-
 function verbs.wait(call, seconds)
   return call:wait(tonumber(seconds))
 end
@@ -45,7 +44,7 @@ end
 function verbs.digits(call, count)
   local heard = ""
   for _ = 1, tonumber(count) do
-    heard = heard .. (call:digit(5) or "?")
+    heard = heard .. (call:digit(60) or "?")
   end
   print("digits " .. heard)
   return true
@@ -63,7 +62,7 @@ end
 
 sip.run(function()
   local call, e = ua:dial(arg[2], {
-    timeout = tonumber(options.timeout or 10),
+    timeout = tonumber(options.timeout or 60),
     auth = options.user and { user = options.user, password = options.password } or nil,
   })
   if not call then

@@ -23,7 +23,7 @@ end)
 
 sip.run(uris[1] and function()
   for _, uri in ipairs(uris) do
-    local answer, err = ua:request { method = "OPTIONS", uri = uri, timeout = 5 }
+    local answer, err = ua:request { method = "OPTIONS", uri = uri, timeout = 30 }
     print(uri, answer and answer:status() or err)
   end
 end)

@@ -58,7 +58,7 @@ end
 
 function roles.call()
   sip.run(function()
-    local call, e = ua:dial(uri, { sdp = SDP, timeout = 5 })
+    local call, e = ua:dial(uri, { sdp = SDP, timeout = 60 })
     if not call then
       say("failed", tostring(e))
     else
