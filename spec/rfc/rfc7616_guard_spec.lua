@@ -137,10 +137,40 @@ describe("a challenge", function()
     assert.equal('a "b\\', params(headers[2]).realm)
   end)
 
-  it("has another nonce each time", function()
-    local one = guard:challenges("biloxi.com", "WWW-Authenticate")
-    local two = guard:challenges("biloxi.com", "WWW-Authenticate")
-    assert.not_equal(params(one[2]).nonce, params(two[2]).nonce)
+  -- @rfc 7616 3.3 SHOULD C-236
+  it("has another nonce each time, at one instant and by any chance", function()
+    for _, source in ipairs { "192.0.2.9", false } do
+      guard = new {
+        random = function(n) return ("x"):rep(n) end,
+        mark = function(text) return source and text:sub(5) or "none" end,
+      }
+      local seen = {}
+      for i = 1, 1000 do
+        local challenges = guard:challenges("biloxi.com", "WWW-Authenticate",
+          { source = source or nil })
+        local nonce = params(challenges[2]).nonce
+        assert.is_nil(seen[nonce], i)
+        seen[nonce] = true
+      end
+    end
+  end)
+
+  it("is for each of many who ask at once: none is a replay of another", function()
+    guard = new {
+      random = function(n) return ("x"):rep(n) end,
+      mark = function() return "mark" end,
+    }
+    local asked = {}
+    for i = 1, 100 do
+      asked[i] = guard:challenges("biloxi.com", "WWW-Authenticate",
+        { source = "192.0.2.9" })
+    end
+    for i = 1, 100 do
+      local headers = answer(client_of(), asked[i])
+      local proof = assert(guard:read(request(headers), "biloxi.com"))
+      assert.is_true(guard:is_given_to(proof, "192.0.2.9"))
+      assert.is_true(guard:verify(proof, "zanzibar"))
+    end
   end)
 end)
 

@@ -37,6 +37,8 @@ local NAME_MAX = 64
 ---@field private decoys table<string, string> HA1 of nobody, by algorithm
 ---@field private hashed boolean whether passwords last came as HA1
 ---@field private options sip.GuardOptions
+---@field private salted_ms? integer  the instant of the last nonce
+---@field private salt? integer       what it was salted with
 local Guard = {}
 local guard_mt = { __name = "sip.Guard", __index = Guard }
 
@@ -85,13 +87,19 @@ local function quoted(text)
   return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
 end
 
--- What keeps nonces of one instant apart: half of it tells to whom it is given.
+-- What keeps nonces of one instant apart: half of it tells to whom it is given. The
+-- other half is counted from where chance begins, because two phones behind one address
+-- that drew the same in one millisecond would be replays of each other (RFC 7616 3.3).
 local function salt(self, source)
-  local mark, chance = self.options.mark, self.options.random(source and 4 or 8)
-  if not source or not mark then
-    return #chance == 8 and chance or chance .. self.options.random(4)
+  local options = self.options
+  local ms = math.floor(options.now() * 1000 + 0.5) -- as fine as the time of a nonce
+  if ms ~= self.salted_ms then
+    self.salted_ms, self.salt = ms, string.unpack(">I4", options.random(4))
   end
-  return chance .. mark(chance .. source):sub(1, 4)
+  self.salt = self.salt + 1 & 0xffffffff
+  local own = string.pack(">I4", self.salt)
+  local mark = source and options.mark
+  return own .. (mark and mark(own .. source):sub(1, 4) or options.random(4))
 end
 
 --- Whether the nonce of credentials was given to this address. Over UDP that is the one
