@@ -223,6 +223,17 @@ static int l_tx_source(lua_State *L)
 	return 3;
 }
 
+/* tx:reply_host() -> ip */
+static int l_tx_reply_host(lua_State *L)
+{
+	const struct sip_tx *tx = check_server(L)->tx;
+
+	if (!tx)
+		return 0;
+	push_host(L, &tx->reply);
+	return 1;
+}
+
 /* tx:local_address() -> host, port, address, listener: as stack:local_for */
 static int l_tx_local_address(lua_State *L)
 {
@@ -280,6 +291,7 @@ static const luaL_Reg server_methods[] = {
 	{ "drop", l_tx_drop },
 	{ "acked", l_tx_acked },
 	{ "source", l_tx_source },
+	{ "reply_host", l_tx_reply_host },
 	{ "local_address", l_tx_local_address },
 	{ "is_merged", l_tx_is_merged },
 	{ "tag", l_tx_tag },

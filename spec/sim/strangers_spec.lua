@@ -340,4 +340,29 @@ describe("passwords that are tried", function()
     assert.equal(5, stale)
     other:close()
   end)
+
+  -- A maddr has the challenge sent to him who forges it (RFC 3261 18.2.2): it was not
+  -- given to whom he says to be.
+  it("with a nonce that was asked for in another's name do not, either", function()
+    serve { source_failures = 3 }
+    local victim = phone "192.0.2.20"
+    local guesser = sim:host("192.0.2.66").driver
+    local ear = guesser:raw { host = "192.0.2.66", port = 5060 }
+    local function forge(i, more)
+      guesser:datagram("192.0.2.20", 5060, SERVER, 5060, rig_of.request {
+        method = "MESSAGE", uri = "sip:bob@biloxi.com", branch = "z9hG4bKforged" .. i,
+        via_more = ";maddr=192.0.2.66", call_id = "forged" .. i, extra = more })
+      sim:advance(0.1)
+    end
+    forge(0)
+    local nonce = ear:take()[1].bytes:match 'nonce="([^"]+)"'
+    for i = 1, 9 do
+      forge(i, { ('Proxy-Authorization: Digest username="bob", realm="biloxi.com", '
+        .. 'nonce="%s", uri="sip:bob@biloxi.com", algorithm=SHA-256, qop=auth, '
+        .. 'nc=%08x, cnonce="x", response="%s"'):format(nonce, i, ("0"):rep(64)) })
+    end
+    assert.equal(0, ua:stats().over_failures)
+    assert.equal(200, ask(victim, "zanzibar"))
+    ear:close()
+  end)
 end)

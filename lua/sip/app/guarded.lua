@@ -105,7 +105,7 @@ function verbs:challenge(options)
   end
   local headers = ua.guard:challenges(realm_of(self), header_of[status], {
     stale = self.verdict ~= nil and self.verdict.stale, qop = options.qop,
-    source = self.source.host,
+    source = self.tx:reply_host(), -- who learns of it: maddr may lead elsewhere
   })
   local more = option.headers(options.headers, "challenge") or {}
   table.move(more, 1, #more, #headers + 1, headers)

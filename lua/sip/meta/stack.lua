@@ -317,6 +317,11 @@ function ServerTx:acked() end
 ---@return sip.Transport? transport
 function ServerTx:source() end
 
+--- Where responses go: where the request came from, unless a maddr leads elsewhere
+--- (18.2.2).
+---@return string? ip
+function ServerTx:reply_host() end
+
 --- What Contact names towards whoever sent the request, what that is on this machine,
 --- and which listener it came to, as `Stack:local_for` has them.
 ---@return string? host
