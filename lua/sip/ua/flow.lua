@@ -105,14 +105,16 @@ end
 ---@return sip.Place?
 function M.registered(uri, message, outbound)
   local source, _, transport = message:source()
+  local place = not outbound and M.behind(uri, message) or nil
+  if not (place or outbound or RELIABLE[transport]) then
+    return nil -- as nearly always over UDP
+  end
   local hop = source and address.hop(uri)
   if not hop or message:via(2) or message:header "Path" then
     return nil
   elseif outbound then
     return place_of(message, hop, true, true)
-  end
-  local place = M.behind(uri, message)
-  if not place and RELIABLE[transport] and same_host(hop.host, source)
+  elseif not place and same_host(hop.host, source)
     and (hop.open or hop.transport == transport) then
     return place_of(message, hop, false, false)
   end

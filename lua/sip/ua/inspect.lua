@@ -7,7 +7,7 @@ local content = require "sip.ua.content"
 
 local M = {}
 
-local lower, match = string.lower, string.match
+local find, lower = string.find, string.lower
 
 --- What our user agents do, as an Allow header says it.
 M.ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO"
@@ -69,8 +69,7 @@ local NOT_ALLOWED = { "Allow", M.ALLOW }
 local ACCEPT_PLAIN = { "Accept-Encoding", "identity" }
 
 local function is_sip(uri)
-  local scheme = lower(match(uri, "^([^:]*):") or "")
-  return scheme == "sip" or scheme == "sips"
+  return find(uri, "^[sS][iI][pP][sS]?:") ~= nil
 end
 
 -- 8.2.2.3: nothing that may be required is supported; Proxy-Require is not ours.

@@ -71,7 +71,10 @@ end
 
 -- The parameters of a Contact as written, without q and expires: what the parser has
 -- undone (quotes) could not be told apart when writing it again.
-local function tail(value)
+local function tail(value, params)
+  if not params[1] then
+    return ""
+  end
   local at = 1
   if find(value, '^%s*"') then -- a display name may hold anything
     at = behind_quotes(value, find(value, '"', 1, true))
@@ -79,9 +82,6 @@ local function tail(value)
   local open = find(value, "<", at, true)
   local close = open and find(value, ">", open, true)
   local first = find(value, ";", close or at, true)
-  if not first then
-    return ""
-  end
   local kept = {}
   while first do
     local last = param_end(value, first + 1)
@@ -106,7 +106,7 @@ end
 
 -- Step 7, first half: the parameter, the header, the default; then our bounds.
 local function interval(params, message, policy)
-  local text = params and params.expires or message:header "Expires"
+  local text = params.expires or message:header "Expires"
   local seconds = text == nil and policy.default or seconds_of(text)
   if seconds > 0 and seconds < BRIEF and seconds < policy.min then
     return nil, 423, { headers = { "Min-Expires", tostring(policy.min) } }
@@ -136,7 +136,7 @@ end
 
 -- RFC 5626 6: a phone that names its flow wants to be reached by that.
 local function is_outbound(params, message)
-  return params ~= nil and params["reg-id"] ~= nil and params["+sip.instance"] ~= nil
+  return params["reg-id"] ~= nil and params["+sip.instance"] ~= nil
     and message:has_token("Supported", "outbound")
 end
 
@@ -156,7 +156,7 @@ local function read_contact(value, message, paths, policy)
     return bad "A sips Contact Wants sips Everywhere"
   end
   local params = addr.params
-  local q, why = targets.q(params and params.q)
+  local q, why = targets.q(params.q)
   if why then
     return bad(why)
   end
@@ -164,7 +164,7 @@ local function read_contact(value, message, paths, policy)
   if not seconds then
     return nil, status, spec
   end
-  return { uri = addr.uri, host = host, params = tail(value), q = q, seconds = seconds,
+  return { uri = addr.uri, host = host, params = tail(value, params), q = q, seconds = seconds,
     at = place_of(addr, host, message, policy) }
 end
 
@@ -260,9 +260,9 @@ end
 
 -- sip and sips are one Contact here, and the later counts (RFC 5630 5.1.1.1).
 local function binding_of(list, uri)
-  local plain = sips.of_scheme(uri, false)
   for i, b in ipairs(list) do
-    if b.uri == uri or address.equal(sips.of_scheme(b.uri, false), plain) then
+    if b.uri == uri
+      or address.equal(sips.of_scheme(b.uri, false), sips.of_scheme(uri, false)) then
       return i, b
     end
   end
