@@ -205,12 +205,14 @@ static int l_uri_plain(lua_State *L)
 /* core.uri_equal(a, b) -> boolean (RFC 3261 19.1.4); false when one is no URI. */
 static int l_uri_equal(lua_State *L)
 {
+	const sip_str one = l_check_str(L, 1), other = l_check_str(L, 2);
 	struct sip_uri a, b;
 
-	lua_pushboolean(L, sip_uri_parse(l_check_str(L, 1), &a, NULL, NULL) == SIP_OK &&
-	                           sip_uri_parse(l_check_str(L, 2), &b, NULL, NULL) ==
-	                                   SIP_OK &&
-	                           sip_uri_eq(&a, &b));
+	lua_pushboolean(
+		L, sip_uri_parse(one, &a, NULL, NULL) == SIP_OK &&
+			   (sip_str_eq(one, other) ||
+	                    (sip_uri_parse(other, &b, NULL, NULL) == SIP_OK &&
+	                     sip_uri_eq(&a, &b))));
 	return 1;
 }
 

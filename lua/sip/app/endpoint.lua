@@ -179,6 +179,8 @@ function M.new(runtime, options)
     advertise = settings.advertise,
     domain = settings.domains[1],
     domains = set_of(settings.domains),
+    -- What all passwords are for; nil when each domain has its own.
+    realm = options.realm or not settings.domains[2] and settings.domains[1] or nil,
     peers = settings.peers,
     call_set = {},
     registrations = {},

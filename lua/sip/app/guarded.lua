@@ -55,8 +55,8 @@ end
 -- be the sender, so that a user of one domain is nobody in another.
 local function realm_of(self)
   local ua = self.ua
-  if ua.options.realm or not ua.domains then
-    return ua.options.realm
+  if ua.realm then
+    return ua.realm
   end
   local message = self.message
   local party = self.method == "REGISTER" and message:to_uri() or message:from_uri()
@@ -104,11 +104,13 @@ function verbs:challenge(options)
     return nil, e
   end
   local headers = ua.guard:challenges(realm_of(self), header_of[status], {
-    stale = self.verdict ~= nil and self.verdict.stale, qop = options.qop,
+    stale = self.verdict and self.verdict.stale, qop = options.qop,
     source = self.tx:reply_host(), -- who learns of it: maddr may lead elsewhere
   })
-  local more = option.headers(options.headers, "challenge") or {}
-  table.move(more, 1, #more, #headers + 1, headers)
+  local more = option.headers(options.headers, "challenge")
+  if more then
+    table.move(more, 1, #more, #headers + 1, headers)
+  end
   ua:verb(self, "challenge", status)
   return self:respond(status, headers, options)
 end
@@ -155,8 +157,8 @@ local function failed(self, given)
 end
 
 local function is_given(self, proof)
-  return self.source.transport ~= "udp"
-    or self.ua.guard:is_given_to(proof, self.source.host)
+  local host, _, transport = self.tx:source()
+  return transport ~= "udp" or self.ua.guard:is_given_to(proof, host)
 end
 
 ---@return sip.Verdict

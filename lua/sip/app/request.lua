@@ -31,7 +31,7 @@ local M = {}
 ---@field why? sip.Error       what ended it, when that was no answer
 ---@field package tx any
 ---@field package scope sip.Scope
----@field package call_leg? sip.Call
+---@field package call_leg sip.Call|false
 local Request = {}
 
 --- What requests can do; modules that give them verbs put them in.
@@ -90,6 +90,9 @@ function M.new(ua, tx, message, uri, route)
     method = message:method(),
     uri = uri,
     route = route,
+    -- False and not nil, which would be asked for in vain (see __index).
+    call_leg = false,
+    verdict = false,
     -- Named so that the table has room for them and does not grow.
     scope = nil,
     rest = nil,

@@ -10,6 +10,8 @@ local digest = require "sip.msg.digest"
 
 local M = {}
 
+local find, gsub = string.find, string.gsub
+
 local LIFETIME = 300 -- seconds that a nonce may be used
 
 -- How many credentials of one realm are looked at (22.3 allows several).
@@ -84,7 +86,7 @@ function guard_mt:__tostring()
 end
 
 local function quoted(text)
-  return '"' .. text:gsub('[\\"]', "\\%0") .. '"'
+  return '"' .. (find(text, '[\\"]') and gsub(text, '[\\"]', "\\%0") or text) .. '"'
 end
 
 -- What keeps nonces of one instant apart: half of it tells to whom it is given. The
@@ -124,12 +126,12 @@ function Guard:challenges(realm, header, options)
   options = options or {}
   local nonce = assert(self.nonces:issue(realm, self.options.now(),
     salt(self, options.source)))
-  local headers = {}
-  for _, algorithm in ipairs(options.algorithms or self.algorithms) do
-    headers[#headers + 1] = header
-    headers[#headers + 1] = ('Digest realm=%s, nonce="%s", %salgorithm=%s, qop="%s"')
-      :format(quoted(realm), nonce, options.stale and "stale=true, " or "", algorithm,
-        options.qop or "auth")
+  local before = "Digest realm=" .. quoted(realm) .. ', nonce="' .. nonce .. '", '
+    .. (options.stale and "stale=true, " or "") .. "algorithm="
+  local behind = ', qop="' .. (options.qop or "auth") .. '"'
+  local headers = { nil, nil, nil, nil } -- room for two
+  for i, algorithm in ipairs(options.algorithms or self.algorithms) do
+    headers[2 * i - 1], headers[2 * i] = header, before .. algorithm .. behind
   end
   return headers
 end
@@ -217,7 +219,7 @@ function Guard:proof(header, params, request)
     return nil, ("the credentials are for %s"):format(params.uri:sub(1, 2 * NAME_MAX))
   end
   local message, name = request.message, params.username
-  if (params.userhash or ""):lower() == "true" then
+  if params.userhash and params.userhash:lower() == "true" then
     name = unhash(params, message)
   end
   local qop = qop_of(params)
