@@ -207,12 +207,12 @@ static int l_uri_equal(lua_State *L)
 {
 	const sip_str one = l_check_str(L, 1), other = l_check_str(L, 2);
 	struct sip_uri a, b;
+	bool equal = sip_uri_parse(one, &a, NULL, NULL) == SIP_OK;
 
-	lua_pushboolean(
-		L, sip_uri_parse(one, &a, NULL, NULL) == SIP_OK &&
-			   (sip_str_eq(one, other) ||
-	                    (sip_uri_parse(other, &b, NULL, NULL) == SIP_OK &&
-	                     sip_uri_eq(&a, &b))));
+	if (equal && !sip_str_eq(one, other))
+		equal = sip_uri_parse(other, &b, NULL, NULL) == SIP_OK &&
+		        sip_uri_eq(&a, &b);
+	lua_pushboolean(L, equal);
 	return 1;
 }
 

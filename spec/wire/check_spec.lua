@@ -176,11 +176,11 @@ describe("the self-check", function()
         { "cert", shut, good.key, made.ca }, { "key", good.cert, shut, made.ca },
         { "ca", good.cert, good.key, shut }, { "ca", good.cert, good.key, listed },
       } do
-        local refused = case[2] == shut and shut or case[3] == shut and shut or case[4]
+        local denied = case[2] == shut and shut or case[3] == shut and shut or case[4]
         local output, status = run(("--listen tls:127.0.0.1:0 --cert %s --key %s "
           .. "--ca %s"):format(table.unpack(case, 2)), as)
         assert.equal(("luasip check: tls: %s: %s: permission denied\n"):format(case[1],
-          refused), output)
+          denied), output)
         assert.equal(1, status)
       end
       os.execute("chmod 600 " .. good.key)

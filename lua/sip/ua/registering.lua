@@ -164,8 +164,8 @@ local function read_contact(value, message, paths, policy)
   if not seconds then
     return nil, status, spec
   end
-  return { uri = addr.uri, host = host, params = tail(value, params), q = q, seconds = seconds,
-    at = place_of(addr, host, message, policy) }
+  return { uri = addr.uri, host = host, params = tail(value, params), q = q,
+    seconds = seconds, at = place_of(addr, host, message, policy) }
 end
 
 local NONE = {}
