@@ -83,27 +83,6 @@ static int l_test_mix(lua_State *L)
 	return 1;
 }
 
-/* scale(samples, gain) -> samples */
-static int l_test_scale(lua_State *L)
-{
-	size_t count;
-	int16_t *samples = check_samples(L, 1, &count);
-
-	media_mix_scale(samples, count, (int)luaL_checkinteger(L, 2));
-	push_samples(L, samples, count);
-	return 1;
-}
-
-/* power(samples) -> mean of the squares */
-static int l_test_power(lua_State *L)
-{
-	size_t count;
-	const int16_t *samples = check_samples(L, 1, &count);
-
-	lua_pushinteger(L, media_mix_power(samples, count));
-	return 1;
-}
-
 /* tone(text, rate) -> Tone | nil, why */
 static int l_test_tone(lua_State *L)
 {
@@ -251,8 +230,6 @@ static const luaL_Reg functions[] = {
 	{ "encode", l_test_encode },
 	{ "decode", l_test_decode },
 	{ "mix", l_test_mix },
-	{ "scale", l_test_scale },
-	{ "power", l_test_power },
 	{ "resample", l_test_resample },
 	{ "tone", l_test_tone },
 	{ "wav", l_test_wav },

@@ -216,13 +216,6 @@ static int l_uri_equal(lua_State *L)
 	return 1;
 }
 
-/* core.uri_unescape(text) -> text, each %HH undone once */
-static int l_uri_unescape(lua_State *L)
-{
-	l_push_changed(L, l_check_str(L, 1), sip_uri_unescape);
-	return 1;
-}
-
 /* core.name_addr(text) -> table | nil, why */
 static int l_name_addr(lua_State *L)
 {
@@ -282,7 +275,6 @@ static const luaL_Reg functions[] = {
 	{ "uri_parts", l_uri_parts },
 	{ "uri_plain", l_uri_plain },
 	{ "uri_equal", l_uri_equal },
-	{ "uri_unescape", l_uri_unescape },
 	{ "name_addr", l_name_addr },
 	{ "split", l_split },
 	{ "params", l_params },

@@ -25,6 +25,23 @@ function M.table(samples)
   return out
 end
 
+--- Each sample times this, rounded.
+function M.scale(samples, gain)
+  local values = M.table(samples)
+  return M.of(#values, function(i)
+    return values[i + 1] * gain
+  end)
+end
+
+--- The mean of the squares.
+function M.power(samples)
+  local sum, values = 0, M.table(samples)
+  for _, value in ipairs(values) do
+    sum = sum + value * value
+  end
+  return #values > 0 and sum // #values or 0
+end
+
 --- Peak of the part of `samples` at one frequency (a single bin of a Fourier sum).
 function M.peak_at(samples, rate, frequency)
   local re, im = 0, 0

@@ -2,7 +2,7 @@
 -- C-143, C-144, C-146, C-147, C-148.
 
 local core = require "sip.core"
-local power = require("sip.test").media.power
+local power = require("spec.support.pcm").power
 local new_world = require "spec.support.media_world"
 
 describe("a pair of media sessions", function()

@@ -250,11 +250,6 @@ function core.uri_write(uri) end
 ---@return boolean
 function core.uri_equal(a, b) end
 
---- Undo each %HH once.
----@param text string
----@return string
-function core.uri_unescape(text) end
-
 --- The parts of an address: a name-addr, or an URI with parameters of the header.
 ---@param text string
 ---@return sip.NameAddr?

@@ -253,13 +253,6 @@ function M.equal(a, b)
   return core.uri_equal(a, b)
 end
 
---- Undo each %HH once.
----@param text string
----@return string
-function M.unescape(text)
-  return core.uri_unescape(text)
-end
-
 --- A name-addr as a header writes it. Raises on what no header may hold.
 ---@param uri string
 ---@param display? string

@@ -77,14 +77,6 @@ function M.new(name, fields)
   return setmetatable(e, error_mt)
 end
 
---- Whether a value is an error of ours, and of that name if one is given.
----@param value any
----@param name? string
----@return boolean
-function M.is(value, name)
-  return getmetatable(value) == error_mt and (name == nil or value.name == name)
-end
-
 --- The error that a final answer means to a script.
 ---@param status integer  300 to 699
 ---@param reason? string

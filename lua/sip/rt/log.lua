@@ -98,13 +98,6 @@ function M.new(option, clock, write)
   return setmetatable(self, log_mt)
 end
 
---- Whether such a line would be written: ask before making an expensive one.
----@param level sip.LogLevel
----@return boolean
-function Log:enabled(level)
-  return rank[level] <= rank[self.level]
-end
-
 -- A sink that fails is told of on standard error.
 local function put(self, level, text, fields)
   text, fields = mask.text(text), safe(fields)

@@ -65,12 +65,6 @@ function Queue:pop()
   return value
 end
 
---- The oldest value, left where it is.
----@return any value  nil when the queue is empty
-function Queue:peek()
-  return self.items[self.head]
-end
-
 --- Take the oldest value out when full, then put this one behind the others.
 ---@param value any  not nil
 ---@return any dropped  the value that had to go, or nil

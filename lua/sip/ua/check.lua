@@ -254,13 +254,4 @@ function M.judge(facts)
   return list
 end
 
---- A finding that is not of these facts.
----@param level "error"|"warning"|"note"
----@param text string
----@return sip.Finding
----@private
-function M.finding(level, text)
-  return setmetatable({ level = level, text = text }, finding_mt)
-end
-
 return M

@@ -191,14 +191,6 @@ function Dialog:confirm(res, hop)
   return route(self)
 end
 
---- Whether this dialog is the one that a message names (12).
----@param call_id string
----@param remote_tag? string
----@return boolean
-function Dialog:matches(call_id, remote_tag)
-  return self.remote_tag == remote_tag and self.call_id == call_id
-end
-
 --- The header lines of the next request inside the dialog (12.2.1.1). Not for
 --- ACK, which repeats its INVITE's number (13.2.2.4), nor for CANCEL (9.1).
 ---@param method string
