@@ -19,24 +19,8 @@ simulated(describe, "certificates")("a sips URI", function()
     net:clean()
   end)
 
-  local function endpoint(ip, options)
-    options = options or {}
-    options.listen = options.listen or { "tls:" .. ip, "udp:" .. ip }
-    options.tls = options.tls or { cert = "cert.pem", key = "key.pem" }
-    return net:endpoint(ip, options)
-  end
-
-  local function run(sip, fn, ...)
-    local results
-    sip.spawn(function(...)
-      results = table.pack(fn(...))
-    end, ...)
-    net:run(net.world:now() + 60)
-    return table.unpack(results, 1, results.n)
-  end
-
   local function ask(ua, sip, uri, more)
-    return run(sip, function()
+    return net:script(sip, function()
       local fields = { method = "OPTIONS", uri = uri }
       for key, value in pairs(more or {}) do
         fields[key] = value
@@ -47,7 +31,7 @@ simulated(describe, "certificates")("a sips URI", function()
 
   -- An endpoint that takes calls, and tells what it was asked by.
   local function callee(ip, options)
-    local ua = endpoint(ip, options)
+    local ua = net:certified(ip, options)
     local seen = { transports = {}, uris = {} }
     local function note(req, transport)
       seen.transports[#seen.transports + 1] = transport
@@ -91,8 +75,8 @@ simulated(describe, "certificates")("a sips URI", function()
 
     -- @rfc 5630 5.1.2 MUST C-40
     it("is refused so where the policy says it", function()
-      endpoint(B, { tls = { cert = "c", key = "k", sips = "refused" } })
-      local alice, sip_a = endpoint(A)
+      net:certified(B, { tls = { cert = "c", key = "k", sips = "refused" } })
+      local alice, sip_a = net:certified(A)
       local _, e = ask(alice, sip_a, "sips:bob@" .. B)
       assert.equal(480, e.status)
       assert.equal('380 192.0.2.2 "SIPS Not Allowed"', e.response:header "Warning")
@@ -106,8 +90,8 @@ simulated(describe, "certificates")("a sips URI", function()
       local stranger = net:stranger(A)
       stranger.request(B, { method = "INVITE" })
       assert.same({ 480, '381 192.0.2.2 "SIPS Required"' }, (answer(stranger)))
-      local carol, sip_c = endpoint(C)
-      local peer = run(sip_c, function()
+      local carol, sip_c = net:certified(C)
+      local peer = net:script(sip_c, function()
         local peer = assert(carol:dial("sips:bob@" .. B, { sdp = SDP }))
         peer:hangup()
         return peer
@@ -142,9 +126,9 @@ simulated(describe, "certificates")("a sips URI", function()
   describe("at whoever calls", function()
     -- @rfc 5630 5.1.1 MUST C-40
     it("makes all routes sips", function()
-      local alice, sip_a = endpoint(A)
+      local alice, sip_a = net:certified(A)
       local _, seen = callee(B)
-      local peer = run(sip_a, function()
+      local peer = net:script(sip_a, function()
         local peer = assert(alice:dial("sips:bob@example.net", { sdp = SDP,
           via = "sip:" .. B .. ":5061" }))
         peer:hangup()
@@ -157,9 +141,9 @@ simulated(describe, "certificates")("a sips URI", function()
     -- @rfc 5630 5.1.1 MUST C-40
     -- @rfc 5630 5.1.1.2 MUST C-40
     it("as the first route is TLS, and a sips Contact, for a sip URI", function()
-      local alice, sip_a = endpoint(A)
+      local alice, sip_a = net:certified(A)
       local _, seen = callee(B)
-      run(sip_a, function()
+      net:script(sip_a, function()
         local peer = assert(alice:dial("sip:bob@" .. B, { sdp = SDP,
           via = "sips:" .. B }))
         peer:hangup()
@@ -171,9 +155,9 @@ simulated(describe, "certificates")("a sips URI", function()
 
     -- @rfc 5630 5.1.1.2 MUST C-40
     it("is no Contact of a call to a sip URI, though that goes by TLS", function()
-      local alice, sip_a = endpoint(A)
+      local alice, sip_a = net:certified(A)
       local _, seen = callee(B)
-      run(sip_a, function()
+      net:script(sip_a, function()
         assert(alice:dial("sip:bob@" .. B .. ";transport=tls", { sdp = SDP })):hangup()
       end)
       assert.equal("<sip:192.0.2.1:5061;transport=tls>", seen.request:header "Contact")
@@ -181,8 +165,8 @@ simulated(describe, "certificates")("a sips URI", function()
 
     -- @rfc 5630 5.1.1 MUST NOT C-40
     it("is not given up for the sip URI of a redirection", function()
-      local alice, sip_a = endpoint(A)
-      local proxy = endpoint(B)
+      local alice, sip_a = net:certified(A)
+      local proxy = net:certified(B)
       local _, seen = callee(C)
       local where = { "sip:bob@" .. C }
       proxy:on("*", function(req)
@@ -197,9 +181,9 @@ simulated(describe, "certificates")("a sips URI", function()
 
     -- @rfc 5630 5.1.1 MUST NOT C-40
     it("is not tried as a sip URI after 480 with Warning 380", function()
-      local alice, sip_a = endpoint(A)
+      local alice, sip_a = net:certified(A)
       local count = 0
-      local bob = endpoint(B)
+      local bob = net:certified(B)
       bob:on("*", function(req)
         count = count + 1
         req:reply(480, { headers = { Warning = '380 b "SIPS Not Allowed"' } })
@@ -211,14 +195,14 @@ simulated(describe, "certificates")("a sips URI", function()
     -- @rfc 5630 5.1.1.1 MUST C-40
     it("is what a registration says of itself, in all three headers or in none",
       function()
-        local bob = endpoint(B)
+        local bob = net:certified(B)
         local seen = {}
         bob:on("REGISTER", function(req)
           seen[#seen + 1] = { req.uri, req.message:from_uri(), req.message:to_uri(),
             (req.message:contact_uri()) }
           req:reply(200, { headers = { Contact = req:header "Contact" } })
         end)
-        local alice = endpoint(A)
+        local alice = net:certified(A)
         for _, options in ipairs {
           { aor = "sips:a@example.com", registrar = "sips:" .. B },
           { aor = "sip:b@example.com", registrar = "sips:" .. B },
@@ -251,12 +235,12 @@ simulated(describe, "certificates")("a sips URI", function()
     local registrar, alice
 
     before_each(function()
-      registrar = endpoint(B, { domain = "example.com",
+      registrar = net:certified(B, { domain = "example.com",
         location = net:sip(B).location.memory() })
       registrar:on("REGISTER", net:sip(B).registrar())
       net.world:name("example.com", B)
       net:sip(B).runtime.driver:certificate "example.com"
-      alice = endpoint(A)
+      alice = net:certified(A)
     end)
 
     local function contacts()
@@ -297,7 +281,7 @@ simulated(describe, "certificates")("a sips URI", function()
       local bob, seen = callee(C)
       for i, contact in ipairs { "<sip:bob@192.0.2.3>", "<sips:bob@192.0.2.3>" } do
         register(contact)
-        dialled[i] = run(net:sip(B), function()
+        dialled[i] = net:script(net:sip(B), function()
           local peer, e = registrar:dial("sips:a@example.com", { sdp = SDP })
           if peer then
             peer:hangup()
@@ -315,8 +299,8 @@ simulated(describe, "certificates")("a sips URI", function()
     local alice, sip_a, proxy, seen, targets
 
     before_each(function()
-      alice, sip_a = endpoint(A)
-      proxy = endpoint(B)
+      alice, sip_a = net:certified(A)
+      proxy = net:certified(B)
       seen = select(2, callee(C))
       proxy:on("*", function(req)
         return req:forward(targets, { redirects = 5 })
@@ -356,7 +340,7 @@ simulated(describe, "certificates")("a sips URI", function()
         req:record_route()
         return req:forward(targets)
       end)
-      local peer = run(sip_a, function()
+      local peer = net:script(sip_a, function()
         local peer = assert(alice:dial("sip:bob@" .. B, { sdp = SDP }))
         peer:hangup()
         return peer
@@ -370,7 +354,7 @@ simulated(describe, "certificates")("a sips URI", function()
     -- @rfc 5630 5.3 MUST NOT C-40
     it("is not left or entered by a 3xx", function()
       local where
-      local dave = endpoint("192.0.2.4")
+      local dave = net:certified("192.0.2.4")
       dave:on("*", function(req)
         req:redirect(where)
       end)

@@ -20,36 +20,26 @@ simulated(describe, "certificates")("TLS in the simulator", function()
     net:clean()
   end)
 
-  local function endpoint(ip, options)
-    options = options or {}
-    options.listen = options.listen or { "tls:" .. ip, "udp:" .. ip }
-    options.tls = options.tls or { cert = "cert.pem", key = "key.pem" }
-    return net:endpoint(ip, options)
-  end
-
   local function named(name, ip, ...)
     net.world:name(name, ip)
     net:sip(ip).runtime.driver:certificate(name, ...)
   end
 
   local function ask(ua, sip, fields)
-    local results
-    sip.spawn(function()
-      results = table.pack(ua:request(fields))
+    return net:script(sip, function()
+      return ua:request(fields)
     end)
-    net:run(net.world:now() + 60)
-    return table.unpack(results, 1, results.n)
   end
 
   it("listens at 5061 unless told otherwise", function()
-    local bob = endpoint(B)
+    local bob = net:certified(B)
     assert.same({ "tls:" .. B .. ":5061", "udp:" .. B .. ":5060" }, bob.listening)
   end)
 
   -- @rfc 3261 26.2.2 MUST
   it("carries what is sent to a sips URI, and nothing else does (C-38)", function()
-    local alice, sip_a = endpoint(A)
-    local bob = endpoint(B)
+    local alice, sip_a = net:certified(A)
+    local bob = net:certified(B)
     local seen
     bob:on("OPTIONS", function(req)
       seen = { req.source.transport, req.uri,
@@ -63,8 +53,8 @@ simulated(describe, "certificates")("TLS in the simulator", function()
 
   -- @rfc 3261 8.1.2 MUST
   it("carries it also when a route says otherwise (C-40)", function()
-    local alice, sip_a = endpoint(A)
-    local bob = endpoint(B)
+    local alice, sip_a = net:certified(A)
+    local bob = net:certified(B)
     local transport
     bob:on("OPTIONS", function(req)
       transport = req.source.transport
@@ -76,8 +66,8 @@ simulated(describe, "certificates")("TLS in the simulator", function()
   end)
 
   it("fails where nobody speaks TLS, and does not fall back", function()
-    local alice, sip_a = endpoint(A)
-    local bob = endpoint(B, { listen = { "tcp:" .. B .. ":5061", "udp:" .. B } })
+    local alice, sip_a = net:certified(A)
+    local bob = net:certified(B, { listen = { "tcp:" .. B .. ":5061", "udp:" .. B } })
     bob:on("OPTIONS", function(req)
       req:reply(200)
     end)
@@ -91,8 +81,8 @@ simulated(describe, "certificates")("TLS in the simulator", function()
   it("goes to who proves to be the domain that was asked for (C-39)", function()
     named("b.example", B)
     net.world:name("c.example", B)
-    local alice, sip_a = endpoint(A)
-    local bob = endpoint(B)
+    local alice, sip_a = net:certified(A)
+    local bob = net:certified(B)
     local names = {}
     bob:on("OPTIONS", function(req)
       names[#names + 1] = req:peer_names()
@@ -110,8 +100,8 @@ simulated(describe, "certificates")("TLS in the simulator", function()
     named("b.example", B, "c.example")
     net.world:name("c.example", B)
     net.world:name("d.example", B)
-    local alice, sip_a = endpoint(A)
-    local bob = endpoint(B)
+    local alice, sip_a = net:certified(A)
+    local bob = net:certified(B)
     bob:on("OPTIONS", function(req)
       req:reply(200)
     end)
@@ -126,8 +116,8 @@ simulated(describe, "certificates")("TLS in the simulator", function()
   it("tells who has shown a certificate", function()
     named("b.example", B)
     named("a.example", A)
-    local alice, sip_a = endpoint(A)
-    local bob = endpoint(B)
+    local alice, sip_a = net:certified(A)
+    local bob = net:certified(B)
     local names
     bob:on("OPTIONS", function(req)
       names = req:peer_names()
@@ -140,8 +130,8 @@ simulated(describe, "certificates")("TLS in the simulator", function()
   -- @rfc 3261 8.1.1.8 MUST
   -- @rfc 3261 12.1.1 MUST
   it("has sips Contacts on both sides of a sips call (C-40)", function()
-    local alice, sip_a = endpoint(A)
-    local bob = endpoint(B)
+    local alice, sip_a = net:certified(A)
+    local bob = net:certified(B)
     local theirs
     bob:on_call(function(call)
       theirs = call.request:header "Contact"
@@ -161,8 +151,8 @@ simulated(describe, "certificates")("TLS in the simulator", function()
   end)
 
   it("is what Contacts name when it is what a sip call came by", function()
-    local alice, sip_a = endpoint(A)
-    local bob = endpoint(B)
+    local alice, sip_a = net:certified(A)
+    local bob = net:certified(B)
     local theirs
     bob:on_call(function(call)
       theirs = call.request:header "Contact"
@@ -181,9 +171,9 @@ simulated(describe, "certificates")("TLS in the simulator", function()
 
   -- @rfc 3261 16.6 MUST
   it("is kept by a proxy, whose Record-Route is sips then (C-40)", function()
-    local alice, sip_a = endpoint(A)
-    local proxy = endpoint(B)
-    local bob = endpoint(C)
+    local alice, sip_a = net:certified(A)
+    local proxy = net:certified(B)
+    local bob = net:certified(C)
     proxy:on("*", function(req)
       req:record_route()
       return req:forward("sips:bob@" .. C)

@@ -72,6 +72,16 @@ function Net:endpoint(ip, options)
   return ua, sip
 end
 
+--- An endpoint with a certificate, at TLS and UDP.
+function Net:certified(ip, options)
+  local all = { listen = { "tls:" .. ip, "udp:" .. ip },
+    tls = { cert = "cert.pem", key = "key.pem" } }
+  for key, value in pairs(options or {}) do
+    all[key] = value
+  end
+  return self:endpoint(ip, all)
+end
+
 --- Someone who speaks SIP message by message. `on` is told of what comes, as
 --- `on.request(tx, req)` and so on; what has no handler is noted in `got`.
 ---@param ip string
