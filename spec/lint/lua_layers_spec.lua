@@ -4,7 +4,7 @@
 local tree = require "spec.support.tree"
 
 -- The layer of a module is its folder, or its own name at the top.
-local ANY = { "rt", "msg", "ua", "app", "store", "init", "sim", "luv", "features" }
+local ANY = { "rt", "msg", "ua", "app", "store", "init", "sim", "features" }
 local LAYERS = {
   version = {},
   rt = { "rt" },
@@ -12,7 +12,6 @@ local LAYERS = {
   ua = { "rt", "msg", "ua" },
   store = { "rt", "store" },
   app = { "rt", "msg", "ua", "app", "store" },
-  luv = { "rt" },
   features = { "rt" },
   init = ANY,
   sim = ANY,
@@ -21,8 +20,7 @@ local LAYERS = {
 }
 -- The only ones that see the C side.
 local CORE = {
-  "^sip%.rt", "^sip%.msg", "^sip%.store", "^sip%.sim", "^sip$", "^sip%.app%.media$",
-  "^sip%.features$",
+  "^sip%.msg", "^sip%.store", "^sip%.sim", "^sip$", "^sip%.features$",
 }
 
 -- Names of Lua's own that belong to a few: patterns of modules that may use them.
