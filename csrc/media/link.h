@@ -7,8 +7,9 @@
  * and freed by the desk.  From the command that names it until the report that ends
  * it, the engine may use a strip or tape; so no count is shared between threads.
  */
-#include "base/addr.h"
+#include "media/gauge.h"
 #include "media/queue.h"
+#include "media/remote.h"
 
 struct media_tone;
 
@@ -62,72 +63,7 @@ struct media_tape {
 	struct media_chunk chunks[MEDIA_TAPE_CHUNKS];
 };
 
-/* ---- what a session has seen; written by the engine once a beat ---- */
-
-/* clang-format off */
-#define MEDIA_GAUGE_MAP(X)                                                              \
-	X(sent)            /* RTP packets */                                                \
-	X(sent_octets)     /* of payload */                                                 \
-	X(received)        /* RTP packets taken */                                          \
-	X(received_octets)                                                                  \
-	X(lost)            /* expected and never seen (RFC 3550 A.3) */                     \
-	X(late)            /* came after their instant */                                   \
-	X(duplicates)                                                                       \
-	X(concealed)       /* beats filled in because a packet was missing */               \
-	X(jitter_us)       /* RFC 3550 A.8 */                                               \
-	X(delay_us)        /* of the playout buffer */                                      \
-	X(garbage)         /* no RTP or RTCP at all */                                      \
-	X(unknown_payload) /* of a type nobody agreed on */                                 \
-	X(strangers)       /* from a source that is not the peer */                         \
-	X(flood)           /* more than one beat may bring */                               \
-	X(unwanted)        /* while our direction excludes receiving */                     \
-	X(collisions)      /* the peer had our SSRC */                                      \
-	X(source_changes)  /* the peer's address or SSRC */                                 \
-	X(digits)          /* received */                                                   \
-	X(digits_lost)     /* received, and no room to report them */                       \
-	X(pressed)         /* sent */                                                       \
-	X(underruns)       /* beats of a play that had nothing to play */                   \
-	X(record_lost)     /* samples a slow disk had no room for */                        \
-	X(rtcp_sent)                                                                        \
-	X(rtcp_received)                                                                    \
-	X(rtt_us)          /* from the peer's reports, 0: not known */                      \
-	X(remote_lost)     /* what the peer says it lost */                                 \
-	X(remote_jitter_us)
-/* clang-format on */
-
-#define MEDIA_GAUGE_ENUM(name) MEDIA_GAUGE_##name,
-enum media_gauge { MEDIA_GAUGE_MAP(MEDIA_GAUGE_ENUM) MEDIA_GAUGES };
-#undef MEDIA_GAUGE_ENUM
-
-struct media_gauges {
-	_Atomic uint64_t value[MEDIA_GAUGES];
-};
-
 /* ---- commands ---- */
-
-enum media_codec { MEDIA_CODEC_NONE, MEDIA_PCMU, MEDIA_PCMA };
-
-enum media_direction { /* ours: bit 0 sends, bit 1 receives */
-	               MEDIA_INACTIVE = 0,
-	               MEDIA_SENDONLY = 1,
-	               MEDIA_RECVONLY = 2,
-	               MEDIA_SENDRECV = 3,
-};
-
-enum { MEDIA_PT_NONE = 255 };
-
-/* What offer and answer agreed on (RFC 3264): the types we write are the peer's
- * choice, the types we read are ours. */
-struct media_remote {
-	struct sip_addr rtp;
-	struct sip_addr rtcp; /* family 0: the port above `rtp` (RFC 3550 11) */
-	enum media_codec codec;
-	enum media_direction direction;
-	uint8_t payload_type,
-		dtmf_payload_type; /* written; DTMF may be MEDIA_PT_NONE */
-	uint8_t receive_payload_type, receive_dtmf_payload_type;
-	uint16_t ptime_ms; /* 10 ... 120 */
-};
 
 struct media_press {
 	char digits[MEDIA_PRESS_MAX]; /* 0-9 * # A-D */
