@@ -53,7 +53,6 @@ void net_conn_end(struct net_conn *conn);
 void net_conn_opened_up(struct net_conn *conn); /* tells its user */
 /* Ends it, or later, when what is queued has gone out or so much time has passed. */
 void net_conn_linger(struct net_conn *conn, uint64_t delay_ms);
-void net_conn_shutdown(struct net_conn *conn);
 /* What was to be said to the peer has been put (libuv's `status`): our end of the
  * stream follows, and nothing more is read. */
 void net_conn_part(struct net_conn *conn, int status);

@@ -121,7 +121,7 @@ static void on_shutdown(uv_shutdown_t *req, int status)
 		net_conn_linger(conn, NET_LINGER_MS);
 }
 
-void net_conn_shutdown(struct net_conn *conn)
+static void begin_shutdown(struct net_conn *conn)
 {
 	int status;
 
@@ -140,7 +140,7 @@ void net_conn_part(struct net_conn *conn, int status)
 	else
 		net_conn_finish(conn, status);
 	if (conn->state == CONN_ENDING)
-		net_conn_shutdown(conn);
+		begin_shutdown(conn);
 }
 
 void net_conn_end(struct net_conn *conn)
@@ -162,7 +162,7 @@ void net_conn_end(struct net_conn *conn)
 		if (conn->tls)
 			net_secure_end(conn);
 		if (!opening && conn->state == CONN_ENDING)
-			net_conn_shutdown(conn); /* after what is queued */
+			begin_shutdown(conn); /* after what is queued */
 	}
 }
 
@@ -303,7 +303,7 @@ void net_conn_opened(struct net_conn *conn)
 	else
 		net_conn_ready(conn);
 	if (conn->state == CONN_ENDING)
-		net_conn_shutdown(conn); /* it was closed while it opened */
+		begin_shutdown(conn); /* it was closed while it opened */
 	if (conn->state == CONN_CLOSED)
 		return;
 	status = uv_read_start((uv_stream_t *)&conn->tcp, on_alloc, on_read);
