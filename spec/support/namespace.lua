@@ -32,7 +32,7 @@ function M.run(script, ...)
   end
   local pipe <close> = assert(io.popen(("LUA_PATH='./?.lua;./lua/?.lua;"
     .. "./lua/?/init.lua;;' LUA_CPATH='build/?.so;;' "
-    .. "timeout 40 unshare -n sh -c %s sh %s 2>&1"):format(quoted(script),
+    .. "timeout 120 unshare -n sh -c %s sh %s 2>&1"):format(quoted(script),
     table.concat(words, " "))))
   return pipe:read "a"
 end

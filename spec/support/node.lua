@@ -24,9 +24,12 @@ local function install()
   if process.read(folder .. "/installed.json") ~= wanted then
     assert(quietly(("rm -rf '%s' && mkdir -p '%s' && cp '%s/package.json' '%s'"):format(
       folder, folder, source, folder)))
-    local command = "cd '%s' && npm install --no-audit --no-fund --no-package-lock"
-    assert(quietly(command:format(folder)),
-      "npm could not install what spec/interop/node/package.json names")
+    -- What it fetches comes from afar: it may fail now and then, but must not wait for
+    -- ever.
+    local command = "cd '%s' && timeout 600 npm install --no-audit --no-fund "
+      .. "--no-package-lock --fetch-retries=5 >npm.log 2>&1"
+    assert(quietly(command:format(folder)), "npm could not install what spec/interop/"
+      .. "node/package.json names: see " .. folder .. "/npm.log")
     process.write(folder .. "/installed.json", wanted)
   end
 end

@@ -36,10 +36,10 @@ function Production:close()
   assert.same({}, self.errors)
 end
 
---- In a script: until this is so, or five seconds.
+--- In a script: until this is so, or a minute.
 ---@param ready fun(): any
 function Production:wait_for(ready)
-  local ends = self.loop:now() + 5
+  local ends = self.loop:now() + 60
   while not ready() and self.loop:now() < ends do
     self.sip.sleep(0.005)
   end

@@ -63,9 +63,16 @@ local function ask_all()
   for _, own in ipairs { "10.64.1.1", "10.64.2.1" } do
     ua:request { method = "MESSAGE", uri = "sip:peer@10.64.1.2",
       body = "sip:we@" .. own, content_type = "text/plain" }
-    sip.sleep(0.5)
-    local res = assert(ua:request { method = "OPTIONS", uri = "sip:peer@10.64.1.2" })
-    print("called at", own, (res:header "X-Bye"))
+    local bye
+    for _ = 1, 200 do -- until it has come; or the one before is what there is
+      local res = assert(ua:request { method = "OPTIONS", uri = "sip:peer@10.64.1.2" })
+      bye = res:header "X-Bye"
+      if bye == own then
+        break
+      end
+      sip.sleep(0.05)
+    end
+    print("called at", own, bye)
   end
 end
 

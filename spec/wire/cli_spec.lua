@@ -64,7 +64,8 @@ describe("the command", function()
     local output, status = run(("call %s --record %s"):format(hello.uri, heard))
     assert.equal(0, status)
     for _, word in ipairs { "%[dial ", "INVITE sdp", "200 OK %(INVITE%) sdp",
-      "ACK", "BYE", "hung up by the other side after 2%.%d s\n", "recorded 2%.%d s" } do
+      "ACK", "BYE", "hung up by the other side after %d+%.%d s\n",
+      "recorded %d+%.%d s" } do
       assert.is_truthy(output:find(word), word)
     end
     local samples = assert(core.wav_samples(tree.read(heard)))
@@ -97,21 +98,21 @@ describe("the command", function()
   it("answers 503 when it has no files for media", function()
     local hello = start("run examples/hello.lua udp:127.0.0.1:0", "ulimit -n 13; ")
     local port = hello.pipe:read "l":match "udp:127%.0%.0%.1:(%d+)$"
-    local output, status = run(("call sip:x@127.0.0.1:%s --timeout 1"):format(port))
+    local output, status = run(("call sip:x@127.0.0.1:%s"):format(port))
     assert.equal(1, status)
     assert.matches("503 Service Unavailable", output, 1, true)
   end)
 
   it("presses digits, and hears them from an echo", function()
     local echo = example "echo"
-    local output, status = run(("call %s --press 1#,d --timeout 2"):format(echo.uri))
+    local output, status = run(("call %s --press 1#,d --timeout 4"):format(echo.uri))
     assert.equal(0, status)
     local digits = ""
     for digit in output:gmatch "%(digit (.)%)" do
       digits = digits .. digit
     end
     assert.equal("1#D", digits)
-    assert.is_truthy(output:find("hung up by us after 2.0 s", 1, true))
+    assert.is_true(tonumber(output:match "hung up by us after (%d+%.%d) s") >= 4)
   end)
 
   it("says why it was not answered", function()
@@ -137,7 +138,7 @@ describe("the command", function()
     local output, status = run(("call %s --play bin/luasip"):format(echo.uri))
     assert.equal(1, status)
     assert.is_truthy(output:find("bin/luasip: not a WAV file", 1, true))
-    output, status = run(("call %s --timeout 0.2 --record no/x.wav"):format(echo.uri))
+    output, status = run(("call %s --timeout 2 --record no/x.wav"):format(echo.uri))
     assert.equal(1, status)
     assert.is_truthy(output:find("no/x.wav: no such file or directory", 1, true))
   end)

@@ -32,7 +32,11 @@ describe("the loop", function()
       return math.floor((w.net:now() - before) * 1000 + 0.5)
     end
     assert.is_true(waited_ms(0.02) >= 20)
-    assert.is_true(waited_ms(0) < 20)
+    local least = math.huge -- others want the processor, too
+    for _ = 1, 20 do
+      least = math.min(least, waited_ms(0))
+    end
+    assert.equal(0, least)
   end)
 
   it("uses no processor while it waits", function()

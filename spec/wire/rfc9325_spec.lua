@@ -41,7 +41,7 @@ describe("TLS by RFC 9325", function()
       local command = ("s_client -connect 127.0.0.1:%d -CAfile ca.pem %s"):format(
         listen(limits), words)
       said = openssl.start(made, sip, command, input or "")(
-        wanted or "Verify return code", 8)
+        wanted or "Verify return code")
       bob:close()
     end)
     return said
@@ -144,10 +144,11 @@ describe("TLS by RFC 9325", function()
       sip.run(function()
         local command = ("s_client -connect 127.0.0.1:%d -CAfile ca.pem -%s "):format(
           listen { tls_ticket_ms = case[1] }, case[2])
+        os.remove(made.folder .. "/session")
         openssl.start(made, sip, command .. "-sess_out session", "")(
-          "TLS session ticket:", 8)
+          "END SSL SESSION", "session")
         said = openssl.start(made, sip, command .. "-sess_in session", "")(
-          "Verify return code", 8)
+          "Verify return code")
         bob:close()
       end)
       assert.matches(case[3], said, 1, true)
@@ -179,13 +180,13 @@ describe("TLS by RFC 9325", function()
         local ended = openssl.start(made, sip, ("s_server -accept 127.0.0.1:%d -cert "
           .. "%s "
           .. "-key %s %s"):format(port, pair.cert, pair.key, words), "")
-        e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port, 2))
-        return ended(wanted, 8)
+        e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port, 5))
+        return ended(wanted)
       end
-      said = ask("-alpn sip/2", "ALPN")
+      said = ask("-alpn sip/2", "ALPN protocols selected")
       assert.matches("ALPN protocols advertised by the client: sip/2", said, 1, true)
       assert.matches("ALPN protocols selected: sip/2", said, 1, true)
-      ask("-alpn http/1.1", "alert")
+      ask("-alpn http/1.1", "")
     end)
     assert.matches("127.0.0.1:" .. port .. " speaks something else than SIP over TLS",
       tostring(e), 1, true)

@@ -150,7 +150,7 @@ describe("an endpoint over TLS", function()
         local ended = stranger(("s_client -connect 127.0.0.1:%d -CAfile ca.pem "
           .. "-verify_return_error -quiet -no_ign_eof -alpn sip/2 -%s"):format(port,
           version), options(port))
-        said = ended("Content-Length: 0\r\n\r\n", 8)
+        said = ended("Content-Length: 0\r\n\r\n")
         bob:close()
       end)
       assert.matches("SIP/2.0 200 OK\r\n", said, 1, true)
@@ -164,9 +164,9 @@ describe("an endpoint over TLS", function()
     local port = port_of(bob)
     sip.run(function()
       stranger(("s_client -connect 127.0.0.1:%d -tls1_1 -cipher ALL@SECLEVEL=0")
-        :format(port), "")("alert", 8)
-      stranger(("s_client -connect 127.0.0.1:%d -alpn http/1.1"):format(port), "")(
-        "alert", 8)
+        :format(port), "") "alert"
+      stranger(("s_client -connect 127.0.0.1:%d -alpn http/1.1"):format(port), "")
+        "alert"
       bob:close()
     end)
     assert.equal(2, #warned)
@@ -180,9 +180,9 @@ describe("an endpoint over TLS", function()
     local first, second
     sip.run(function()
       local ended = stranger(command .. "-sess_out session", options(port_of(bob)))
-      first = ended("Content-Length: 0\r\n\r\n", 8)
+      first = ended("Content-Length: 0\r\n\r\n")
       ended = stranger(command .. "-sess_in session", options(port_of(bob)))
-      second = ended("Content-Length: 0\r\n\r\n", 8)
+      second = ended("Content-Length: 0\r\n\r\n")
       bob:close()
     end)
     assert.matches("New, TLSv1.3", first, 1, true)
@@ -202,8 +202,8 @@ describe("an endpoint over TLS", function()
     sip.run(function()
       local ended = stranger(("s_server -accept 127.0.0.1:%d -cert %s -key %s")
         :format(port, server.cert:match "[^/]+$", server.key:match "[^/]+$"), "")
-      e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port, 2))
-      said = ended("Call-ID", 8)
+      e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port, 5))
+      said = ended "Call-ID"
       alice:close()
     end)
     assert.equal("timeout", e.name) -- it answers nothing
@@ -232,8 +232,8 @@ describe("an endpoint over TLS", function()
           .. "-Verify 1 -verify_return_error -CAfile ca.pem"):format(port,
           server.cert:match "[^/]+$", server.key:match "[^/]+$", version), "")
         local alice <close> = sip.new { listen = "udp:127.0.0.1:0", tls = tls }
-        e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port, 8))
-        ended("", 8)
+        e = select(2, openssl.ask(made, sip, alice, "sips:bob@127.0.0.1:" .. port))
+        ended ""
       end)
       return tostring(e)
     end

@@ -41,7 +41,7 @@ describe("TLS", function()
     local at = select(2, assert(other.net:listen("TLS", "127.0.0.1", 0)))
     assert(w.net:tls(client or { ca = made.ca }))
     local ours = assert(w.net:open("TLS", "127.0.0.1", at, nil, name))
-    local deadline = w.net:now() + 5
+    local deadline = w.net:now() + 60
     while w.net:now() < deadline do
       w:poll(0.01)
       other:poll(0)

@@ -120,7 +120,7 @@ describe("torture on the wire", function()
   end
 
   local function until_there(ready)
-    local ends = client.net:now() + 5
+    local ends = client.net:now() + 60
     repeat
       turn()
       local value = ready()

@@ -45,7 +45,7 @@ describe("an endpoint over WebSocket", function()
 
   -- What the stranger hears, while our loop goes on.
   local function hear(w, ready)
-    local text, ends = "", loop:now() + 5
+    local text, ends = "", loop:now() + 60
     repeat
       sip.sleep(0.005)
       w:poll(0)
@@ -146,7 +146,9 @@ describe("an endpoint over WebSocket", function()
         heard[3] = websocket.read(hear(list[3], "\x03\xf5"))
         list[1]:close() -- and what it has said is nothing any more
         list[2]:close()
-        sip.sleep(0.02)
+        real:wait_for(function()
+          return bob.stack:stats().connections == 1
+        end)
         local w, id = stranger(bob)
         hear(w, "\r\n\r\n")
         assert(w.net:send(id, half, 1))

@@ -40,7 +40,7 @@ local NAME_MAX = 64
 ---@field private hashed boolean whether passwords last came as HA1
 ---@field private options sip.GuardOptions
 ---@field private salted_ms? integer  the instant of the last nonce
----@field private salt? integer       what it was salted with
+---@field private salts? table<integer, true>  what has been drawn then
 local Guard = {}
 local guard_mt = { __name = "sip.Guard", __index = Guard }
 
@@ -90,16 +90,20 @@ local function quoted(text)
 end
 
 -- What keeps nonces of one instant apart: half of it tells to whom it is given. The
--- other half is counted from where chance begins, because two phones behind one address
--- that drew the same in one millisecond would be replays of each other (RFC 7616 3.3).
+-- other half is drawn once in an instant, because two phones behind one address that
+-- had the same would be replays of each other (RFC 7616 3.3).
 local function salt(self, source)
   local options = self.options
   local ms = math.floor(options.now() * 1000 + 0.5) -- as fine as the time of a nonce
   if ms ~= self.salted_ms then
-    self.salted_ms, self.salt = ms, string.unpack(">I4", options.random(4))
+    self.salted_ms, self.salts = ms, {}
   end
-  self.salt = self.salt + 1 & 0xffffffff
-  local own = string.pack(">I4", self.salt)
+  local drawn = string.unpack(">I4", options.random(4))
+  while self.salts[drawn] do
+    drawn = drawn + 1 & 0xffffffff
+  end
+  self.salts[drawn] = true
+  local own = string.pack(">I4", drawn)
   local mark = source and options.mark
   return own .. (mark and mark(own .. source):sub(1, 4) or options.random(4))
 end
