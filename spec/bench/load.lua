@@ -13,6 +13,7 @@ local FILES = "spec/bench/sipp/"
 ---@field server string     a command
 ---@field beside? string[]  commands that run on the caller's processor
 ---@field port integer      of the server; 20 more is the caller
+---@field peer? integer    of what runs beside it
 ---@field scenario string   of the caller: a file of spec/bench/sipp, or "uac"
 ---@field rate integer      calls a second
 ---@field seconds integer
@@ -38,21 +39,35 @@ function M.answerer(scenario, port)
     .. "-max_recv_loops 200"):format(FILES, scenario, port, port + 1)
 end
 
---- Start the server, and what runs beside it.
----@param load { name: string, server: string, beside?: string[] }
+--- Start the server, and what runs beside it; nothing is asked of them before they
+--- listen, where nobody of the last run does any more.
+---@param load { name: string, server: string, beside?: string[], port: integer,
+---   peer?: integer, transport?: "udp"|"tcp" }  udp: the peer's always
 ---@param pids integer[]  they are added here
 ---@return integer pid  of the server
 function M.start_server(load, pids)
   local log = ("%s/%s.log"):format(OUT, load.name)
+  local function bound()
+    return process.bound(load.transport or "udp", load.port),
+      not load.peer or process.bound("udp", load.peer)
+  end
+  process.wait("the port of " .. load.name .. " to be free", function()
+    local server, peer = bound()
+    return not server and not (load.peer and peer)
+  end)
   for i, command in ipairs(load.beside or {}) do
     pids[#pids + 1] = process.start(command, 1, ("%s/beside%d.log"):format(OUT, i))
   end
   local server = process.start(load.server, 0, log)
   pids[#pids + 1] = server
-  process.sleep(1)
-  for _, pid in ipairs(pids) do
-    assert(process.alive(pid), load.name .. " does not run: " .. process.read(log))
-  end
+  process.wait(load.name .. " to listen", function()
+    for _, pid in ipairs(pids) do
+      assert(process.alive(pid), load.name .. " does not run: " .. process.read(log))
+    end
+    local one, other = bound()
+    return one and other
+  end)
+  process.sleep(1) -- what it does when it begins is no part of what is measured
   return server
 end
 
@@ -167,9 +182,11 @@ local function held(load, pids)
   local before = process.memory(server)
   all_made(load, stats, start_caller(load, pids, stats, count))
   process.sleep(1.5)
-  local row = process.sipp_row(stats)
-  check(load, row)
-  assert(row["CurrentCall"] == count, load.name .. ": calls are missing")
+  process.wait(load.name .. ": calls are missing", function()
+    local row = process.sipp_row(stats)
+    check(load, row)
+    return row["CurrentCall"] == count
+  end)
   return (process.memory(server) - before) / count
 end
 

@@ -33,6 +33,40 @@ function M.start(command, cpu, log)
   return math.tointeger(tonumber(output(line)))
 end
 
+-- Seconds after which a bench has failed: nothing takes as long that goes well.
+local PATIENCE = 60
+
+--- Wait until it is so, at most for a minute.
+---@param what string  for the error
+---@param ready fun(): any
+---@return any
+function M.wait(what, ready)
+  local value
+  for _ = 1, PATIENCE * 50 do
+    value = ready()
+    if value then
+      return value
+    end
+    M.sleep(0.02)
+  end
+  error(("waited %d s for %s"):format(PATIENCE, what), 0)
+end
+
+--- Whether somebody listens at a port of 127.0.0.1.
+---@param transport "udp"|"tcp"
+---@param port integer
+---@return boolean
+function M.bound(transport, port)
+  local wanted = ("0100007F:%04X"):format(port)
+  for own, state in (read("/proc/net/" .. transport) or ""):gmatch
+    "%d+: (%x+:%x+) %x+:%x+ (%x%x)" do
+    if own == wanted and (transport == "udp" or state == "0A") then
+      return true
+    end
+  end
+  return false
+end
+
 --- Does it still run?
 function M.alive(pid)
   local stat = read(("/proc/%d/stat"):format(pid))

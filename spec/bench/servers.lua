@@ -43,6 +43,7 @@ local registrars_digest = {
 --- CPU-seconds per 1000 calls that go by a proxy: INVITE, 180, 200, ACK, BYE, 200.
 function M.proxied(name, rate, seconds, window)
   return load.answered { name = "proxy_" .. name, server = proxies[name], port = PORT,
+    peer = PEER,
     beside = { load.answerer("uas_routed", PEER) }, scenario = "uac_routed",
     rate = rate, seconds = seconds, window = window }
 end
@@ -57,8 +58,8 @@ end
 --- Bytes of a proxy per call that rings.
 function M.ringing(name, count, rate)
   return load.held { name = "ringing_" .. name, server = proxies[name], port = PORT,
-    beside = { load.answerer("uas_hold", PEER) }, scenario = "uac_hold", rate = rate,
-    count = count }
+    peer = PEER, beside = { load.answerer("uas_hold", PEER) }, scenario = "uac_hold",
+    rate = rate, count = count }
 end
 
 --- CPU-seconds per 1000 phones that register for the first time.

@@ -31,15 +31,16 @@ local servers = {
 
 -- What the client has said, up to this word or its end.
 local function wait_for(client, word)
-  local text
+  local text, alive
   repeat
     process.sleep(0.02)
+    alive = process.alive(client.pid) -- before the look at what were its last words
     text = process.read(client.log) or ""
-    local line = text:match("%f[^\n\0]" .. word .. "[^\n]*")
+    local line = text:match("%f[^\n\0](" .. word .. "[^\n]*)\n")
     if line then
       return line
     end
-  until not process.alive(client.pid)
+  until not alive
   error(("%s: %s"):format(client.name, text), 0)
 end
 
@@ -55,6 +56,7 @@ local function served(what, server, transport, body)
   local files <close> = certificates.new()
   local pair = files:issue { san = "DNS:bench.example" }
   local run = { name = ("%s_%s_%s"):format(what, transport, server),
+    port = PORTS[transport], transport = "tcp",
     server = servers[server](transport, pair.cert, pair.key) }
   return load.guarded(function(_, pids)
     return body(run, pids, load.start_server(run, pids))
