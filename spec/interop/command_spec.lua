@@ -31,7 +31,7 @@ describe("bin/luasip", function()
       "sip:bob@127.0.0.1:" .. OTHER }
     local status, said = caller:wait()
     assert.equal(0, status, said)
-    stranger:says "received event: '4' .*received event: '2' .*terminated"
+    stranger:says "received event: '4' .*received event: '2' .*session closed"
     local heard = ear.hear(caller.folder .. "/heard.wav", 500)
     assert.is_true(heard.tone >= 1.3, "tone: " .. heard.tone)
   end)

@@ -96,7 +96,7 @@ describe("run by bin/luasip,", function()
       grows(message, 1.5)
       local length = (#process.read(message) - 44) / 16000
       press(stranger, "#")
-      stranger:says "terminated"
+      stranger:says "session closed"
       strangers.baresip_closed(stranger)
       local before = 0
       for _, name in ipairs { "menu", "message", "thanks", "goodbye" } do
@@ -132,7 +132,7 @@ describe("run by bin/luasip,", function()
       other:says "Call established"
       grows(strangers.baresip_dump(other), 2)
       strangers.baresip_command(SECOND, "hangup")
-      stranger:says "terminated"
+      stranger:says "session closed"
       local there = strangers.baresip_heard(other, 500)
       near(there.total, there.tone, 0.3, "there")
       local dump = strangers.baresip_closed(stranger)
