@@ -43,7 +43,10 @@
 	X(source_failures,    20)     /* a minute, of wrong passwords: 503 to credentials */  \
 	X(source_connections, 1024)   /* closed at once */                                    \
 	X(source_half_open,   128)    /* closed at once: no message, no TLS yet */            \
-	X(source_unread_bytes, 1048576) /* closed */
+	X(source_unread_bytes, 1048576) /* closed */                                          \
+	/* Datagrams of all who have no standing (stack/source.h). */                         \
+	X(strangers,          8192)   /* wait: dropped; 0: nobody waits */                    \
+	X(strangers_bytes,    8388608)/* the same, in memory */
 /* clang-format on */
 
 enum { SIP_BODY_DEPTH_MAX = 16 }; /* parts are read by recursion: no limit says more */

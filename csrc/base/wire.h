@@ -121,6 +121,10 @@ struct sip_wire_sink {
 	/* The wire holds so many bytes of a message of this connection that is not
 	 * complete; false: they are too many.  May be NULL, for no bound. */
 	bool (*holds)(struct sip_wire_sink *sink, uint32_t id, uint32_t bytes);
+	/* How many datagrams it has handled, and not put aside: in one turn a wire
+	 * reads until there were some hundred of these.  May be NULL, when it handles
+	 * all. */
+	uint64_t (*handled)(struct sip_wire_sink *sink);
 };
 
 struct sip_wire;

@@ -30,9 +30,16 @@ static bool holds(struct sip_wire_sink *sink, uint32_t id, uint32_t bytes)
 	return box->stack && sip_stack_wire_holds(box->stack, id, bytes);
 }
 
+static uint64_t handled(struct sip_wire_sink *sink)
+{
+	struct l_stack *box = SIP_CONTAINER(sink, struct l_stack, sink);
+
+	return box->stack ? sip_stack_handled(box->stack) : UINT64_MAX;
+}
+
 void l_event_sink(struct sip_wire_sink *sink)
 {
-	*sink = (struct sip_wire_sink){ on_wire_event, half_open_max, holds };
+	*sink = (struct sip_wire_sink){ on_wire_event, half_open_max, holds, handled };
 }
 
 struct stack_entry {

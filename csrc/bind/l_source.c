@@ -75,15 +75,33 @@ int l_stack_offenders(lua_State *L)
 	return 1;
 }
 
+static struct sip_addr check_ip(lua_State *L, int arg)
+{
+	struct sip_addr addr = { 0 };
+	sip_str ip;
+
+	ip.p = luaL_checklstring(L, arg, &ip.len);
+	luaL_argcheck(L, sip_addr_parse(ip, &addr), arg, "an IP address expected");
+	return addr;
+}
+
+/* stack:good_login(ip): a right password, with a nonce that this address was given */
+int l_stack_good_login(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	const struct sip_addr addr = check_ip(L, 2);
+
+	if (box)
+		sip_stack_good_login(box->stack, &addr);
+	return 0;
+}
+
 /* stack:failed_login(ip) -> boolean: whether more are taken of it */
 int l_stack_failed_login(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
-	struct sip_addr addr = { 0 };
-	sip_str ip;
+	const struct sip_addr addr = check_ip(L, 2);
 
-	ip.p = luaL_checklstring(L, 2, &ip.len);
-	luaL_argcheck(L, sip_addr_parse(ip, &addr), 2, "an IP address expected");
 	lua_pushboolean(L, !box || sip_stack_failed_login(box->stack, &addr));
 	return 1;
 }

@@ -10,3 +10,4 @@ void l_source_check(lua_State *L, int index, struct sip_stack_opts *opts);
 
 int l_stack_offenders(lua_State *L);
 int l_stack_failed_login(lua_State *L);
+int l_stack_good_login(lua_State *L);

@@ -271,6 +271,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "stats", l_stack_stats },
 	{ "offenders", l_stack_offenders },
 	{ "failed_login", l_stack_failed_login },
+	{ "good_login", l_stack_good_login },
 	{ "close", l_stack_close },
 	{ NULL, NULL },
 };

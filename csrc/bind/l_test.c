@@ -10,14 +10,23 @@ void l_test_class(lua_State *L, const char *name, const luaL_Reg *methods)
 }
 
 static const luaL_Reg parts[] = {
-	{ "alarm", l_test_alarm },     { "engine", l_test_engine },
-	{ "forward", l_test_forward }, { "heap", l_test_heap },
-	{ "jitter", l_test_jitter },   { "media", l_test_media },
-	{ "msg", l_test_msg },         { "net", l_test_net },
-	{ "pulse", l_test_pulse },     { "rtcp", l_test_rtcp },
-	{ "rtp", l_test_rtp },         { "source", l_test_source },
-	{ "tx", l_test_tx },           { "world", l_test_world },
-	{ "ws", l_test_ws },           { NULL, NULL },
+	{ "alarm", l_test_alarm },
+	{ "engine", l_test_engine },
+	{ "forward", l_test_forward },
+	{ "heap", l_test_heap },
+	{ "jitter", l_test_jitter },
+	{ "media", l_test_media },
+	{ "msg", l_test_msg },
+	{ "net", l_test_net },
+	{ "line", l_test_line },
+	{ "pulse", l_test_pulse },
+	{ "rtcp", l_test_rtcp },
+	{ "rtp", l_test_rtp },
+	{ "source", l_test_source },
+	{ "tx", l_test_tx },
+	{ "world", l_test_world },
+	{ "ws", l_test_ws },
+	{ NULL, NULL },
 };
 
 int luaopen_sip_test(lua_State *L)

@@ -22,6 +22,7 @@ int l_test_rtcp(lua_State *L);
 int l_test_pulse(lua_State *L);
 int l_test_rtp(lua_State *L);
 int l_test_msg(lua_State *L);
+int l_test_line(lua_State *L);
 int l_test_source(lua_State *L);
 int l_test_tx(lua_State *L);
 int l_test_world(lua_State *L);

@@ -95,6 +95,30 @@ static int l_sources_flood(lua_State *L)
 	return 1;
 }
 
+/* sources:stand(ip, at): it has proved itself */
+static int l_sources_stand(lua_State *L)
+{
+	struct box *box = luaL_checkudata(L, 1, L_SOURCES);
+	const struct sip_addr addr = check_addr(L, 2);
+	const uint64_t now_ms = (uint64_t)luaL_checkinteger(L, 3);
+
+	sip_source_stand(&box->sources, sip_source_get(&box->sources, &addr, now_ms),
+	                 now_ms);
+	return 0;
+}
+
+/* sources:stands(ip, at) -> boolean */
+static int l_sources_stands(lua_State *L)
+{
+	struct box *box = luaL_checkudata(L, 1, L_SOURCES);
+	const struct sip_addr addr = check_addr(L, 2);
+	const uint64_t now_ms = (uint64_t)luaL_checkinteger(L, 3);
+	const struct sip_source *source = sip_source_get(&box->sources, &addr, now_ms);
+
+	lua_pushboolean(L, source->standing);
+	return 1;
+}
+
 /* sources:pin(ip, at), sources:unpin(ip, at) */
 static int l_sources_pin(lua_State *L)
 {
@@ -161,6 +185,7 @@ static const luaL_Reg methods[] = {
 	{ "take", l_sources_take },   { "flood", l_sources_flood },
 	{ "pin", l_sources_pin },     { "unpin", l_sources_unpin },
 	{ "count", l_sources_count }, { "longest", l_sources_longest },
+	{ "stand", l_sources_stand }, { "stands", l_sources_stands },
 	{ "close", l_sources_close }, { NULL, NULL },
 };
 

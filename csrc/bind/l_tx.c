@@ -167,13 +167,16 @@ static int l_tx_drop(lua_State *L)
 	                 "the transaction has had its final response");
 }
 
-/* tx:acked(): the ACK to the repeated 2xx has come */
+/* tx:acked(msg): this ACK to the repeated 2xx has come; nil: none need come any more */
 static int l_tx_acked(lua_State *L)
 {
 	const struct l_tx *box = check_server(L);
 
-	if (stack_of(box))
-		sip_tx_acked(box->tx);
+	const struct sip_msg *ack = lua_isnoneornil(L, 2) ? NULL : l_check_msg(L, 2);
+	struct sip_stack *stack = stack_of(box);
+
+	if (stack)
+		sip_stack_acked(stack, box->tx, ack);
 	return 0;
 }
 

@@ -33,8 +33,9 @@ struct mmsghdr {
 
 enum {
 	SOCKET_BUFFER = 4 * 1024 * 1024,
-	BATCHES_PER_TURN = 8, /* then the others have their turn */
-	SLOT_BYTES = 2048,    /* most messages; others get what they need */
+	BATCHES_PER_TURN = 8,   /* that are handled: then the others have their turn */
+	BATCHES_READ_MAX = 128, /* with what is put aside */
+	SLOT_BYTES = 2048,      /* most messages; others get what they need */
 	SPARE_SLOTS = 256,
 	SEND_TRIES = 3 /* a pending ICMP error is not this datagram's */
 };
@@ -252,6 +253,25 @@ static void drain_errors(struct net_udp *udp, bool tell)
 	(void)getsockopt(udp->fd, SOL_SOCKET, SO_ERROR, &error, &len);
 }
 
+static uint64_t handled(const struct net_udp *udp)
+{
+	struct sip_wire_sink *sink = udp->item.wire->sink;
+
+	return sink->handled ? sink->handled(sink) : 0;
+}
+
+/* Has the sink had its part?  What it puts aside costs little, and what the kernel
+ * holds is lost when that is full: so the socket is emptied. */
+static bool is_served(const struct net_udp *udp, int batches, uint64_t before)
+{
+	if (batches >= BATCHES_READ_MAX)
+		return true;
+	if (batches < BATCHES_PER_TURN)
+		return false;
+	return !udp->item.wire->sink->handled ||
+	       handled(udp) - before >= BATCHES_PER_TURN * NET_BATCH;
+}
+
 static void udp_flush(struct net_udp *udp);
 static void watch(struct net_udp *udp);
 
@@ -259,11 +279,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct net_udp *udp = poll->data;
 	char *scratch = net_scratch(udp->loop);
+	const uint64_t before = udp->item.wire ? handled(udp) : 0;
 
 	/* libuv stops watching and says UV_EBADF when the error queue has something. */
 	if (status < 0)
 		drain_errors(udp, true);
-	for (int n = 0; scratch && n < BATCHES_PER_TURN && udp->item.wire; n++) {
+	for (int n = 0; scratch && udp->item.wire && !is_served(udp, n, before); n++) {
 		const int count = receive(udp, scratch);
 
 		if (count < 0 && errno != EAGAIN && errno != EINTR)

@@ -308,6 +308,46 @@ bool sip_stack_failed_login(struct sip_stack *stack, const struct sip_addr *addr
 	return true;
 }
 
+/* Each of them has been quiet: only all together are too much, and one line a minute
+ * for all of them says so. */
+void sip_stack_lost(struct sip_stack *stack, struct sip_source *source,
+                    const struct sip_path *path, sip_str unread, uint32_t count)
+{
+	struct sip_sources *sources = &stack->sources;
+	char text[SIP_RULE_TEXT_MAX + 80], words[SIP_RULE_TEXT_MAX];
+	const enum sip_rule rule = SIP_RULE_strangers;
+	const struct sip_path nobody = { .transport = SIP_UDP };
+	const bool noted = path && is_noted(stack);
+	bool news = sources->counts[rule] == 0 ||
+	            stack->now_ms - stack->line.told_ms >= TOLD_MS;
+	struct sip_out out;
+
+	sources->counts[rule] += count;
+	if (source) {
+		sources->counts[rule]--; /* this one counts itself */
+		sip_source_hit(sources, source, &path->remote, rule, stack->now_ms);
+	}
+	news = news && is_news(stack, NULL, rule);
+	if (!news && !noted)
+		return;
+	sip_out_init(&out, text, sizeof text);
+	sip_out_bytes(&out, words, sip_rule_write(rule, &stack->limits, words));
+	sip_out_lit(&out, ": dropped");
+	if (noted && unread.len > 0)
+		sip_stack_watch(stack, false, path, unread);
+	if (noted)
+		push_text(stack, SIP_EVENT_DROPPED, path, sip_str_of(text, out.len));
+	if (!news)
+		return;
+	stack->line.told_ms = stack->now_ms;
+	sip_out_lit(&out, " (");
+	sip_out_u64(&out, sources->counts[rule]);
+	sip_out_lit(&out, " so far)");
+	assert(out.len <= sizeof text);
+	push_text(stack, SIP_EVENT_NOTICE, path ? path : &nobody,
+	          sip_str_of(text, out.len));
+}
+
 /* ---- connections ---- */
 
 void sip_flow_stopped(struct sip_stack *stack, struct sip_flow *flow,

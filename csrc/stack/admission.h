@@ -37,6 +37,10 @@ void sip_flow_refused(struct sip_stack *stack, const struct sip_path *path);
 /* What has come by a connection is of another protocol: told to the log, as seldom as
  * what the rules stop, and to whoever waits there; it is closed. */
 void sip_flow_misread(struct sip_stack *stack, struct sip_flow *flow, const char *why);
+/* So many datagrams of strangers were dropped.  `path`: of one that came, or NULL;
+ * `source` and `unread`: of it, when it is among them; else NULL and empty. */
+void sip_stack_lost(struct sip_stack *stack, struct sip_source *source,
+                    const struct sip_path *path, sip_str unread, uint32_t count);
 /* Why what has come is not answered, for the trace. */
 void sip_stack_note(struct sip_stack *stack, const struct sip_path *path,
                     const char *why);

@@ -1,5 +1,6 @@
 /* What arrives: parsed, checked, matched, and passed to a transaction or refused. */
 #include "stack/admission.h"
+#include "stack/waiting.h"
 
 #include "tx/match.h"
 
@@ -224,13 +225,22 @@ static void receive_request(struct sip_stack *stack, const struct sip_path *path
 		sip_tx_receive_request(tx, request);
 }
 
+/* Only who was sent the request knows its branch. */
+static void known_response(struct sip_stack *stack, const struct sip_tx *tx,
+                           const struct sip_msg *response)
+{
+	sip_stack_admit_known(stack);
+	if (stack->source && !stack->source->standing)
+		sip_stack_stand(stack, &response->path.remote, &tx->path.remote);
+}
+
 static void receive_response(struct sip_stack *stack, struct sip_msg *response)
 {
 	struct sip_tx *tx = sip_tx_find_client(&stack->layer, response);
 	const struct sip_cseq *cseq = sip_msg_cseq(response);
 
 	if (tx)
-		sip_stack_admit_known(stack);
+		known_response(stack, tx, response);
 	if (tx && tx->final && response->status / 100 == 2 && is_full(stack)) {
 		stack->stats.refused++; /* a 2xx is repeated until it has its ACK */
 		return;

@@ -4,7 +4,10 @@
 
 #include <assert.h>
 
-enum { SECOND_CHANCES = 4, HELD_SHARE = 2 };
+enum { SECOND_CHANCES = 4 };
+
+/* Of the table, at most: a half and a quarter; the rest is for the quiet. */
+static const uint32_t shares[SIP_PLACES] = { [SIP_HELD] = 4, [SIP_STANDING] = 2 };
 
 /* ---- rules in words ---- */
 
@@ -123,8 +126,8 @@ sip_err sip_sources_init(struct sip_sources *sources, struct sip_alloc *alloc,
 	sources->hash_key = *hash_key;
 	sources->limit = limits->sources;
 	sip_map_init(&sources->map, alloc);
-	sip_list_init(&sources->quiet);
-	sip_list_init(&sources->held);
+	for (unsigned i = 0; i < SIP_PLACES; i++)
+		sip_list_init(&sources->places[i].list);
 	for (unsigned rule = 0; rule < SIP_BUCKETS; rule++) {
 		const uint32_t limit = limit_of((enum sip_rule)rule, limits);
 		const uint64_t per_ns = rules[rule].per_ms * UINT64_C(1000000);
@@ -152,18 +155,24 @@ static void leave_list(struct sip_sources *sources, struct sip_source *source)
 		return;
 	sip_list_remove(&source->link);
 	sources->loose_count--;
-	sources->held_count -= source->held;
-	source->held = false;
+	sources->places[source->place].count--;
 }
 
 static void enter_list(struct sip_sources *sources, struct sip_source *source,
-                       bool held, uint64_t now_ms)
+                       enum sip_source_place place, uint64_t now_ms)
 {
-	sip_list_insert(held ? &sources->held : &sources->quiet, &source->link);
-	source->held = held;
+	sip_list_insert(&sources->places[place].list, &source->link);
+	source->place = (uint8_t)place;
 	source->queued_ms = now_ms;
 	sources->loose_count++;
-	sources->held_count += held;
+	sources->places[place].count++;
+}
+
+static void move(struct sip_sources *sources, struct sip_source *source,
+                 enum sip_source_place place, uint64_t now_ms)
+{
+	leave_list(sources, source);
+	enter_list(sources, source, place, now_ms);
 }
 
 static bool is_in_debt(const struct sip_source *source, uint64_t now_ms)
@@ -175,31 +184,84 @@ static bool is_in_debt(const struct sip_source *source, uint64_t now_ms)
 	return false;
 }
 
-static struct sip_source *first_of(struct sip_link *list)
+static struct sip_source *first_of(struct sip_sources *sources,
+                                   enum sip_source_place place)
 {
+	struct sip_link *list = &sources->places[place].list;
+
 	return sip_list_empty(list)
 	               ? NULL
 	               : SIP_CONTAINER(list->next, struct sip_source, link);
 }
 
-/* Whom to forget.  Hearing of a source does not move it in its list, which would touch
- * three of them for each message; whoever was heard since it was put there gets a
- * second chance instead. */
+/* Whoever was heard least lately of a list.  Hearing of a source does not move it
+ * there, which would touch three of them for each message; whoever was heard since it
+ * was put there gets a second chance instead. */
+static struct sip_source *least_lately(struct sip_sources *sources,
+                                       enum sip_source_place place, uint64_t now_ms)
+{
+	struct sip_source *source = first_of(sources, place);
+
+	for (unsigned i = 0; i < SECOND_CHANCES; i++) {
+		if (!source || source->seen_ms <= source->queued_ms)
+			break;
+		move(sources, source, place, now_ms);
+		source = first_of(sources, place);
+	}
+	return source;
+}
+
+/* Whom to forget: nobody with standing, for those are never all. */
 static struct sip_source *pick(struct sip_sources *sources, uint64_t now_ms)
 {
-	struct sip_source *source = first_of(&sources->held);
+	struct sip_source *source = first_of(sources, SIP_HELD);
 
 	if (source && !is_in_debt(source, now_ms))
 		return source;
-	for (unsigned i = 0; i < SECOND_CHANCES; i++) {
-		source = first_of(&sources->quiet);
-		if (!source || source->seen_ms <= source->queued_ms)
-			break;
-		leave_list(sources, source);
-		enter_list(sources, source, false, now_ms);
+	source = least_lately(sources, SIP_QUIET, now_ms);
+	return source ? source : first_of(sources, SIP_HELD);
+}
+
+static bool has_room(const struct sip_sources *sources, enum sip_source_place place)
+{
+	return sources->places[place].count < sources->limit / shares[place];
+}
+
+/* The oldest of those in debt goes to the quiet when they are too many. */
+static void enter_held(struct sip_sources *sources, struct sip_source *source,
+                       uint64_t now_ms)
+{
+	struct sip_source *oldest = first_of(sources, SIP_HELD);
+
+	if (oldest && !has_room(sources, SIP_HELD))
+		move(sources, oldest, SIP_QUIET, now_ms);
+	enter_list(sources, source, SIP_HELD, now_ms);
+}
+
+static void enter_others(struct sip_sources *sources, struct sip_source *source,
+                         uint64_t now_ms)
+{
+	source->standing = false;
+	if (is_in_debt(source, now_ms))
+		enter_held(sources, source, now_ms);
+	else
+		enter_list(sources, source, SIP_QUIET, now_ms);
+}
+
+static void enter_standing(struct sip_sources *sources, struct sip_source *source,
+                           uint64_t now_ms)
+{
+	struct sip_source *oldest = least_lately(sources, SIP_STANDING, now_ms);
+
+	if (has_room(sources, SIP_STANDING)) {
+		enter_list(sources, source, SIP_STANDING, now_ms);
+	} else if (oldest) {
+		leave_list(sources, oldest);
+		enter_others(sources, oldest, now_ms);
+		enter_list(sources, source, SIP_STANDING, now_ms);
+	} else { /* a table of one */
+		enter_others(sources, source, now_ms);
 	}
-	source = first_of(&sources->quiet);
-	return source ? source : first_of(&sources->held);
 }
 
 static void take_out(struct sip_sources *sources, struct sip_source *source)
@@ -277,7 +339,7 @@ struct sip_source *sip_source_get(struct sip_sources *sources,
 		sip_free(sources->alloc, source, sizeof *source);
 		return NULL;
 	}
-	enter_list(sources, source, false, now_ms);
+	enter_list(sources, source, SIP_QUIET, now_ms);
 	sources->last = source;
 	return source;
 }
@@ -294,26 +356,33 @@ void sip_source_unpin(struct sip_sources *sources, struct sip_source *source,
 	assert(source->flows > 0);
 	if (--source->flows > 0)
 		return;
-	enter_list(sources, source, is_in_debt(source, now_ms), now_ms);
+	if (source->standing)
+		enter_standing(sources, source, now_ms);
+	else
+		enter_others(sources, source, now_ms);
 	if (sources->loose_count > sources->limit)
 		forget(sources, pick(sources, now_ms));
 }
 
-/* At most half of the table is for those in debt: the oldest of them goes to the
- * others then. */
 void sip_source_hold(struct sip_sources *sources, struct sip_source *source,
                      uint64_t now_ms)
 {
-	if (source->held || !sip_link_in_list(&source->link))
+	if (source->place != SIP_QUIET || !sip_link_in_list(&source->link))
 		return;
-	if (sources->held_count >= sources->limit / HELD_SHARE && sources->held_count) {
-		struct sip_source *oldest = first_of(&sources->held);
-
-		leave_list(sources, oldest);
-		enter_list(sources, oldest, false, now_ms);
-	}
 	leave_list(sources, source);
-	enter_list(sources, source, true, now_ms);
+	enter_held(sources, source, now_ms);
+}
+
+void sip_source_stand(struct sip_sources *sources, struct sip_source *source,
+                      uint64_t now_ms)
+{
+	if (source->standing)
+		return;
+	source->standing = true;
+	if (!sip_link_in_list(&source->link))
+		return; /* it is kept for its connections */
+	leave_list(sources, source);
+	enter_standing(sources, source, now_ms);
 }
 
 /* ---- buckets ---- */

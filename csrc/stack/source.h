@@ -5,7 +5,8 @@
  * token buckets, kept as the instant at which they are full again, so that one that is
  * not heard of needs no time.  The table is bounded.  To be forgotten means to have
  * full buckets, so it costs nobody who behaves; those who are in debt are kept apart,
- * so that a flood of made-up addresses cannot wash them out.  (RFC 3261 26.3.2.4.)
+ * and so are those with standing, who have proved that they are there and wanted: a
+ * flood of made-up addresses cannot wash them out.  (RFC 3261 26.3.2.4.)
  */
 #include "base/addr.h"
 #include "base/limits.h"
@@ -35,7 +36,10 @@
 	  " bytes of unfinished messages")                                                 \
 	X(slow,        stream_head_ms,     0, "a message took longer than ", " ms")        \
 	X(silent,      stream_first_ms,    0, "no message in the first ", " ms")           \
-	X(scanners,    sources,            0, "the User-Agent of a scanner", NULL)
+	X(scanners,    sources,            0, "the User-Agent of a scanner", NULL)         \
+	/* Of all sources together: */                                                     \
+	X(strangers,   strangers,          0,                                              \
+	  "more strangers send than can be answered", NULL)
 /* clang-format on */
 
 #define SIP_RULE_ENUM(name, limit, per_ms, before, after) SIP_RULE_##name,
@@ -55,10 +59,11 @@ size_t sip_rule_write(enum sip_rule rule, const struct sip_limits *limits, char 
 
 struct sip_source {
 	struct sip_node node;
-	struct sip_link link; /* quiet or held; in no list while it has connections */
+	struct sip_link link; /* of its place; in no list while it has connections */
 	uint64_t prefix;
 	uint8_t family;
-	bool held;
+	bool standing;               /* has proved itself */
+	uint8_t place;               /* while it is in a list */
 	uint32_t flows, fresh_flows; /* its connections; those without a message yet */
 	uint32_t unread_bytes;
 	uint32_t hits;                 /* by all rules */
@@ -84,15 +89,20 @@ struct sip_network {
 /* The first `bits` of these bytes: 4 of them, or 16. */
 struct sip_network sip_network_make(sip_str ip, unsigned bits);
 
+enum sip_source_place { SIP_QUIET, SIP_HELD, SIP_STANDING, SIP_PLACES };
+
 struct sip_sources {
 	struct sip_alloc *alloc;
 	struct sip_hash_key hash_key;
 	struct sip_map map;
-	struct sip_link quiet, held; /* whoever was heard least lately is first */
-	struct sip_source *last;     /* that was looked for; most come in rows */
+	struct sip_place {
+		struct sip_link list; /* whoever was heard least lately is first */
+		uint32_t count;
+	} places[SIP_PLACES];
+	struct sip_source *last; /* that was looked for; most come in rows */
 	struct sip_network *exempt;
 	unsigned exempt_count;
-	uint32_t limit, loose_count, held_count; /* loose: in one of the lists */
+	uint32_t limit, loose_count; /* loose: in one of the lists */
 	uint64_t cost_ns[SIP_BUCKETS], depth_ns[SIP_BUCKETS];
 	uint64_t counts[SIP_RULE_COUNT];
 	struct sip_offender offenders[SIP_OFFENDERS];
@@ -128,6 +138,10 @@ void sip_source_give(const struct sip_sources *sources, struct sip_source *sourc
 /* Not to be forgotten for others. */
 void sip_source_hold(struct sip_sources *sources, struct sip_source *source,
                      uint64_t now_ms);
+/* It has proved that it is there and wanted: not to be forgotten but for others who
+ * have. */
+void sip_source_stand(struct sip_sources *sources, struct sip_source *source,
+                      uint64_t now_ms);
 /* A rule has stopped something of it. */
 void sip_source_hit(struct sip_sources *sources, struct sip_source *source,
                     const struct sip_addr *addr, enum sip_rule rule, uint64_t now_ms);

@@ -2,13 +2,14 @@
 
 #include "stack/admission.h"
 #include "stack/again.h"
+#include "stack/waiting.h"
 
 #include "base/must.h"
 #include "msg/stun.h"
 
 #include <assert.h>
 
-enum { EVENTS_MIN = 64, EVENTS_PER_INPUT = 8 };
+enum { EVENTS_MIN = 64 };
 
 static struct sip_stack *stack_of(struct sip_tx_host *host)
 {
@@ -79,7 +80,7 @@ void sip_stack_watch(struct sip_stack *stack, bool sent, const struct sip_path *
 	struct sip_buf *copy;
 	struct sip_event *event;
 
-	if (!stack->watched || !sip_stack_reserve(stack, 1 + EVENTS_PER_INPUT))
+	if (!stack->watched || !sip_stack_reserve(stack, 1 + SIP_EVENTS_PER_INPUT))
 		return;
 	copy = sip_buf_new(stack->alloc, bytes.p, bytes.len);
 	if (!copy)
@@ -123,7 +124,7 @@ static sip_err host_send(struct sip_tx_host *host, struct sip_tx *tx, sip_str by
 
 static bool host_reserve(struct sip_tx_host *host, unsigned count)
 {
-	return sip_stack_reserve(stack_of(host), count + EVENTS_PER_INPUT);
+	return sip_stack_reserve(stack_of(host), count + SIP_EVENTS_PER_INPUT);
 }
 
 static struct sip_event *push_tx(struct sip_stack *stack, enum sip_event_kind kind,
@@ -230,6 +231,7 @@ sip_err sip_stack_new(const struct sip_stack_opts *opts, uint64_t now_ms,
 	sip_map_init(&stack->aliases, opts->alloc);
 	opts->random->fill(opts->random, &stack->tag_key, sizeof stack->tag_key);
 	sip_stack_seal_init(stack, opts->secret);
+	sip_line_init(&stack->line, opts->alloc, &opts->limits, opts->timing.t1_ms);
 	if (sip_stack_admission_init(stack, opts) != SIP_OK) {
 		sip_stack_free(stack);
 		return SIP_ENOMEM;
@@ -252,6 +254,7 @@ void sip_stack_free(struct sip_stack *stack)
 		stack->wire->ops->unlisten(stack->wire, stack->listeners[i].id);
 	sip_map_fini(&stack->flows);
 	sip_map_fini(&stack->remotes);
+	sip_line_fini(&stack->line);
 	sip_stack_admission_fini(stack);
 	sip_map_fini(&stack->aliases);
 	sip_timers_fini(&stack->timers);
@@ -332,6 +335,19 @@ static bool is_keep_alive(sip_str bytes)
 	return sip_str_trim(bytes).len == 0;
 }
 
+void sip_stack_datagram(struct sip_stack *stack, struct sip_source *source,
+                        const struct sip_path *path, sip_str bytes)
+{
+	stack->source = source;
+	stack->line.handled++;
+	if (sip_stun_is(bytes))
+		sip_stack_stun(stack, path, bytes);
+	else if (is_keep_alive(bytes))
+		sip_stack_admit_known(stack);
+	else
+		sip_stack_receive(stack, path, bytes, true);
+}
+
 static void input_datagram(struct sip_stack *stack, const struct sip_wire_event *event)
 {
 	struct sip_source *source =
@@ -339,12 +355,10 @@ static void input_datagram(struct sip_stack *stack, const struct sip_wire_event 
 
 	if (!sip_stack_admit(stack, source, &event->path, event->bytes))
 		return;
-	if (sip_stun_is(event->bytes))
-		sip_stack_stun(stack, &event->path, event->bytes);
-	else if (is_keep_alive(event->bytes))
-		sip_stack_admit_known(stack);
-	else
-		sip_stack_receive(stack, &event->path, event->bytes, true);
+	if (source && !source->standing &&
+	    sip_stack_must_wait(stack, source, &event->path, event->bytes))
+		return;
+	sip_stack_datagram(stack, source, &event->path, event->bytes);
 }
 
 void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
@@ -357,7 +371,7 @@ void sip_stack_input(struct sip_stack *stack, uint64_t now_ms,
 	}
 	/* Without room to report there is no use in understanding: a datagram is lost,
 	 * as it may be, and a stream that would lose its place is closed. */
-	if (!sip_stack_reserve(stack, 2 * EVENTS_PER_INPUT) &&
+	if (!sip_stack_reserve(stack, 2 * SIP_EVENTS_PER_INPUT) &&
 	    event->kind != SIP_WIRE_CLOSED) {
 		stack->stats.refused++;
 		if (event->path.transport != SIP_UDP &&
@@ -402,7 +416,7 @@ uint64_t sip_stack_deadline(const struct sip_stack *stack)
 	const uint64_t c = sip_timers_deadline(&stack->keep_timers);
 	const uint64_t first = a < b ? a : b;
 
-	if (stack->queue.count > 0)
+	if (stack->queue.count > 0 || stack->line.count > 0)
 		return stack->now_ms;
 	return first < c ? first : c;
 }
@@ -413,6 +427,7 @@ void sip_stack_advance(struct sip_stack *stack, uint64_t now_ms)
 	sip_tx_layer_advance(&stack->layer, now_ms);
 	sip_flow_advance(stack);
 	sip_keep_advance(stack);
+	sip_stack_serve_strangers(stack);
 }
 
 sip_err sip_stack_lookup(struct sip_stack *stack, sip_str name,
@@ -439,6 +454,7 @@ void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stat
 	stats->repeats_sent = stack->layer.repeats_sent;
 	stats->repeats_received = stack->layer.repeats_received;
 	stats->sources = stack->sources.map.count;
+	stats->waiting = stack->line.count;
 #define SIP_X(name, counter) stats->counter = stack->sources.counts[SIP_RULE_##name];
 	SIP_X(messages, over_messages)
 	SIP_X(invites, over_invites)
@@ -454,6 +470,7 @@ void sip_stack_stats(const struct sip_stack *stack, struct sip_stack_stats *stat
 	SIP_X(slow, slow)
 	SIP_X(silent, silent)
 	SIP_X(scanners, scanners)
+	SIP_X(strangers, over_strangers)
 #undef SIP_X
 }
 
@@ -465,6 +482,7 @@ const struct sip_offender *sip_stack_offenders(const struct sip_stack *stack)
 bool sip_stack_fingerprint(const struct sip_stack *stack, uint64_t *mark)
 {
 	*mark = sip_tx_layer_fingerprint(&stack->layer);
-	return stack->queue.count == 0 && stack->flows.count == 0 &&
-	       stack->keeps.count == 0 && stack->lookups == 0;
+	return stack->queue.count == 0 && stack->line.count == 0 &&
+	       stack->flows.count == 0 && stack->keeps.count == 0 &&
+	       stack->lookups == 0;
 }

@@ -166,6 +166,14 @@ uint32_t sip_stack_half_open_max(struct sip_stack *stack,
 bool sip_stack_wire_holds(struct sip_stack *stack, uint32_t id, uint32_t bytes);
 /* Somebody at this address has not known a password; false: once too often. */
 bool sip_stack_failed_login(struct sip_stack *stack, const struct sip_addr *addr);
+/* Somebody at this address knows one, and was asked there. */
+void sip_stack_good_login(struct sip_stack *stack, const struct sip_addr *addr);
+/* The ACK to a repeated 2xx has come, or, without one, is no more needed. */
+void sip_stack_acked(struct sip_stack *stack, struct sip_tx *tx,
+                     const struct sip_msg *ack);
+/* How many datagrams there were that no stranger has to wait with: a wire need not read
+ * more of them in a turn than it will. */
+uint64_t sip_stack_handled(const struct sip_stack *stack);
 
 /* The verified identities of whoever is at the other end of this connection, as in
  * base/wire.h; empty: none, or it is gone. */

@@ -4,6 +4,7 @@
 #include "stack/flow.h"
 #include "stack/forward.h"
 #include "stack/keepalive.h"
+#include "stack/line.h"
 #include "stack/reply.h"
 #include "stack/source.h"
 
@@ -101,7 +102,8 @@ struct sip_stack {
 	char advertise[SIP_STACK_HOST_MAX];
 	struct sip_stack_stats stats;
 	struct sip_sources sources;
-	struct sip_source *source;    /* of what is being received, or NULL */
+	struct sip_source *source; /* of what is being received, or NULL */
+	struct sip_line line;
 	uint32_t unread_bytes;        /* of all connections */
 	struct sip_buf *scanners;     /* each in small letters, ended by a line feed */
 	uint32_t scanner_begins[32];  /* with which two letters, a bit for each pair */
@@ -110,6 +112,7 @@ struct sip_stack {
 };
 
 /* stack.c */
+enum { SIP_EVENTS_PER_INPUT = 8 }; /* at most */
 bool sip_stack_reserve(struct sip_stack *stack, unsigned count);
 /* Room was reserved.  Gives the event to fill in. */
 struct sip_event *sip_stack_push(struct sip_stack *stack, enum sip_event_kind kind);

@@ -20,9 +20,9 @@ struct sip_stack;
 	X(over_messages) X(over_invites) X(over_registers) X(over_others)         \
 	X(over_refusals) X(over_repeats) X(over_malformed) X(over_failures)       \
 	X(over_connections) X(over_half_open) X(over_unread)                      \
-	X(slow) X(silent) X(scanners)                                             \
+	X(slow) X(silent) X(scanners) X(over_strangers)                           \
 	/* At this moment: */                                                     \
-	X(transactions) X(connections) X(timers) X(events) X(sources)
+	X(transactions) X(connections) X(timers) X(events) X(sources) X(waiting)
 /* clang-format on */
 
 #define SIP_STACK_STAT_FIELD(name) uint64_t name;

@@ -102,7 +102,7 @@ describe("doc/internet.md", function()
       assert.truthy(page:find("`" .. name .. "`", 1, true), name)
       count = count + 1
     end
-    assert.equal(14, count)
+    assert.equal(15, count)
   end)
 
   it("names the scanners that are known", function()

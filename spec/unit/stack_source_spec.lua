@@ -98,16 +98,17 @@ describe("a source", function()
     assert.is_true(sources:take("192.0.2.9", "invites", 5000))
   end)
 
-  it("in debt has half of the table at most: the others have the rest", function()
-    open { sources = 10, source_invites = 1 }
-    for i = 1, 20 do
+  it("in debt has a quarter of the table at most", function()
+    open { sources = 20, source_invites = 1 }
+    for i = 1, 40 do
       within("11.0.0." .. i, "invites", 5, i)
     end
-    assert.equal(10, (sources:count()))
-    for i = 16, 20 do -- the youngest five are still known
-      assert.is_false(sources:take("11.0.0." .. i, "invites", 21))
+    assert.equal(20, (sources:count()))
+    sources:flood("10.0.0.0", 100, "messages", 41)
+    for i = 36, 40 do -- the youngest five are still known
+      assert.is_false(sources:take("11.0.0." .. i, "invites", 42))
     end
-    assert.is_true(sources:take("11.0.0.1", "invites", 21))
+    assert.is_true(sources:take("11.0.0.35", "invites", 42))
   end)
 
   it("that was heard lately has a second chance", function()
@@ -130,6 +131,62 @@ describe("a source", function()
       assert.equal(1, within("10.0.0." .. i, "invites", 9, 9001))
     end
     assert.equal(10, (sources:count()))
+  end)
+
+  it("that has proved itself is pushed out by nobody who has not", function()
+    open { sources = 20, source_invites = 1 }
+    sources:stand("192.0.2.9", 0)
+    for i = 1, 40 do
+      within("11.0.0." .. i, "invites", 5, i)
+    end
+    sources:flood("10.0.0.0", 300000, "messages", 50)
+    assert.is_true(sources:stands("192.0.2.9", 60))
+    assert.is_false(sources:stands("192.0.2.10", 60))
+  end)
+
+  it("that has proved itself is one of half the table, the others go back", function()
+    open { sources = 20, source_invites = 1 }
+    within("192.0.2.1", "invites", 5, 0) -- and is in debt
+    for i = 1, 10 do
+      sources:stand("192.0.2." .. i, i)
+    end
+    sources:take("192.0.2.2", "messages", 11) -- heard since: a second chance
+    sources:stand("192.0.2.11", 12)
+    sources:stand("192.0.2.12", 13)
+    local all = {}
+    for i = 1, 12 do
+      all[i] = sources:stands("192.0.2." .. i, 14)
+    end
+    assert.same({ false, true, false, true, true, true, true, true, true, true, true,
+      true }, all)
+    assert.equal(12, (sources:count()))
+    sources:flood("10.0.0.0", 1000, "messages", 15)
+    assert.is_false(sources:take("192.0.2.1", "invites", 16)) -- held for its debt
+    assert.equal(20, (sources:count()))
+  end)
+
+  it("that has proved itself has rules as before", function()
+    open { sources = 20, source_invites = 1 }
+    sources:stand("192.0.2.9", 0)
+    assert.equal(4, within("192.0.2.9", "invites", 9, 0))
+    assert.is_true(sources:stands("192.0.2.9", 0))
+  end)
+
+  it("that has proved itself by a connection keeps that when it is closed", function()
+    open { sources = 20 }
+    sources:pin("192.0.2.9", 0)
+    sources:stand("192.0.2.9", 0)
+    sources:unpin("192.0.2.9", 1)
+    sources:flood("10.0.0.0", 1000, "messages", 2)
+    assert.is_true(sources:stands("192.0.2.9", 3))
+  end)
+
+  it("cannot prove itself in a table of one", function()
+    open { sources = 1, source_invites = 1 }
+    sources:stand("192.0.2.9", 0)
+    assert.is_false(sources:stands("192.0.2.9", 0))
+    sources:flood("10.0.0.0", 10, "messages", 1)
+    assert.equal(1, (sources:count()))
   end)
 
   it("with connections is never forgotten, and takes nobody's place", function()

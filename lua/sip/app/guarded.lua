@@ -189,6 +189,9 @@ local function examine(self)
     end
     return { name = false, why = wrong, stale = stale }
   end
+  if given then
+    ua.stack:good_login(self.source.host)
+  end
   self.user = proof.username
   consume(self, proof)
   return { name = proof.username }

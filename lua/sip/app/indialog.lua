@@ -159,7 +159,7 @@ function M:on_ack(req)
   local number, pending = req:cseq(), self.reinvite
   local sdp = inspect.description(req)
   if pending and pending.number == number then
-    pending.tx:acked()
+    pending.tx:acked(req)
     self.ua.servers[pending.tx] = nil
     self.reinvite = nil
     if pending.offered and self.sound
@@ -168,13 +168,13 @@ function M:on_ack(req)
     end
     return
   elseif self.leaving then
-    self.tx:acked()
+    self.tx:acked(req)
     self:bye()
     return self:gone()
   elseif self.state ~= "answering" then
     return
   end
-  self.tx:acked()
+  self.tx:acked(req)
   self.ua.servers[self.tx] = nil
   if self.offered and self.sound then
     local ok, e = nil, err.new("not_acceptable", { message = "no answer in the ACK" })

@@ -39,7 +39,8 @@ local limit_schema = {
   source_refusals = "bound|off", source_repeats = "bound|off",
   source_malformed = "bound|off", source_failures = "bound|off",
   source_connections = "bound|off", source_half_open = "bound|off",
-  source_unread_bytes = "bound|off", loopback = "boolean",
+  source_unread_bytes = "bound|off",
+  strangers = "bound|off", strangers_bytes = "bound|off", loopback = "boolean",
 }
 
 local own_limits = {

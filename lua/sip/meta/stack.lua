@@ -260,6 +260,11 @@ function Stack:offenders() end
 ---@return boolean more  whether more of that is taken of it
 function Stack:failed_login(ip) end
 
+--- Somebody at this address knows one, and has used a nonce that was given to it: it
+--- has standing (doc/internet.md).
+---@param ip string
+function Stack:good_login(ip) end
+
 --- End it at once; nothing is sent.
 function Stack:close() end
 
@@ -308,8 +313,10 @@ function ServerTx:forward(response, edits) end
 ---@return string? why
 function ServerTx:drop() end
 
---- The ACK to the repeated 2xx has come.
-function ServerTx:acked() end
+--- This ACK to the repeated 2xx has come: when that is from where the 2xx went, its
+--- source has standing. Without one: none need come any more.
+---@param ack? sip.Message
+function ServerTx:acked(ack) end
 
 --- Where the request came from.
 ---@return string? ip
