@@ -209,12 +209,43 @@ static struct sip_tx *find_invite(struct sip_tx_layer *layer, struct sip_msg *ms
 	return tx;
 }
 
+/* Has it the To tag of the response that was sent?  Not the transaction's own: a proxy
+ * sends that of another. */
+static bool has_tag_sent(const struct sip_tx *tx, struct sip_msg *ack)
+{
+	const struct sip_limits limits = SIP_LIMITS_OWN;
+	const struct sip_name_addr *to, *theirs = sip_msg_to(ack);
+	struct sip_refusal refusal;
+	struct sip_msg *sent;
+	bool same;
+
+	if (sip_msg_parse(tx->alloc, &limits, sip_buf_str(tx->sent), false, &sent,
+	                  &refusal) != SIP_OK)
+		return false; /* without memory it is not seen, and comes again */
+	to = sip_msg_to(sent);
+	same = to && theirs && sip_str_eq(to->tag, theirs->tag);
+	sip_msg_unref(sent);
+	return same;
+}
+
+/* A branch says which INVITE an ACK is of; without one it takes the To tag as well
+ * (17.2.3).  An ACK to a 2xx goes up in any case, and its dialog is looked for there. */
+static struct sip_tx *find_acked(struct sip_tx_layer *layer, struct sip_msg *ack)
+{
+	struct sip_tx *tx = find_invite(layer, ack);
+
+	return tx && tx->last_status >= 300 && !sip_tx_has_cookie(ack) &&
+	                       !has_tag_sent(tx, ack)
+	               ? NULL
+	               : tx;
+}
+
 struct sip_tx *sip_tx_find_server(struct sip_tx_layer *layer, struct sip_msg *request,
                                   struct sip_tx_key *key)
 {
 	key->len = 0;
 	if (request->method == SIP_M_ACK)
-		return find_invite(layer, request);
+		return find_acked(layer, request);
 	if (!sip_tx_key_make(key, request, request->method_name, true))
 		return NULL;
 	return find(&layer->servers, &layer->hash_key, key);

@@ -1,6 +1,7 @@
 -- Server transactions: RFC 3261 17.2, 9.2, 8.2.2.2, 8.2.6, 8.2.7. C-58 to C-61, C-63
 -- to C-65, C-68, C-72, C-77, C-78, C-79, C-115. Virtual time, exact to the millisecond.
 
+local core = require "sip.core"
 local rig_of = require "spec.support.rig"
 
 local request = rig_of.request
@@ -336,10 +337,30 @@ describe("matching a request", function()
     rig:run(0)
     local tag = rig:take()[1].message:to_tag()
     assert.equal(seen[1]:tag(), tag)
+    rig:say(request { method = "ACK", branch = "1", to_tag = tag .. "x" })
+    rig:say(request { method = "ACK", branch = "1" })
+    assert.equal("completed", seen[1]:state())
     rig:say(request { method = "ACK", branch = "1", to_tag = tag })
     assert.equal("confirmed", seen[1]:state())
     rig:run(2)
     assert.same({}, rig:heard())
+  end)
+
+  -- @rfc 3261 17.2.3 MUST C-65
+  it("and the tag is that of the response, whoever has made it", function()
+    local invite = request { method = "INVITE", branch = "1" }
+    rig:say(invite)
+    assert(seen[1]:forward(core.parse(rig_of.response(invite, 486, {
+      to_tag = "theirs",
+      via = { "SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKours", "SIP/2.0/UDP 192.0.2.1;"
+        .. "branch=1" },
+    })), {}))
+    rig:run(0)
+    assert.equal("theirs", rig:take()[1].message:to_tag())
+    rig:say(request { method = "ACK", branch = "1", to_tag = seen[1]:tag() })
+    assert.equal("completed", seen[1]:state())
+    rig:say(request { method = "ACK", branch = "1", to_tag = "theirs" })
+    assert.equal("confirmed", seen[1]:state())
   end)
 
   -- @rfc 3261 17.2.3 MUST C-65
