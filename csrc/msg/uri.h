@@ -29,8 +29,9 @@ struct sip_uri {
 sip_err sip_uri_parse(sip_str text, struct sip_uri *uri, const char **why, size_t *at);
 
 /* RFC 3261 19.1.4 for SIP and SIPS, RFC 3966 4 for tel, byte equality (without
- * case in the scheme) for others.  More than 32 parameters, or headers, are equal when
- * they are the same in the same order: the time it takes is bounded. */
+ * case in the scheme) for others.  Headers: From and To by 20.20, tokens without case.
+ * More than 32 parameters, or headers, are equal when they are the same in the same
+ * order: the time it takes is bounded. */
 bool sip_uri_eq(const struct sip_uri *a, const struct sip_uri *b);
 
 /* One parameter of an URI by name: as sip_param_find, and "%HH" in the name stands

@@ -229,7 +229,8 @@ static bool has_tag_sent(const struct sip_tx *tx, struct sip_msg *ack)
 }
 
 /* A branch says which INVITE an ACK is of; without one it takes the To tag as well
- * (17.2.3).  An ACK to a 2xx goes up in any case, and its dialog is looked for there. */
+ * (17.2.3).  An ACK to a 2xx goes up in any case, and its dialog is looked for there.
+ */
 static struct sip_tx *find_acked(struct sip_tx_layer *layer, struct sip_msg *ack)
 {
 	struct sip_tx *tx = find_invite(layer, ack);

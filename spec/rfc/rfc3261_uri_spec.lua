@@ -69,6 +69,45 @@ describe("comparing SIP URIs (19.1.4)", function()
     }, false)
   end)
 
+  -- @rfc 3261 19.1.4 MUST C-11
+  it("compares headers by the rules of each", function()
+    local x = "sip:x@y?"
+    check_sets({
+      { x .. "subject=a%3ab&priority=urgent", x .. "Priority=URGENT&s=a:b" },
+      { x .. "to=sip:bob%40b.example", x .. "t=Bob%20%3csip:bob%40B.example%3e",
+        x .. "To=%22B.%22%3csip:%62ob%40b.example%3e" },
+      { x .. "from=%3csip:a%40b%3e%3btag%3d1%3bx%3d2", x .. "from=%3csip:a%40b%3e%3by%3btag%3d1" },
+      { x .. "accept=text/plain", x .. "accept=Text/Plain" },
+    }, true)
+    check_sets({
+      { x .. "subject=a", x .. "subject=A", x .. "subject=a&subject=a", x .. "body=a",
+        x .. "call-id=a", x .. "i=A" },
+      { x .. "to=sip:bob%40b", x .. "to=sip:Bob%40b", x .. "from=sip:bob%40b",
+        x .. "to=%3csip:bob%40b%3e%3btag%3d1", x .. "to=%3csip:bob%40b%3e%3btag%3d2" },
+      { x .. "allow=INVITE", x .. "allow=invite" },
+      { x .. "content-type=a/b%3bc%3d%22d%22", x .. "content-type=a/b%3bc%3d%22D%22" },
+      { x .. "to=%3csip:a%40b%3e%3bx%3d1", x .. "to=%3csip:a%40b%3e%3bx%3d2" },
+    }, false)
+  end)
+
+  -- Who writes URIs in URIs, or many of them, has them compared as text.
+  it("looks into the URI of a header, and no deeper", function()
+    local function inside(name)
+      return "sip:x@y?to=%3csip:a%40b?to%3d" .. name .. "%3e"
+    end
+    assert.is_true(equal_both_ways(inside "sip:c%2540d", inside "sip:c%2540d"))
+    assert.is_false(equal_both_ways(inside "sip:c%2540d", inside "sip:c%2540D"))
+    local long = ("a"):rep(600)
+    assert.is_true(equal_both_ways("sip:x@y?to=sip:" .. long,
+      "sip:x@y?To=sip:" .. long))
+    assert.is_false(equal_both_ways("sip:x@y?to=sip:" .. long,
+      "sip:x@y?to=%3csip:" .. long .. "%3e"))
+    local two = "to=sip:a%40b&to=sip:a%40b&from=sip:a%40b"
+    assert.is_true(equal_both_ways("sip:x@y?" .. two, "sip:x@y?" .. two))
+    assert.is_false(equal_both_ways("sip:x@y?" .. two, "sip:x@y?"
+      .. two:gsub("sip:a%%40b$", "sip:a%%40B")))
+  end)
+
   -- @rfc 3261 19.1.2 MUST C-12
   it("tells a reserved character from its escape, and no other", function()
     assert.is_false(equal_both_ways("sip:a;b@c", "sip:a%3Bb@c"))
