@@ -76,7 +76,8 @@ describe("comparing SIP URIs (19.1.4)", function()
       { x .. "subject=a%3ab&priority=urgent", x .. "Priority=URGENT&s=a:b" },
       { x .. "to=sip:bob%40b.example", x .. "t=Bob%20%3csip:bob%40B.example%3e",
         x .. "To=%22B.%22%3csip:%62ob%40b.example%3e" },
-      { x .. "from=%3csip:a%40b%3e%3btag%3d1%3bx%3d2", x .. "from=%3csip:a%40b%3e%3by%3btag%3d1" },
+      { x .. "from=%3csip:a%40b%3e%3btag%3d1%3bx%3d2",
+        x .. "from=%3csip:a%40b%3e%3by%3btag%3d1" },
       { x .. "accept=text/plain", x .. "accept=Text/Plain" },
     }, true)
     check_sets({
