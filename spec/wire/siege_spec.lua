@@ -35,16 +35,17 @@ describe("a server that many quiet addresses besiege", function()
       end
       return table.unpack(found)
     end
-    -- it was a siege: more than was read, and nobody was stopped for what he is
-    local received, stopped, dropped = numbers "server"
+    -- it was a siege: more came than was read, and nobody was stopped for what he is
+    local _, stopped, dropped = numbers "server"
     assert.equal(0, stopped, said)
-    assert.is_true(dropped > received, said)
-    -- and every question was answered, each of them within its transaction
+    assert.is_true(dropped > 1000, said)
+    -- and every question was answered, in two seconds more than one that was lost and
+    -- repeated leaves time for
     local asked, answered = numbers "phone"
-    assert.is_true(asked >= 10, said)
+    assert.is_true(asked >= 3, said)
     assert.equal(asked, answered, said)
     asked, answered = numbers "stranger"
-    assert.is_true(asked >= 10, said)
+    assert.is_true(asked >= 3, said)
     assert.equal(asked, answered, said)
   end)
 end)
