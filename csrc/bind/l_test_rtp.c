@@ -201,8 +201,9 @@ static int l_dtmf_tx_press(lua_State *L)
 
 static int l_dtmf_tx_release(lua_State *L)
 {
-	rtp_dtmf_tx_release(luaL_checkudata(L, 1, L_DTMF_TX));
-	return 0;
+	lua_pushboolean(L, rtp_dtmf_tx_release(luaL_checkudata(L, 1, L_DTMF_TX),
+	                                       (uint32_t)luaL_optinteger(L, 2, 0)));
+	return 1;
 }
 
 static int l_dtmf_tx_clear(lua_State *L)

@@ -114,10 +114,22 @@ sip_err rtp_dtmf_tx_press(struct rtp_dtmf_tx *tx, unsigned event, uint32_t durat
 	return SIP_OK;
 }
 
-void rtp_dtmf_tx_release(struct rtp_dtmf_tx *tx)
+bool rtp_dtmf_tx_release(struct rtp_dtmf_tx *tx, uint32_t duration)
 {
-	if (tx->count > 0 && tx->queue[tx->first].duration == RTP_DTMF_HELD)
-		tx->released = true;
+	for (unsigned i = 0; i < tx->count; i++) {
+		struct rtp_dtmf_press *press =
+			&tx->queue[(tx->first + i) % RTP_DTMF_QUEUE];
+		const bool is_first = i == 0 && tx->active;
+
+		if (press->duration != RTP_DTMF_HELD || (is_first && tx->released))
+			continue;
+		if (is_first && tx->sent >= duration)
+			tx->released = true;
+		else
+			press->duration = duration > tx->step ? duration : tx->step;
+		return true;
+	}
+	return false;
 }
 
 void rtp_dtmf_tx_clear(struct rtp_dtmf_tx *tx)

@@ -79,8 +79,10 @@ void rtp_dtmf_tx_init(struct rtp_dtmf_tx *tx, uint32_t step, uint32_t rate,
  * or no duration; SIP_ELIMIT: too many wait. */
 sip_err rtp_dtmf_tx_press(struct rtp_dtmf_tx *tx, unsigned event, uint32_t duration,
                           uint32_t gap);
-void rtp_dtmf_tx_release(struct rtp_dtmf_tx *tx); /* the one that is held */
-void rtp_dtmf_tx_clear(struct rtp_dtmf_tx *tx);   /* forget what has not begun */
+/* The first of those that are held ends when it has lasted so long, or at once when it
+ * has already.  False: none is. */
+bool rtp_dtmf_tx_release(struct rtp_dtmf_tx *tx, uint32_t duration);
+void rtp_dtmf_tx_clear(struct rtp_dtmf_tx *tx); /* forget what has not begun */
 bool rtp_dtmf_tx_busy(const struct rtp_dtmf_tx *tx);
 
 /* One packet interval, which begins at `timestamp` of the audio.  Gives the number of

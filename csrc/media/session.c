@@ -191,9 +191,9 @@ static void relay_digits(struct rtp_session *session, const struct rtp_session *
 		const struct rtp_dtmf_report *report = &other->relay[i];
 
 		if (events && report->what == RTP_DTMF_BEGIN) {
-			if (!rtp_dtmf_tx_press(&session->dtmf_tx, report->event,
-			                       RTP_DTMF_HELD, 0))
-				session->relayed = true;
+			(void)rtp_dtmf_tx_press(&session->dtmf_tx, report->event,
+			                        RTP_DTMF_HELD,
+			                        0); /* or it is not told */
 		} else if (!events && report->what == RTP_DTMF_END) {
 			const char digit = rtp_dtmf_digit_of(report->event);
 
@@ -203,21 +203,23 @@ static void relay_digits(struct rtp_session *session, const struct rtp_session *
 	}
 }
 
-/* After this beat's packet has gone: a digit is not a beat shorter than it came. */
+/* After this beat's packet has gone: a digit lasts as long as it came, though all of it
+ * may have come in one beat, with the next one behind it, when we were kept waiting. */
 static void relay_ends(struct rtp_session *session, struct rtp_session *other)
 {
-	bool ended = !other;
-
-	for (uint32_t i = 0; other && i < other->relay_len; i++)
-		ended = ended || other->relay[i].what == RTP_DTMF_END;
-	if (ended && session->relayed) {
-		rtp_dtmf_tx_release(&session->dtmf_tx);
-		session->relayed = false;
-	}
-	if (other)
-		other->relay_len = 0;
-	else
+	if (!other) {
+		while (rtp_dtmf_tx_release(&session->dtmf_tx, 0))
+			;
 		session->relay_len = 0;
+		return;
+	}
+	for (uint32_t i = 0; i < other->relay_len; i++) {
+		if (other->relay[i].what == RTP_DTMF_END)
+			(void)rtp_dtmf_tx_release(
+				&session->dtmf_tx,
+				other->relay[i].duration); /* if begun */
+	}
+	other->relay_len = 0;
 }
 
 static void publish(struct rtp_session *session)

@@ -85,8 +85,7 @@ struct rtp_session {
 	uint32_t queue_timestamp;
 	uint8_t queue[RTP_PAYLOAD_MAX];
 	struct rtp_dtmf_tx dtmf_tx;
-	bool relayed; /* a digit of the bridged session is held */
-	bool inband;  /* digits for a peer without telephone-event */
+	bool inband; /* digits for a peer without telephone-event */
 	struct media_tone inband_tone;
 	struct media_player players[MEDIA_PLAYS];
 

@@ -68,6 +68,20 @@ describe("a digit that is sent", function()
     assert.equal("AM0+160 A0+320", send(tx, 2, 0))
     tx:release()
     assert.equal("AE4294966976+320 AE4294966976+320 AE4294966976+320", send(tx, 9, 320))
+    assert.is_false(tx:release())
+  end)
+
+  -- @rfc 4733 2.5.1.3 MUST
+  it("lasts as long as it is told when it is released, and so does the next", function()
+    local tx = rtp.dtmf_tx(STEP)
+    tx:press("A", nil)
+    tx:press("B", nil)
+    assert.is_true(tx:release(400)) -- before a packet of it has gone
+    assert.is_true(tx:release(480))
+    assert.is_false(tx:release(480))
+    local said = send(tx, 20, 0)
+    assert.matches("^AM0%+160 A0%+320 AE[%d]+%+400 ", said)
+    assert.matches("BE%d+%+480 BE%d+%+480 BE%d+%+480$", said)
   end)
 
   it("is refused when the peer does not take it, or too many wait", function()

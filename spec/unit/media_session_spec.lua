@@ -395,6 +395,23 @@ describe("a bridge of two media sessions", function()
     assert.equal(2, #middle:told "digit")
   end)
 
+  -- As they do to a thread that others kept from the processor.
+  it("carries digits on whole that come late and all at once", function()
+    local till = world.now + 800000
+    function world.filter(packet, from)
+      if from == left and packet.bytes:byte(2) & 0x7f == 101 then
+        return math.max(0, (till - world.now) // 1000)
+      end
+    end
+    assert(l:press("19", { duration = 0.14 }))
+    world:advance(2)
+    local heard = {}
+    for i, event in ipairs(right:told "digit") do
+      heard[i] = event[3] .. " " .. event[4]
+    end
+    assert.same({ "1 0.14", "9 0.14" }, heard)
+  end)
+
   it("ends a digit that is held when it ends", function()
     assert(l:press("5", { duration = 2 }))
     world:advance(0.5)
