@@ -156,6 +156,9 @@ struct sip_wire_ops {
 	/* The local address the kernel would use towards `remote` (port 0). */
 	sip_err (*route)(struct sip_wire *wire, const struct sip_addr *remote,
 	                 struct sip_addr *local);
+	/* What the handshakes of WebSockets that are opened from here on ask for: a
+	 * path, and a query; "/" when this has not been said.  Copies it. */
+	sip_err (*asks)(struct sip_wire *wire, sip_str target);
 };
 
 struct sip_wire {

@@ -2,8 +2,10 @@
 
 #include "bind/l_option.h"
 #include "bind/l_request.h"
+#include "bind/l_str.h"
 #include "bind/l_tls.h"
 #include "bind/l_write.h"
+#include "msg/upgrade.h"
 #include "stack/flow.h"
 
 /* stack:listen{ transport, host, port, advertise, advertise_port } -> port | nil, name,
@@ -108,6 +110,19 @@ int l_stack_tls(lua_State *L)
 		sip_stack_ask_aliases(box->stack,
 		                      !config.unverified && config.pair_count > 0);
 	return l_outcome(L, err, why);
+}
+
+/* stack:asks(target) -> true | nil, name, why; before it opens a WebSocket */
+int l_stack_asks(lua_State *L)
+{
+	struct l_stack *box = l_check_stack(L, 1);
+	const sip_str target = l_check_str(L, 2);
+
+	luaL_argcheck(L, target.len > 0 && target.len <= SIP_UPGRADE_TARGET_MAX, 2,
+	              "a path");
+	if (!box)
+		return l_outcome(L, SIP_EGONE, "the stack is closed");
+	return l_outcome(L, box->wire->ops->asks(box->wire, target), "no memory");
 }
 
 /* stack:origins(list, each ended by a line feed) -> true | nil, name, why; before it

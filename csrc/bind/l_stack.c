@@ -266,6 +266,7 @@ static const luaL_Reg stack_methods[] = {
 	{ "give_back", l_stack_give_back },
 	{ "tls", l_stack_tls },
 	{ "origins", l_stack_origins },
+	{ "asks", l_stack_asks },
 	{ "peer_names", l_stack_peer_names },
 	{ "handshake", l_stack_handshake },
 	{ "stats", l_stack_stats },

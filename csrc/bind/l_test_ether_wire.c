@@ -342,6 +342,13 @@ static sip_err op_lookup(struct sip_wire *w, sip_str name, enum sip_record_type 
 	return names->ops->lookup(names, name, type, token);
 }
 
+static sip_err op_asks(struct sip_wire *w, sip_str target)
+{
+	struct ether_wire *wire = wire_of(w);
+
+	return wire->below->ops->asks(wire->below, target);
+}
+
 static const struct sip_wire_ops ether_ops = {
 	.listen = op_listen,
 	.unlisten = op_unlisten,
@@ -350,6 +357,7 @@ static const struct sip_wire_ops ether_ops = {
 	.close = op_close,
 	.lookup = op_lookup,
 	.route = op_route,
+	.asks = op_asks,
 };
 
 /* --- wires ----------------------------------------------------------------------- */

@@ -212,14 +212,15 @@ static int push_out(lua_State *L, const struct sip_out *out)
 	return 1;
 }
 
-/* write_request(host, key), write_accept(accept), write_refusal(status, why) -> head */
+/* write_request(target, host, key), write_accept(accept), write_refusal(status, why) -> head */
 static int l_write_request(lua_State *L)
 {
 	char text[SIP_UPGRADE_OUT_MAX];
 	struct sip_out out;
 
 	sip_out_init(&out, text, sizeof text);
-	sip_upgrade_write_request(&out, l_check_str(L, 1), l_check_str(L, 2));
+	sip_upgrade_write_request(&out, l_check_str(L, 1), l_check_str(L, 2),
+	                          l_check_str(L, 3));
 	return push_out(L, &out);
 }
 

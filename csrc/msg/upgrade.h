@@ -13,7 +13,8 @@ enum {
 	SIP_UPGRADE_KEY_LEN = 24, /* of 16 bytes as base64 */
 	SIP_UPGRADE_ACCEPT_LEN = 28,
 	SIP_UPGRADE_HEAD_MAX = 8192, /* bytes that are read: 431 to more */
-	SIP_UPGRADE_OUT_MAX = 1024,  /* bytes that are written, with a host */
+	SIP_UPGRADE_TARGET_MAX = 512,
+	SIP_UPGRADE_OUT_MAX = 1024, /* bytes that are written, with a host and that */
 };
 
 enum sip_upgrade_side { SIP_UPGRADE_SERVER, SIP_UPGRADE_CLIENT };
@@ -41,6 +42,8 @@ sip_err sip_upgrade_read_response(sip_str head, sip_str accept,
 /* Does this origin belong to the host that was asked (a scheme, and any port)? */
 bool sip_upgrade_is_same_host(const struct sip_upgrade *upgrade);
 
-void sip_upgrade_write_request(struct sip_out *out, sip_str host, sip_str key);
+/* `target`: a path, and a query. */
+void sip_upgrade_write_request(struct sip_out *out, sip_str target, sip_str host,
+                               sip_str key);
 void sip_upgrade_write_accept(struct sip_out *out, sip_str accept);
 void sip_upgrade_write_refusal(struct sip_out *out, const struct sip_refusal *refusal);

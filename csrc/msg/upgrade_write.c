@@ -1,9 +1,12 @@
 /* The heads of the opening handshake that we write (RFC 6455 4.1, 4.2.2). */
 #include "msg/upgrade.h"
 
-void sip_upgrade_write_request(struct sip_out *out, sip_str host, sip_str key)
+void sip_upgrade_write_request(struct sip_out *out, sip_str target, sip_str host,
+                               sip_str key)
 {
-	sip_out_lit(out, "GET / HTTP/1.1\r\nHost: ");
+	sip_out_lit(out, "GET ");
+	sip_out_value(out, target, "the path");
+	sip_out_lit(out, " HTTP/1.1\r\nHost: ");
 	sip_out_value(out, host, "Host");
 	sip_out_lit(out, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 	                 "Sec-WebSocket-Key: ");

@@ -72,6 +72,7 @@ struct net_wire {
 	size_t connection_count;
 	struct net_tls_context *tls; /* NULL: nothing has been said about it */
 	struct sip_buf *origins;     /* NULL: nothing has been said about them */
+	struct sip_buf *target;      /* of our WebSockets; NULL: "/" */
 	struct sip_link handshakes;  /* begun by peers, the oldest first */
 	size_t handshake_count;
 	uint64_t notice_ms; /* of the first one of a second's notices */

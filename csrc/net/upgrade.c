@@ -65,6 +65,7 @@ static void write_host(const struct net_conn *conn, struct sip_out *host)
 
 static void ask(struct net_conn *conn)
 {
+	const struct sip_buf *target = conn->item.wire->target;
 	char text[SIP_UPGRADE_OUT_MAX], host_text[SIP_NAME_MAX + 16];
 	unsigned char bytes[KEY_BYTES];
 	struct sip_out out, host;
@@ -78,7 +79,8 @@ static void ask(struct net_conn *conn)
 		net_conn_finish(conn, UV_EINVAL);
 		return;
 	}
-	sip_upgrade_write_request(&out, sip_str_of(host.p, host.len),
+	sip_upgrade_write_request(&out, target ? sip_buf_str(target) : SIP_STR("/"),
+	                          sip_str_of(host.p, host.len),
 	                          sip_str_of(conn->ws->key, SIP_UPGRADE_KEY_LEN));
 	if (sip_out_end(&out) == SIP_OK)
 		(void)net_ws_put(conn, sip_str_of(out.p, out.len),

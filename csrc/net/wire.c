@@ -189,6 +189,25 @@ static sip_err op_route(struct sip_wire *base, const struct sip_addr *remote,
 	return err;
 }
 
+/* Keep another text; what was kept before goes. */
+static sip_err keep(struct net_wire *wire, struct sip_buf **kept, sip_str text)
+{
+	struct sip_buf *copy = sip_buf_new(wire->alloc, text.p, text.len);
+
+	if (!copy)
+		return SIP_ENOMEM;
+	sip_buf_unref(*kept);
+	*kept = copy;
+	return SIP_OK;
+}
+
+static sip_err op_asks(struct sip_wire *base, sip_str target)
+{
+	struct net_wire *wire = net_wire_of(base);
+
+	return keep(wire, &wire->target, target);
+}
+
 static const struct sip_wire_ops net_wire_ops = {
 	.listen = op_listen,
 	.unlisten = op_unlisten,
@@ -197,6 +216,7 @@ static const struct sip_wire_ops net_wire_ops = {
 	.close = op_close,
 	.lookup = op_lookup,
 	.route = op_route,
+	.asks = op_asks,
 };
 
 sip_err net_wire_tls(struct sip_wire *base, const struct sip_tls_config *config,
@@ -219,13 +239,8 @@ sip_err net_wire_tls(struct sip_wire *base, const struct sip_tls_config *config,
 sip_err net_wire_origins(struct sip_wire *base, sip_str origins)
 {
 	struct net_wire *wire = net_wire_of(base);
-	struct sip_buf *kept = sip_buf_new(wire->alloc, origins.p, origins.len);
 
-	if (!kept)
-		return SIP_ENOMEM;
-	sip_buf_unref(wire->origins);
-	wire->origins = kept;
-	return SIP_OK;
+	return keep(wire, &wire->origins, origins);
 }
 
 sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,
@@ -284,6 +299,7 @@ void net_wire_free(struct sip_wire *base)
 		net_wire_detach(wire);
 	net_tls_context_unref(wire->tls);
 	sip_buf_unref(wire->origins);
+	sip_buf_unref(wire->target);
 	sip_map_fini(&wire->items);
 	sip_free(wire->alloc, wire, sizeof *wire);
 }

@@ -76,7 +76,8 @@ static void then_opened(struct sim_item *item, struct step *step)
 		                        .names = sip_str_of(step->bytes, step->len) };
 
 	if (item->accepted && sip_transport_is_web(item->transport))
-		event.handshake.target = SIP_STR("/"); /* as the real wire asks */
+		event.handshake.target =
+			item->target ? sip_buf_str(item->target) : SIP_STR("/");
 	item->open = true;
 	while (item->first_unsent) {
 		struct sim_unsent *unsent = item->first_unsent;
@@ -263,6 +264,8 @@ static void then_arrive(struct sim_item *item, struct step *step)
 		return;
 	}
 	far->accepted = true;
+	if (item->wire->target)
+		far->target = sip_buf_ref(item->wire->target);
 	far->peer = item->id;
 	item->peer = far->id;
 }

@@ -1,6 +1,7 @@
 #pragma once
 /* What a simulated wire consists of: sockets, listeners and ends of connections, each
  * found by its id, for what happens to it is later and it may be gone by then. */
+#include "base/buf.h"
 #include "sim/state.h"
 
 enum { SIM_WHY_MAX = 128 };
@@ -14,6 +15,7 @@ struct sim_wire {
 	uint32_t id;
 	struct sip_node node; /* by id, so that a late packet finds nobody */
 	struct sip_link items;
+	struct sip_buf *target; /* of its WebSockets; NULL: "/" */
 	char why[SIM_WHY_MAX];
 };
 
@@ -31,6 +33,7 @@ struct sim_item {
 	uint32_t peer;                   /* its other end, 0: none any more */
 	uint64_t last_due_us;            /* bytes never overtake bytes */
 	struct sim_unsent *first_unsent; /* until the connection is there */
+	struct sip_buf *target;          /* that was asked for; NULL: "/" */
 	bool open, closing, accepted;
 	struct sim_place places[SIM_ADDRESSES];
 	unsigned place_count;

@@ -56,6 +56,7 @@ void sim_item_free(struct sim_item *item)
 		sim_place_remove(&item->places[i]);
 	if (item->kind == SIM_CONN)
 		sim_conn_fini(item);
+	sip_buf_unref(item->target);
 	sip_map_remove(&world->items, &item->node);
 	sip_list_remove(&item->link);
 	sip_free(world->alloc, item, sizeof *item);
@@ -257,8 +258,21 @@ static sip_err op_lookup(struct sip_wire *w, sip_str name, enum sip_record_type 
 
 /* ---- life ---- */
 
-static const struct sip_wire_ops ops = { op_listen, op_unlisten, op_open, op_send,
-	                                 op_close,  op_lookup,   op_route };
+static sip_err op_asks(struct sip_wire *w, sip_str target)
+{
+	struct sim_wire *wire = wire_of(w);
+	struct sip_buf *copy =
+		sip_buf_new(wire->host->world->alloc, target.p, target.len);
+
+	if (!copy)
+		return SIP_ENOMEM;
+	sip_buf_unref(wire->target);
+	wire->target = copy;
+	return SIP_OK;
+}
+
+static const struct sip_wire_ops ops = { op_listen, op_unlisten, op_open,  op_send,
+	                                 op_close,  op_lookup,   op_route, op_asks };
 
 sip_err sim_wire_new(struct sim_host *host, const struct sip_limits *limits,
                      struct sip_wire_sink *sink, struct sip_wire **out)
@@ -295,5 +309,6 @@ void sim_wire_free(struct sip_wire *w)
 		sim_item_free(item);
 	}
 	sip_map_remove(&world->wires, &wire->node);
+	sip_buf_unref(wire->target);
 	sip_free(world->alloc, wire, sizeof *wire);
 }

@@ -389,8 +389,8 @@ end)
 describe("what we write", function()
   -- @rfc 6455 4.1 MUST C-41
   it("is understood by ourselves, and is no more than it must be", function()
-    local asked = codec.write_request("a.example:8080", websocket.KEY)
-    assert.same({ host = "a.example:8080", target = "/", origin = "", cookie = "",
+    local asked = codec.write_request("/ws?a=b", "a.example:8080", websocket.KEY)
+    assert.same({ host = "a.example:8080", target = "/ws?a=b", origin = "", cookie = "",
       key = websocket.KEY, head = asked, same_host = false }, codec.request { asked })
     local given = codec.write_accept(websocket.ACCEPT)
     assert.equal(given, codec.response({ given }, websocket.ACCEPT))
@@ -413,7 +413,10 @@ describe("what we write", function()
 
   it("has no line that somebody else has put in", function()
     assert.has_error(function()
-      codec.write_request("a\r\nB: c", websocket.KEY)
+      codec.write_request("/", "a\r\nB: c", websocket.KEY)
+    end)
+    assert.has_error(function()
+      codec.write_request("/ HTTP/1.1\r\nB: c", "a", websocket.KEY)
     end)
   end)
 end)

@@ -226,10 +226,10 @@ simulated(describe, "WebSocket")("an endpoint with WebSockets", function()
   end
 
   -- What an OPTIONS to this URI came by.
-  local function way(uri, more)
+  local function way(uri, more, asks)
     local seen, said
     if not bob then
-      alice, sip = endpoint(A)
+      alice, sip = endpoint(A, { ws = asks })
       bob = endpoint(B, more)
     end
     bob:on("OPTIONS", function(req)
@@ -261,6 +261,15 @@ simulated(describe, "WebSocket")("an endpoint with WebSockets", function()
     assert.same({ target = "/" }, said("sip:" .. B .. ";transport=ws"))
     assert.same({ target = "/" }, said("sips:" .. B .. ";transport=ws"))
     assert.is_nil(said("sip:" .. B))
+  end)
+
+  -- @rfc 6455 4.1 MUST
+  it("asks for the path that it was told", function()
+    for _, scheme in ipairs { "sip:", "sips:" } do
+      local said = select(4, way(scheme .. B .. ";transport=ws", nil,
+        { path = "/sip?token=7" }))
+      assert.same({ target = "/sip?token=7" }, said)
+    end
   end)
 
   -- @rfc 7118 9.2 MUST C-41
@@ -364,8 +373,13 @@ simulated(describe, "WebSocket")("an endpoint with WebSockets", function()
       refused({ ws = { origins = { origin } } },
         ('origins: "%s" is none'):format(origin))
     end
+    local long = "/" .. ("x"):rep(512)
+    for _, path in ipairs { "ws", "", "/a b", "/a#b", "/\u{e9}", long } do
+      refused({ ws = { path = path } }, ('ws: path: "%s" is none'):format(path))
+    end
+    refused({ ws = { path = "/\r\n" } }, 'sip.new: ws: option "path" is')
     net:endpoint(A, { listen = "ws:" .. A, ws = { origins = { "*", "null",
-      "https://a.example:8443" } } })
+      "https://a.example:8443" }, path = "/" .. ("~"):rep(511) } })
   end)
 end)
 

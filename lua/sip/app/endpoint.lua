@@ -79,7 +79,7 @@ end
 ---@field secret? string          16 bytes and more, of which the keys of nonces and of
 ---   Record-Route are made: with the same after a restart, calls go on. Random
 ---@field tls? sip.TlsOptions    certificates and whom to trust: tls:, wss: and sips
----@field ws? sip.WsOptions      whose pages may open WebSockets, for "ws:" and "wss:"
+---@field ws? sip.WsOptions      whose pages may open WebSockets; what ours ask for
 ---@field trace? boolean|integer   keeps what passes, for `ladder`; so many records
 ---@field log? sip.LogLevel|function
 ---@field limits? table<string, number|false>  cleanup, slice and drain in seconds;
@@ -110,13 +110,16 @@ local function listen(self, list)
   end
 end
 
-local function secure(self, tls, origins)
+local function secure(self, tls, ws)
   local ok, _, why = true, nil, nil
   if tls then
     ok, _, why = self.stack:tls(tls)
   end
-  if origins then
-    assert(self.stack:origins(origins))
+  if ws.origins then
+    assert(self.stack:origins(ws.origins))
+  end
+  if ws.path then
+    assert(self.stack:asks(ws.path))
   end
   if not ok then
     self.stack:close()
@@ -198,7 +201,7 @@ function M.new(runtime, options)
   local traced = options.trace or runtime.tracing
   self.tracer = traced and runtime:tracer_for(self, options.trace) or nil
   self.stack = open_stack(self, options, settings)
-  secure(self, settings.tls, settings.origins)
+  secure(self, settings.tls, settings.ws)
   listen(self, settings.listen)
   self:check_start()
   runtime:bound(settings.limits)

@@ -256,23 +256,37 @@ end
 ---@class sip.WsOptions
 ---@field origins? string[]  whose pages may open WebSockets: "https://www.example.com";
 ---   "*": any. Those of the host that they ask, when left out
+---@field path? string  what ours ask a server for, with a query if it wants one: "/"
 
-local function ws_of(given)
-  if not given then
-    return nil
-  end
-  local what = "sip.new: ws"
-  option.check(given, { origins = "table" }, what)
-  misuse.unless(given.origins and given.origins[1],
+local ASKED_MAX = 512 -- as the stack has it
+
+local function origins_of(given, what)
+  misuse.unless(given[1],
     "%s: origins: at least one, as in { \"https://www.example.com\" }", what)
-  for _, origin in ipairs(given.origins) do
+  for _, origin in ipairs(given) do
     local text = tostring(origin)
     misuse.unless(type(origin) == "string" and (text == "*" or text == "null"
       or text:find "^%a[%w+.-]*://[^/%s%c]+$"),
       "%s: origins: %q is none: write \"https://www.example.com\", with a port if it "
       .. "is not the usual one, and without a path", what, text)
   end
-  return table.concat(given.origins, "\n") .. "\n"
+  return table.concat(given, "\n") .. "\n"
+end
+
+-- RFC 6455 3: no fragment.
+local function path_of(given, what)
+  misuse.unless(given:find "^/[!\"$-~]*$" and #given <= ASKED_MAX,
+    "%s: path: %q is none: write \"/ws\", at most %d bytes, without blanks and #", what,
+    given, ASKED_MAX)
+  return given
+end
+
+---@return { origins?: string, path?: string }
+local function ws_of(given)
+  local what = "sip.new: ws"
+  given = option.check(given, { origins = "table", path = "line" }, what)
+  return { origins = given.origins and origins_of(given.origins, what),
+    path = given.path and path_of(given.path, what) }
 end
 
 ---@class sip.Advertised
@@ -296,7 +310,7 @@ end
 ---@field tls? table  as the stack wants it
 ---@field sips sip.SipsPolicy
 ---@field secure boolean  it listens for TLS
----@field origins? string  likewise
+---@field ws { origins?: string, path?: string }  likewise
 ---@field peers? sip.Networks
 ---@field exempt (string|integer)[]
 ---@field scanners string
@@ -322,7 +336,7 @@ function M.read(options)
     tls = tls_of(options.tls),
     sips = options.tls and options.tls.sips or "allowed",
     secure = false,
-    origins = ws_of(options.ws),
+    ws = ws_of(options.ws),
     limits = own_part(limits, true),
     stack_limits = own_part(limits, false),
   }

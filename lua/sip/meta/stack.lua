@@ -229,6 +229,13 @@ function Stack:tls(config) end
 ---@return string? why
 function Stack:origins(lines) end
 
+--- What the WebSockets ask for that it opens from here on.
+---@param target string  a path, and a query: at most 512 bytes
+---@return true? ok
+---@return string? name
+---@return string? why
+function Stack:asks(target) end
+
 --- The identities (RFC 5922 7.1) that the peer of a message's connection has proven.
 ---@param message sip.Message
 ---@return string[] names  in lower case
