@@ -212,7 +212,8 @@ static int push_out(lua_State *L, const struct sip_out *out)
 	return 1;
 }
 
-/* write_request(target, host, key), write_accept(accept), write_refusal(status, why) -> head */
+/* write_request(target, host, key), write_accept(accept), write_refusal(status, why)
+ * -> head */
 static int l_write_request(lua_State *L)
 {
 	char text[SIP_UPGRADE_OUT_MAX];

@@ -62,8 +62,9 @@ describe("an endpoint over WebSocket", function()
     it("is called by another over " .. kind .. ", and both ask inside", function()
       local bob = sip.new { listen = kind .. ":127.0.0.1:0",
         tls = { cert = pair.cert, key = pair.key } }
-      local alice = sip.new { listen = "udp:127.0.0.1:0", tls = { ca = made.ca } }
-      local info, transport
+      local alice = sip.new { listen = "udp:127.0.0.1:0", tls = { ca = made.ca },
+        ws = { path = "/sip?token=7" } }
+      local info, transport, asked
       bob:on_call(function(call)
         assert(call:answer { sdp = call.request:body() })
         info = assert(call:send { method = "INFO" })
@@ -72,6 +73,7 @@ describe("an endpoint over WebSocket", function()
       bob:on("OPTIONS", function(req)
         transport = req.source.transport
         assert.is_nil(req:origin())
+        asked = req:handshake().target
         req:reply(200)
       end)
       local peer
@@ -90,6 +92,7 @@ describe("an endpoint over WebSocket", function()
         alice:close()
       end)
       assert.equal(kind, transport)
+      assert.equal("/sip?token=7", asked)
       assert.equal(200, info:status())
       assert.equal("ended", peer.state)
       assert.same({}, warned)
