@@ -149,15 +149,9 @@ local function open_stack(self, options, settings)
   }
 end
 
---- An endpoint. Raises when it cannot listen.
----@param runtime sip.Runtime
----@param options sip.EndpointOptions
----@return sip.Endpoint
----@private
-function M.new(runtime, options)
-  local settings
-  options, settings = settings_of.read(options)
-  local self = setmetatable({
+-- What it is before it has a stack.
+local function fields(runtime, options, settings)
+  return {
     runtime = runtime,
     sched = runtime.sched,
     log = runtime:log_for(options.log),
@@ -196,7 +190,18 @@ function M.new(runtime, options)
     pending = 0,
     faces = {},
     contacts = {},
-  }, endpoint_mt)
+  }
+end
+
+--- An endpoint. Raises when it cannot listen.
+---@param runtime sip.Runtime
+---@param options sip.EndpointOptions
+---@return sip.Endpoint
+---@private
+function M.new(runtime, options)
+  local settings
+  options, settings = settings_of.read(options)
+  local self = setmetatable(fields(runtime, options, settings), endpoint_mt)
   self.guard = guarded.guard(self, options, settings.stack_limits)
   local traced = options.trace or runtime.tracing
   self.tracer = traced and runtime:tracer_for(self, options.trace) or nil
