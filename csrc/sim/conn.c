@@ -2,7 +2,7 @@
  * order, repaired where segments are lost, and closed at both ends. */
 #include "sim/item.h"
 
-enum { CONNECT_TIMEOUT_US = 20000000, REPAIR_US = 200000, REPAIRS_MAX = 8 };
+enum { REPAIR_US = 200000, REPAIRS_MAX = 8 };
 
 /* Bytes that wait for their connection. */
 struct sim_unsent {
@@ -156,6 +156,12 @@ static struct step *end_later(struct sim_item *item, uint64_t delay_us, sip_err 
 	return step;
 }
 
+/* Nobody answers, from now on. */
+static void time_out(struct sim_item *item, uint32_t after_ms)
+{
+	end_later(item, after_ms * UINT64_C(1000), SIP_EWIRE, "timed out: ");
+}
+
 /* What does not reach its host costs the connection: who has sent it gives up after a
  * while, and here nobody knows, until something is sent.  A connection that was yet to
  * be opened is given up here. */
@@ -165,12 +171,12 @@ static void miss(struct sim_item *item, const struct step *step)
 
 	item->peer = 0;
 	if (!item->open)
-		end_later(item, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
+		time_out(item, item->wire->open_ms);
 	if (!peer)
 		return;
 	peer->peer = 0;
 	if (step->then == then_bytes)
-		end_later(peer, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
+		time_out(peer, peer->wire->unheard_ms);
 }
 
 static struct sim_item *conn_new(struct sim_wire *wire, enum sip_transport transport,
@@ -240,7 +246,7 @@ static void then_arrive(struct sim_item *item, struct step *step)
 	uint64_t back = 0;
 
 	if (!host || host->down) {
-		end_later(item, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
+		time_out(item, item->wire->open_ms);
 		return;
 	}
 	if (!stream_delay(item, &back)) {
@@ -283,7 +289,7 @@ sip_err sim_conn_open(struct sim_wire *wire, enum sip_transport transport,
 		return SIP_ENOMEM;
 	*id = item->id;
 	if (!sim_host_at(wire->host->world, remote) || !stream_delay(item, &delay)) {
-		end_later(item, CONNECT_TIMEOUT_US, SIP_EWIRE, "timed out: ");
+		time_out(item, item->wire->open_ms);
 		return SIP_OK;
 	}
 	step = later(item, delay, server_name.len, then_arrive);

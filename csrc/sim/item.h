@@ -15,7 +15,8 @@ struct sim_wire {
 	uint32_t id;
 	struct sip_node node; /* by id, so that a late packet finds nobody */
 	struct sip_link items;
-	struct sip_buf *target; /* of its WebSockets; NULL: "/" */
+	uint32_t open_ms, unheard_ms; /* after which a connection is given up */
+	struct sip_buf *target;       /* of its WebSockets; NULL: "/" */
 	char why[SIM_WHY_MAX];
 };
 

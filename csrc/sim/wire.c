@@ -279,12 +279,14 @@ sip_err sim_wire_new(struct sim_host *host, const struct sip_limits *limits,
 {
 	struct sim_wire *wire = sip_alloc0(host->world->alloc, sizeof *wire);
 
-	(void)limits; /* virtual queues are bounded by what a test sends */
 	if (!wire)
 		return SIP_ENOMEM;
 	wire->wire.ops = &ops;
 	wire->host = host;
 	wire->sink = sink;
+	/* Virtual queues are bounded by what a test sends. */
+	wire->open_ms = limits->stream_open_ms;
+	wire->unheard_ms = limits->stream_unheard_ms;
 	wire->id = ++host->world->last_id;
 	sip_list_init(&wire->items);
 	if (sip_map_insert(&host->world->wires, &wire->node, id_hash(wire->id)) !=

@@ -285,6 +285,19 @@ describe("the limit", function()
     assert.is_number(closed(one))
   end)
 
+  it("stream_open_ms is given up, and told to who waits for it", function()
+    open { stream_open_ms = 3000 }
+    local failed
+    host.sip.spawn(function()
+      failed = select(2, ua:request { method = "OPTIONS",
+        uri = "sip:192.0.2.77;transport=tcp" })
+    end)
+    sim:advance(2.999)
+    assert.is_nil(failed)
+    sim:advance(0.001)
+    assert.matches("timed out: 192.0.2.77:5060", tostring(failed), 1, true)
+  end)
+
   it("stream_head_ms is closed", function()
     open { stream_head_ms = 3000 }
     local one, id = connect(6001)

@@ -135,7 +135,7 @@ describe("a stream of a simulated host that goes down", function()
     run(1.05)
     far_host:set_down(true)
     run(100)
-    assert.same({ "21.100 closed timed out: 192.0.2.2:5060" }, (told(near)))
+    assert.same({ "33.100 closed timed out: 192.0.2.2:5060" }, (told(near)))
     assert.same({}, (told(far)))
   end)
 
