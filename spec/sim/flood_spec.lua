@@ -1,37 +1,9 @@
--- The open Internet, in virtual time: floods, scanners, slow senders, and answers that
--- somebody else would get. RFC 3261 26.1.5, 26.3.2.4. C-23, C-24, C-238.
+-- The open Internet, in virtual time: floods, scanners, and answers that somebody else
+-- would get. RFC 3261 26.1.5, 26.3.2.4. C-23, C-24, C-238.
 
 local rig_of = require "spec.support.rig"
 
-local request, response = rig_of.request, rig_of.response
-
--- How many of a list begin like this.
-local function count(list, pattern)
-  local found = 0
-  for _, line in ipairs(list) do
-    found = found + (line:find(pattern) and 1 or 0)
-  end
-  return found
-end
-
-local function counted(rig, ...)
-  local stats, list = rig.stack:stats(), {}
-  for i, name in ipairs { ... } do
-    list[i] = assert(stats[name], name)
-  end
-  return list
-end
-
--- What the log would say.
-local function notices(rig)
-  local list = {}
-  for _, event in ipairs(rig.events) do
-    if event.kind == "notice" then
-      list[#list + 1] = event[1]
-    end
-  end
-  return list
-end
+local count, request, response = rig_of.count, rig_of.request, rig_of.response
 
 describe("a source", function()
   local rig
@@ -71,10 +43,10 @@ describe("a source", function()
       local heard = rig:heard()
       assert.equal(40, count(heard, "^0.000 404 " .. method))
       assert.equal(8, count(heard, "^0.000 503 " .. method))
-      assert.same({ 60, 52 }, counted(rig, "over_" .. rule, "over_refusals"))
+      assert.same({ 60, 52 }, rig:counted("over_" .. rule, "over_refusals"))
       assert.matches("^192%.0%.2%.1: more than 10 .* a second.*: refused with 503 "
-        .. "%(1 so far%)$", notices(rig)[1])
-      assert.equal(1, #notices(rig))
+        .. "%(1 so far%)$", rig:notices()[1])
+      assert.equal(1, #rig:notices())
       if method == "INVITE" then
         rig:take()
       end
@@ -97,9 +69,9 @@ describe("a source", function()
     open { limits = { source_messages = 10 } }
     flood("OPTIONS", 100)
     assert.equal(40, count(rig:heard(), "404 OPTIONS"))
-    assert.same({ 40, 60 }, counted(rig, "received", "over_messages"))
+    assert.same({ 40, 60 }, rig:counted("received", "over_messages"))
     assert.same({ "192.0.2.1: more than 10 messages a second: dropped (1 so far)" },
-      notices(rig))
+      rig:notices())
   end)
 
   it("is heard of in the log once a minute for each rule", function()
@@ -108,7 +80,7 @@ describe("a source", function()
     for second = 0, 130 do
       rig:run(second)
       flood("INVITE", 60)
-      table.move(notices(rig), 1, 9, #all + 1, all)
+      table.move(rig:notices(), 1, 9, #all + 1, all)
       rig.events = {}
     end
     assert.equal(6, #all)
@@ -151,12 +123,12 @@ describe("a source", function()
       rig:say(request { method = "OPTIONS", branch = "z9hG4bKf1" })
     end
     assert.equal(14, count(rig:heard(), "404 OPTIONS"))
-    assert.same({ 0 }, counted(rig, "over_messages"))
+    assert.same({ 0 }, rig:counted("over_messages"))
     -- more than that is a flood like any other
     for _ = 1, 30 do
       rig:say(request { method = "OPTIONS", branch = "z9hG4bKf1" })
     end
-    assert.is_true(counted(rig, "over_messages")[1] >= 20)
+    assert.is_true(rig:counted("over_messages")[1] >= 20)
   end)
 
   it("that answers us is not counted: however much we ask of it", function()
@@ -167,7 +139,7 @@ describe("a source", function()
       rig:say(response(rig:take()[1].message, 200))
     end
     assert.equal(50, count(rig:told(), "response 200"))
-    assert.same({ 0 }, counted(rig, "over_messages"))
+    assert.same({ 0 }, rig:counted("over_messages"))
   end)
 
   it("whose responses are to nobody is", function()
@@ -175,7 +147,7 @@ describe("a source", function()
     for i = 1, 9 do
       rig:say(response(request { branch = "z9hG4bKnone" .. i }, 200))
     end
-    assert.same({ 4, 5 }, counted(rig, "stray", "over_messages"))
+    assert.same({ 4, 5 }, rig:counted("stray", "over_messages"))
     assert.same({}, rig:heard())
   end)
 
@@ -184,7 +156,7 @@ describe("a source", function()
       exempt = { "\xc0\0\2\1", 32 } }
     flood("OPTIONS", 300)
     assert.equal(300, count(rig:heard(), "404"))
-    assert.same({ 0, 0 }, counted(rig, "over_messages", "sources"))
+    assert.same({ 0, 0 }, rig:counted("over_messages", "sources"))
   end)
 
   it("is not exempt for its neighbour", function()
@@ -200,10 +172,10 @@ describe("a source", function()
       rig:say(request { cseq = "nonsense", branch = "z9hG4bK" .. i })
     end
     assert.equal(4, #rig:take())
-    assert.same({ 20, 16 }, counted(rig, "malformed", "over_malformed"))
+    assert.same({ 20, 16 }, rig:counted("malformed", "over_malformed"))
     assert.same({
       "192.0.2.1: more than 1 malformed messages a second: dropped (1 so far)",
-    }, notices(rig))
+    }, rig:notices())
     rig:say(request { branch = "z9hG4bKgood" })
     assert.equal(1, count(rig:heard(), "404"))
   end)
@@ -240,10 +212,10 @@ describe("a scanner", function()
     say("x (sipvicious/0.2.8)", 3)
     say("SIPVICIOUS", 4, { method = "REGISTER" })
     assert.same({}, rig:heard())
-    assert.same({ 4 }, counted(rig, "scanners"))
+    assert.same({ 4 }, rig:counted("scanners"))
     assert.same({
       "192.0.2.1: the User-Agent of a scanner: dropped (1 so far)",
-    }, notices(rig))
+    }, rig:notices())
     for i, agent in ipairs { "friendly-scanne", "friendly scanner", "sipviciou", "" } do
       say(agent, 10 + i)
     end
@@ -260,7 +232,7 @@ describe("a scanner", function()
     tx:respond(487)
     say("friendly-scanner", 1, { method = "ACK", to_tag = tx:tag() })
     assert.equal("confirmed", tx:state())
-    assert.same({ 0 }, counted(rig, "scanners"))
+    assert.same({ 0 }, rig:counted("scanners"))
   end)
 
   it("is cut off on a stream", function()
@@ -317,9 +289,9 @@ describe("an answer that was not asked for", function()
     -- 40 INVITEs have 40 answers, which would be repeated nine times by now; of that
     -- eight at once, and two a second.
     assert.same({ 40 + 62, 9 * 40 - 62 }, { #heard, rig.stack:stats().over_repeats })
-    assert.equal(1, #notices(rig))
+    assert.equal(1, #rig:notices())
     assert.matches("^192%.0%.2%.9: more than 2 repeated responses a second: not "
-      .. "repeated", notices(rig)[1])
+      .. "repeated", rig:notices()[1])
     for _, tx in ipairs(txs) do
       tx:acked()
     end
@@ -398,7 +370,7 @@ describe("a response in another's name", function()
       end
     end
     assert.same({}, rig:told())
-    assert.same({ 60 }, counted(rig, "stray"))
+    assert.same({ 60 }, rig:counted("stray"))
     rig:run(0.5) -- not even the repetitions have stopped
     assert.same({ "0.500 INVITE" }, rig:heard())
     rig:say(response(invite, 486))
@@ -439,210 +411,6 @@ describe("a response in another's name", function()
       } }))
     end
     assert.same({}, rig:heard())
-    assert.same({ 20, 0 }, counted(rig, "stray", "sent"))
-  end)
-end)
-
-describe("a connection", function()
-  local rig
-
-  local function open(options)
-    options.stream = true
-    rig = rig_of.new(options)
-    rig.on.request = function(tx)
-      tx:respond(404)
-    end
-  end
-
-  after_each(function()
-    rig:clean()
-  end)
-
-  local function connect(times)
-    local ids = {}
-    for i = 1, times or 1 do
-      ids[i] = rig.stream:connect(rig_of.OURS, 5060)
-    end
-    rig:run(rig.world:now())
-    return table.unpack(ids)
-  end
-
-  local function write(id, bytes)
-    assert(rig.stream:write(id, bytes))
-    rig:run(rig.world:now())
-  end
-
-  local function closed_at()
-    for _, event in ipairs(rig.events) do
-      if event.kind == "closed" then
-        return event.at
-      end
-    end
-  end
-
-  local whole = request { transport = "TCP" }
-
-  it("is one of so many of a source", function()
-    open { limits = { source_connections = 3, source_half_open = 0 } }
-    local first = connect(5)
-    assert.same({ 3, 2 }, counted(rig, "connections", "over_connections"))
-    assert.same({ "192.0.2.1: more than 3 connections: closed (1 so far)" },
-      notices(rig))
-    rig.stream:shut(first)
-    rig:run(rig.world:now())
-    connect(2)
-    assert.same({ 3, 3 }, counted(rig, "connections", "over_connections"))
-  end)
-
-  it("without a message yet is one of fewer", function()
-    open { limits = { source_half_open = 2 } }
-    local first, second = connect(4)
-    assert.same({ 2, 2 }, counted(rig, "connections", "over_half_open"))
-    write(first, whole)
-    connect(4)
-    assert.same({ 3, 5 }, counted(rig, "connections", "over_half_open"))
-    write(second, whole)
-    assert.equal(1, #rig:take(rig.stream) - 1)
-  end)
-
-  it("has time for its first message, and no more when it sends empty lines", function()
-    open {}
-    connect()
-    rig:run(40)
-    assert.equal(32, closed_at())
-    assert.same({ "192.0.2.1: no message in the first 32000 ms: closed (1 so far)" },
-      notices(rig))
-    rig.events = {}
-    local id = connect()
-    for second = 41, 72 do
-      rig:run(second)
-      write(id, "\r\n\r\n")
-    end
-    assert.equal(72, closed_at())
-    assert.same({ 2 }, counted(rig, "silent"))
-  end)
-
-  it("is kept after its first message as long as any", function()
-    open {}
-    local id = connect()
-    write(id, whole)
-    rig:run(599)
-    assert.is_nil(closed_at())
-    assert.same({ 0 }, counted(rig, "silent"))
-  end)
-
-  -- C-238: a byte a second is half a message and silence, only slower.
-  it("that dribbles has ten seconds for each message, from its first byte", function()
-    open {}
-    local id = connect()
-    for second = 1, 10 do
-      rig:run(second)
-      write(id, whole:sub(second, second))
-    end
-    rig:run(12)
-    assert.equal(11, closed_at())
-    assert.same({ 1 }, counted(rig, "slow"))
-    assert.same({ "192.0.2.1: a message took longer than 10000 ms: closed (1 so far)" },
-      notices(rig))
-  end)
-
-  it("that is busy is not slow, though each read ends inside of a message", function()
-    open {}
-    local id = connect()
-    write(id, whole:sub(1, 30))
-    for second = 1, 60 do
-      rig:run(second)
-      write(id, whole:sub(31) .. whole:sub(1, 30))
-    end
-    assert.is_nil(closed_at())
-    write(id, whole:sub(31))
-  end)
-
-  it("has a bound for a line, and for lines without end (C-238)", function()
-    open { limits = { header_bytes = 4096 } }
-    for _, endless in ipairs { "x", "X: y\r\n", "X:\r\n " } do
-      local id = connect()
-      write(id, "OPTIONS sip:us SIP/2.0\r\n")
-      for _ = 1, 5000 // #endless do
-        rig.stream:write(id, endless)
-      end
-      rig:run(rig.world:now())
-      assert.is_truthy(closed_at(), endless)
-      rig.events = {}
-    end
-    assert.same({ 0, 3 }, counted(rig, "connections", "malformed"))
-  end)
-
-  it("of empty lines alone is cut off, and answers little", function()
-    open { limits = { source_messages = 10 } }
-    local id = connect()
-    write(id, ("\r\n"):rep(30000))
-    assert.is_truthy(closed_at())
-    local pongs = 0
-    for _, event in ipairs(rig.stream:take()) do
-      pongs = pongs + (event.what == "bytes" and #event.bytes // 2 or 0)
-    end
-    assert.equal(40, pongs)
-  end)
-
-  it("of a million tiny messages is cut off", function()
-    open { limits = { source_messages = 10 } }
-    local id = connect()
-    local tiny = "A a SIP/2.0\r\nContent-Length:0\r\n\r\n"
-    write(id, tiny:rep(2000))
-    assert.is_truthy(closed_at())
-    local stats = rig.stack:stats()
-    assert.is_true(stats.received <= 40)
-    rig:take(rig.stream)
-  end)
-
-  it("keeps so much of what is not complete, and a source so much of all", function()
-    open { limits = { source_unread_bytes = 8192 } }
-    local ids = { connect(5) }
-    local half = "OPTIONS sip:us SIP/2.0\r\nX: " .. ("y"):rep(1000)
-    for _, id in ipairs(ids) do
-      write(id, half)
-    end
-    assert.same({ 4, 1 }, counted(rig, "connections", "over_unread"))
-    write(ids[1], ("y"):rep(2000)) -- grows
-    assert.same({ 3, 2 }, counted(rig, "connections", "over_unread"))
-    write(ids[2], "\r\nContent-Length: 0\r\n\r\n") -- is complete
-    local again = connect()
-    write(again, half)
-    assert.same({ 4, 2 }, counted(rig, "connections", "over_unread"))
-  end)
-
-  it("is closed when all of them keep too much", function()
-    open { limits = { unread_bytes = 4096, source_unread_bytes = 0 } }
-    for _, id in ipairs { connect(3) } do
-      write(id, "OPTIONS sip:us SIP/2.0\r\n")
-    end
-    assert.same({ 2, 1 }, counted(rig, "connections", "refused"))
-  end)
-
-  it("that floods with requests is refused each of them", function()
-    open { limits = { source_others = 1, source_refusals = 1 } }
-    local id = connect()
-    for i = 1, 20 do
-      rig.stream:write(id, request { transport = "TCP", branch = "z9hG4bK" .. i })
-    end
-    rig:run(rig.world:now())
-    local heard = rig:heard(rig.stream)
-    assert.equal(4, count(heard, "404"))
-    assert.equal(16, count(heard, "503"))
-  end)
-
-  it("of ours is not counted", function()
-    open { limits = { source_connections = 1, source_messages = 1,
-      stream_first_ms = 1000 } }
-    rig:request { transport = "tcp" }
-    rig:run(0)
-    local got = rig:take(rig.stream)[1]
-    rig.stream:write(got.id, ("\r\n\r\n"):rep(50))
-    rig:run(20)
-    assert.same({ 1, 0 }, counted(rig, "connections", "over_messages"))
-    rig.stream:write(got.id, response(got.message, 200))
-    rig:run(21)
-    rig:take(rig.stream)
+    assert.same({ 20, 0 }, rig:counted("stray", "sent"))
   end)
 end)

@@ -264,6 +264,41 @@ function M.response(request, status, fields)
   return table.concat(lines, "\r\n") .. "\r\n\r\n"
 end
 
+--- Some of what the stack has counted.
+---@param ... string  names of Stack:stats
+---@return integer[]
+function Rig:counted(...)
+  local stats, list = self.stack:stats(), {}
+  for i, name in ipairs { ... } do
+    list[i] = assert(stats[name], name)
+  end
+  return list
+end
+
+--- What the log would say.
+---@return string[]
+function Rig:notices()
+  local list = {}
+  for _, event in ipairs(self.events) do
+    if event.kind == "notice" then
+      list[#list + 1] = event[1]
+    end
+  end
+  return list
+end
+
+--- How many lines of a list a pattern is found in.
+---@param list string[]
+---@param pattern string
+---@return integer
+function M.count(list, pattern)
+  local found = 0
+  for _, line in ipairs(list) do
+    found = found + (line:find(pattern) and 1 or 0)
+  end
+  return found
+end
+
 --- Our stack sends a request to the peer.
 ---@param fields? table  of Stack:request, over a usual request
 ---@return sip.ClientTx

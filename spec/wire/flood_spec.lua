@@ -1,5 +1,5 @@
 -- Strangers on real sockets: too many connections of one source, half handshakes, slow
--- senders, floods. C-238. The rules themselves: spec/sim/flood_spec.lua.
+-- senders, floods. C-238. The rules themselves: spec/sim/flood*_spec.lua.
 
 local certificates = require "spec.support.certificates"
 local core = require "sip.core"
