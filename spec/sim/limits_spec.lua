@@ -7,6 +7,7 @@ local body_of = require "sip.app.body"
 local messages = require "spec.support.messages"
 local net_of = require "spec.support.net"
 local new_sim = require "sip.sim"
+local simulated = require "spec.support.simulated"
 
 local A, B = "192.0.2.1", "192.0.2.9"
 local SDP = net_of.SDP
@@ -285,7 +286,9 @@ describe("the limit", function()
     assert.is_number(closed(one))
   end)
 
-  it("stream_open_ms is given up, and told to who waits for it", function()
+  -- On real sockets: spec/wire/tcp_spec.lua.
+  local virtual = simulated(it, "hosts that are not there")
+  virtual("stream_open_ms is given up, and told to who waits for it", function()
     open { stream_open_ms = 3000 }
     local failed
     host.sip.spawn(function()
