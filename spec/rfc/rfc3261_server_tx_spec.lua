@@ -332,17 +332,24 @@ describe("matching a request", function()
 
   -- @rfc 3261 17.2.3 MUST C-65
   it("finds the INVITE of an ACK of RFC 2543, by its To tag", function()
-    rig:say(request { method = "INVITE", branch = "1" })
-    seen[1]:respond(486)
-    rig:run(0)
-    local tag = rig:take()[1].message:to_tag()
-    assert.equal(seen[1]:tag(), tag)
-    rig:say(request { method = "ACK", branch = "1", to_tag = tag .. "x" })
-    rig:say(request { method = "ACK", branch = "1" })
-    assert.equal("completed", seen[1]:state())
-    rig:say(request { method = "ACK", branch = "1", to_tag = tag })
-    assert.equal("confirmed", seen[1]:state())
-    rig:run(2)
+    for i, status in ipairs { 486, 401, 500 } do
+      local id = "acked" .. i
+      local function say(method, tag)
+        rig:say(request { method = method, branch = "1", call_id = id, to_tag = tag })
+      end
+      say "INVITE"
+      local tx = seen[#seen]
+      tx:respond(status)
+      rig:run(rig.world:now())
+      local tag = rig:take()[1].message:to_tag()
+      assert.equal(tx:tag(), tag)
+      say("ACK", tag .. "x")
+      say "ACK"
+      assert.equal("completed", tx:state())
+      say("ACK", tag)
+      assert.equal("confirmed", tx:state())
+    end
+    rig:run(rig.world:now() + 2)
     assert.same({}, rig:heard())
   end)
 
