@@ -1,6 +1,7 @@
 -- Many quiet addresses together, in virtual time: who has proved himself is handled at
 -- once, the others wait in a line. RFC 3261 26.3.2.4, 17.1.1.2. C-24, C-238.
 
+local core = require "sip.core"
 local new_sim = require "sip.sim"
 local rig_of = require "spec.support.rig"
 local simulated = require "spec.support.simulated"
@@ -430,5 +431,112 @@ virtual("a phone with a password", function()
   it("is answered among the others before it has used it", function()
     serve()
     assert.is_true(before_him(raw "192.0.2.20", question()) > PORTION)
+  end)
+end)
+
+virtual("an acknowledged call", function()
+  local SERVER, CALLER, OTHER = "192.0.2.100", "192.0.2.20", "192.0.2.30"
+  local SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\n"
+    .. "t=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
+  local sim, crowd, caller, order, asked
+
+  before_each(function()
+    sim = new_sim { seed = 3, delay = 0.01 }
+    crowd = sim:host("198.51.100.1").driver
+    caller = sim:host(CALLER).driver:raw { host = CALLER, port = 5060 }
+    order, asked = {}, 0
+  end)
+
+  after_each(function()
+    caller:close()
+    sim:advance(200)
+    sim:assert_clean()
+    sim:close()
+  end)
+
+  local function serve(on_call)
+    local host = sim:host(SERVER)
+    local ua = host.sip.new { listen = "udp:" .. SERVER, log = function() end }
+    ua:on("OPTIONS", function(req)
+      order[#order + 1] = req.source.host
+      req:reply(404)
+    end)
+    ua:on_call(function(call)
+      if on_call then
+        on_call(host.sip, call)
+      end
+      call:answer { sdp = SDP }
+      call:wait()
+    end)
+  end
+
+  -- Whoever it comes from, it may be in the name of another.
+  local function from(ip, method, fields)
+    local number = fields.number or 1
+    local all = { method = method, uri = "sip:x@" .. SERVER, sent_by = ip,
+      via_more = ";rport", branch = "z9hG4bK" .. method .. ip .. number,
+      contact = ("<sip:x@%s>"):format(CALLER) }
+    if method == "INVITE" then
+      all.body, all.extra = SDP, { "Content-Type: application/sdp" }
+    end
+    for key, value in pairs(fields) do
+      all[key] = value
+    end
+    crowd:datagram(ip, 5060, SERVER, 5060, rig_of.request(all))
+    sim:advance(0.1)
+  end
+
+  -- The caller's own socket has heard this.
+  local function heard(pattern)
+    for _, event in ipairs(caller:take()) do
+      if event.what == "bytes" and event.bytes:find(pattern) then
+        return assert(core.parse(event.bytes))
+      end
+    end
+    error("nothing like " .. pattern)
+  end
+
+  -- Is a question from there handled before those of others that wait?
+  local function stands(ip)
+    order, asked = {}, asked + 1
+    for i = 1, 60 do
+      crowd:datagram("198.51.100." .. i, 5060, SERVER, 5060, rig_of.request {
+        branch = ("z9hG4bKof%d.%d"):format(i, asked) })
+    end
+    from(ip, "OPTIONS", { number = asked })
+    assert.equal(61, #order)
+    return order[PORTION + 1] == ip
+  end
+
+  it("proves its caller", function()
+    serve()
+    from(CALLER, "INVITE", {})
+    assert.is_false(stands(CALLER))
+    from(CALLER, "ACK", { to_tag = heard("^SIP/2.0 200"):to_tag() })
+    assert.is_true(stands(CALLER))
+  end)
+
+  -- @rfc 3261 26.3.2.4 SHOULD C-238
+  it("proves nobody in whose name it is changed: its tag is known before", function()
+    serve()
+    from(CALLER, "INVITE", {})
+    local tag = heard("^SIP/2.0 200"):to_tag()
+    from(CALLER, "ACK", { to_tag = tag })
+    from(OTHER, "INVITE", { to_tag = tag, number = 2 })
+    from(OTHER, "ACK", { to_tag = tag, number = 2 })
+    assert.is_false(stands(OTHER))
+  end)
+
+  -- @rfc 3261 26.3.2.4 SHOULD C-238
+  it("proves nobody when its tag has gone to the Contact as well", function()
+    serve(function(sip, call)
+      sip.spawn(function()
+        sip.sleep(0.01)
+        call:send { method = "INFO", body = "1", content_type = "text/plain" }
+      end)
+    end)
+    from(OTHER, "INVITE", {})
+    from(OTHER, "ACK", { to_tag = heard("^INFO"):from_tag() })
+    assert.is_false(stands(OTHER))
   end)
 end)

@@ -152,6 +152,12 @@ function M:on_request(tx, req, dialog)
   handlers[method](self, tx, req, dialog)
 end
 
+-- The ACK, if only who got this answer can have sent it: its tag is new, and has gone
+-- nowhere else. A request of ours takes it to the Contact, where another may be.
+local function proof(self, req)
+  return self.dialog.local_seq == 0 and req or nil
+end
+
 --- The ACK to a 2xx of ours (called by the endpoint).
 ---@param req sip.Message
 ---@private
@@ -159,7 +165,7 @@ function M:on_ack(req)
   local number, pending = req:cseq(), self.reinvite
   local sdp = inspect.description(req)
   if pending and pending.number == number then
-    pending.tx:acked(req)
+    pending.tx:acked() -- its tag is as old as the call, and proves nothing
     self.ua.servers[pending.tx] = nil
     self.reinvite = nil
     if pending.offered and self.sound
@@ -168,13 +174,13 @@ function M:on_ack(req)
     end
     return
   elseif self.leaving then
-    self.tx:acked(req)
+    self.tx:acked(proof(self, req))
     self:bye()
     return self:gone()
   elseif self.state ~= "answering" then
     return
   end
-  self.tx:acked(req)
+  self.tx:acked(proof(self, req))
   self.ua.servers[self.tx] = nil
   if self.offered and self.sound then
     local ok, e = nil, err.new("not_acceptable", { message = "no answer in the ACK" })
