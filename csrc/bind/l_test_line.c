@@ -35,17 +35,23 @@ static int l_line_new(lua_State *L)
 	return 1;
 }
 
+static struct sip_source source_of(lua_Integer who)
+{
+	struct sip_source source = { .family = 4, .prefix = (uint64_t)who };
+
+	source.node.hash = source.prefix % 2; /* many in one chain */
+	return source;
+}
+
 /* line:add(who, text, at) -> waits, dropped; who: a number below 256 */
 static int l_line_add(lua_State *L)
 {
 	struct box *box = luaL_checkudata(L, 1, L_LINE);
 	struct sip_path path = { .transport = SIP_UDP };
-	struct sip_source source = { .family = 4 };
+	const struct sip_source source = source_of(luaL_checkinteger(L, 2));
 	uint32_t dropped = 0;
 	sip_str text;
 
-	source.prefix = (uint64_t)luaL_checkinteger(L, 2);
-	source.node.hash = source.prefix % 2; /* many in one chain */
 	path.remote.family = 4;
 	path.remote.ip[3] = (uint8_t)source.prefix;
 	text.p = luaL_checklstring(L, 3, &text.len);
@@ -55,13 +61,18 @@ static int l_line_add(lua_State *L)
 	return 2;
 }
 
-/* line:take(at) -> who, text, dropped | nil, nil, dropped */
+/* line:take(at, who) -> who, text, dropped | nil, nil, dropped; without `who`: of
+ * whose turn it is */
 static int l_line_take(lua_State *L)
 {
 	struct box *box = luaL_checkudata(L, 1, L_LINE);
+	const uint64_t at = (uint64_t)luaL_checkinteger(L, 2);
+	const struct sip_source source = source_of(luaL_optinteger(L, 3, 0));
 	uint32_t dropped = 0;
 	struct sip_waiting *waiting =
-		sip_line_take(&box->line, (uint64_t)luaL_checkinteger(L, 2), &dropped);
+		lua_isnoneornil(L, 3)
+			? sip_line_take(&box->line, at, &dropped)
+			: sip_line_take_of(&box->line, &source, at, &dropped);
 
 	if (waiting) {
 		lua_pushinteger(L, waiting->path.remote.ip[3]);

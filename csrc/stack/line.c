@@ -172,6 +172,12 @@ bool sip_line_add(struct sip_line *line, const struct sip_source *source,
 	return true;
 }
 
+static bool is_late(const struct sip_line *line, const struct queue *queue,
+                    uint64_t now_ms)
+{
+	return now_ms - queue->first->since_ms > line->patience_ms;
+}
+
 struct sip_waiting *sip_line_take(struct sip_line *line, uint64_t now_ms,
                                   uint32_t *dropped)
 {
@@ -179,12 +185,27 @@ struct sip_waiting *sip_line_take(struct sip_line *line, uint64_t now_ms,
 		struct queue *queue =
 			SIP_CONTAINER(line->turns.next, struct queue, turn);
 
-		if (now_ms - queue->first->since_ms <= line->patience_ms) {
+		if (!is_late(line, queue, now_ms)) {
 			sip_list_remove(&queue->turn); /* it is the last one now */
 			sip_list_insert(&line->turns, &queue->turn);
 			return take_first(line, queue);
 		}
 		sip_line_free(line, take_first(line, queue));
+		*dropped += 1;
+	}
+	return NULL;
+}
+
+struct sip_waiting *sip_line_take_of(struct sip_line *line,
+                                     const struct sip_source *source, uint64_t now_ms,
+                                     uint32_t *dropped)
+{
+	struct queue *queue;
+
+	while ((queue = find(line, source))) {
+		if (!is_late(line, queue, now_ms))
+			return take_first(line, queue);
+		sip_line_free(line, take_first(line, queue)); /* and its queue */
 		*dropped += 1;
 	}
 	return NULL;

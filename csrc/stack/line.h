@@ -53,4 +53,8 @@ bool sip_line_add(struct sip_line *line, const struct sip_source *source,
  * raised by what has waited for too long. */
 struct sip_waiting *sip_line_take(struct sip_line *line, uint64_t now_ms,
                                   uint32_t *dropped);
+/* The same, of this source alone; NULL: nothing of it waits. */
+struct sip_waiting *sip_line_take_of(struct sip_line *line,
+                                     const struct sip_source *source, uint64_t now_ms,
+                                     uint32_t *dropped);
 void sip_line_free(struct sip_line *line, struct sip_waiting *waiting);

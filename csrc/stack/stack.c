@@ -358,6 +358,15 @@ static void input_datagram(struct sip_stack *stack, const struct sip_wire_event 
 	if (source && !source->standing &&
 	    sip_stack_must_wait(stack, source, &event->path, event->bytes))
 		return;
+	if (source && stack->line.count > 0) {
+		sip_stack_catch_up(stack, &event->path.remote);
+		source = sip_source_get(&stack->sources, &event->path.remote,
+		                        stack->now_ms);
+		if (!sip_stack_reserve(stack, 2 * SIP_EVENTS_PER_INPUT)) {
+			stack->stats.refused++;
+			return;
+		}
+	}
 	sip_stack_datagram(stack, source, &event->path, event->bytes);
 }
 

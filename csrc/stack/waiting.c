@@ -59,6 +59,26 @@ void sip_stack_serve_strangers(struct sip_stack *stack)
 		sip_stack_lost(stack, NULL, NULL, SIP_STR(""), late);
 }
 
+void sip_stack_catch_up(struct sip_stack *stack, const struct sip_addr *remote)
+{
+	struct sip_waiting *waiting = NULL;
+	struct sip_source *source;
+	uint32_t late = 0;
+
+	do { /* what is handled may look for other sources */
+		source = sip_source_get(&stack->sources, remote, stack->now_ms);
+		waiting = source ? sip_line_take_of(&stack->line, source, stack->now_ms,
+		                                    &late)
+		                 : NULL;
+		if (waiting) {
+			serve(stack, waiting);
+			sip_line_free(&stack->line, waiting);
+		}
+	} while (waiting);
+	if (late > 0)
+		sip_stack_lost(stack, NULL, NULL, SIP_STR(""), late);
+}
+
 void sip_stack_stand(struct sip_stack *stack, const struct sip_addr *from,
                      const struct sip_addr *to)
 {

@@ -179,6 +179,35 @@ virtual("a stranger among many", function()
     assert.is_false(stands "192.0.2.3")
   end)
 
+  -- A message that overtakes another of its dialog is refused. @rfc 3261 12.2.2
+  it("is not overtaken by himself when he proves himself", function()
+    open()
+    rig.on.request = function(tx, message)
+      local what = tx:source() .. " " .. message:call_id()
+      order[#order + 1] = what
+      tx:respond(404)
+      if what == "192.0.2.1 c1" then
+        rig.stack:good_login "192.0.2.1"
+        from("192.0.2.1", 4)
+      end
+    end
+    crowd(60)
+    for i = 1, 3 do
+      from("192.0.2.1", i)
+    end
+    crowd(60)
+    settle()
+    local first = place_of "192.0.2.1 c1"
+    assert.is_true(first > PORTION)
+    local own = {}
+    for _, one in ipairs(order) do
+      own[#own + 1] = one:match "^192%.0%.2%.1 (c%d)$"
+    end
+    assert.same({ "c1", "c2", "c3", "c4" }, own)
+    assert.equal(124, #order)
+    assert.same({ 0, 0 }, { stats "waiting", stats "over_strangers" })
+  end)
+
   it("uses up what his source may while he waits", function()
     open { limits = { source_messages = 10 } }
     for i = 1, 100 do

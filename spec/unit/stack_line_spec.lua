@@ -39,6 +39,25 @@ describe("the line of strangers", function()
     assert.same({ 0, 0 }, { line:count() })
   end)
 
+  it("takes all of one when it is asked for him, but for what is too old", function()
+    open { patience = 500 }
+    add(1, "a", 0)
+    add(2, "a", 100)
+    add(1, "b", 100)
+    add(3, "a", 100) -- in one chain with him
+    add(1, "c", 600)
+    local who, text, dropped = line:take(600, 1)
+    assert.same({ 1, "b", 1 }, { who, text, dropped })
+    assert.equal("c", select(2, line:take(600, 1)))
+    assert.same({ nil, nil, 0 }, { line:take(600, 1) })
+    assert.same({ nil, nil, 0 }, { line:take(600, 5) })
+    assert.equal(2, (line:count()))
+    add(2, "b", 100)
+    assert.same({ nil, nil, 2 }, { line:take(601, 2) })
+    assert.equal("3a", all(600))
+    assert.same({ 0, 0 }, { line:count() })
+  end)
+
   it("gives who is new his turn after one round", function()
     open()
     for i = 1, 100 do
