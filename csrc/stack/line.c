@@ -10,9 +10,18 @@ struct queue {
 	struct sip_link turn, rank;
 	uint64_t prefix;
 	uint8_t family;
-	uint32_t count;
+	uint32_t weight; /* of all that wait in it */
 	struct sip_waiting *first, **last;
 };
+
+/* A large one has the place of many, and counts as so many: else a few hundred sources
+ * would push out thousands with one of them each. */
+enum { PIECE_BYTES = 4096 };
+
+static uint32_t weight_of(size_t len)
+{
+	return 1 + (uint32_t)(len / PIECE_BYTES);
+}
 
 void sip_line_init(struct sip_line *line, struct sip_alloc *alloc,
                    const struct sip_limits *limits, uint32_t patience_ms)
@@ -38,15 +47,15 @@ void sip_line_free(struct sip_line *line, struct sip_waiting *waiting)
 	sip_free(line->alloc, waiting, size_of(waiting));
 }
 
-static unsigned rank_of(const struct queue *queue)
+static unsigned rank_of(uint32_t weight)
 {
-	return queue->count < SIP_LINE_RANKS ? queue->count : SIP_LINE_RANKS - 1;
+	return weight < SIP_LINE_RANKS ? weight : SIP_LINE_RANKS - 1;
 }
 
 /* The longer a queue has had its rank, the nearer it is to be the first of it. */
 static void enter_rank(struct sip_line *line, struct queue *queue)
 {
-	const unsigned rank = rank_of(queue);
+	const unsigned rank = rank_of(queue->weight);
 
 	sip_list_remove(&queue->rank);
 	sip_list_insert(&line->ranks[rank], &queue->rank);
@@ -88,7 +97,7 @@ static struct queue *queue_new(struct sip_line *line, const struct sip_source *s
 
 static void queue_free(struct sip_line *line, struct queue *queue)
 {
-	assert(queue->count == 0);
+	assert(queue->weight == 0);
 	sip_map_remove(&line->map, &queue->node);
 	sip_list_remove(&queue->turn);
 	sip_list_remove(&queue->rank);
@@ -105,10 +114,10 @@ static struct sip_waiting *take_first(struct sip_line *line, struct queue *queue
 	queue->first = waiting->next;
 	if (!queue->first)
 		queue->last = &queue->first;
-	queue->count--;
+	queue->weight -= weight_of(waiting->len);
 	line->count--;
 	line->bytes -= size_of(waiting);
-	if (queue->count == 0)
+	if (queue->weight == 0)
 		queue_free(line, queue);
 	else
 		enter_rank(line, queue);
@@ -130,12 +139,22 @@ static bool is_full(const struct sip_line *line, size_t more)
 	return line->count >= line->count_max || line->bytes > line->bytes_max - more;
 }
 
+/* Has this queue most, or would it with so much more? */
+static bool has_most(const struct sip_line *line, const struct queue *queue,
+                     uint32_t more)
+{
+	const uint32_t own = queue ? queue->weight : 0;
+
+	return rank_of(own) == line->most || rank_of(own + more) > line->most;
+}
+
 /* Nothing is copied of who has most himself, which is what a flood is. */
 bool sip_line_add(struct sip_line *line, const struct sip_source *source,
                   const struct sip_path *path, sip_str bytes, uint64_t now_ms,
                   uint32_t *dropped)
 {
 	const size_t size = sizeof(struct sip_waiting) + bytes.len;
+	const uint32_t weight = weight_of(bytes.len);
 	struct queue *queue = find(line, source);
 	struct sip_waiting *waiting;
 
@@ -143,7 +162,7 @@ bool sip_line_add(struct sip_line *line, const struct sip_source *source,
 	if (size > line->bytes_max)
 		return false;
 	while (is_full(line, size)) {
-		if (queue && rank_of(queue) == line->most)
+		if (has_most(line, queue, weight))
 			return false;
 		drop_one(line); /* not of this queue */
 		*dropped += 1;
@@ -165,7 +184,7 @@ bool sip_line_add(struct sip_line *line, const struct sip_source *source,
 		memcpy(waiting->bytes, bytes.p, bytes.len);
 	*queue->last = waiting;
 	queue->last = &waiting->next;
-	queue->count++;
+	queue->weight += weight;
 	line->count++;
 	line->bytes += size;
 	enter_rank(line, queue);

@@ -3,9 +3,9 @@
  *
  * Each source has its own queue, and those that wait have their turn one after the
  * other, with one datagram each: who sends thousands delays who sends one by one round.
- * Count and bytes are bounded; what is too much is taken from those who have most, so
- * that a queue needs no bound of its own.  What has waited as long as its sender waits
- * before he repeats it is dropped (RFC 3261 17.1.1.2, 26.3.2.4).
+ * Count and bytes are bounded; what is too much is taken from those who have most, in
+ * pieces of 4 KB, so that a queue needs no bound of its own.  What has waited as long
+ * as its sender waits before he repeats it is dropped (RFC 3261 17.1.1.2, 26.3.2.4).
  */
 #include "base/limits.h"
 #include "base/list.h"
@@ -14,7 +14,7 @@
 
 struct sip_source;
 
-/* Whoever has this many waiting or more is among those who have most. */
+/* Whoever has this many pieces waiting or more is among those who have most. */
 enum { SIP_LINE_RANKS = 64 };
 
 struct sip_waiting {
@@ -29,7 +29,7 @@ struct sip_line {
 	struct sip_alloc *alloc;
 	struct sip_map map;                    /* queues, by their sources */
 	struct sip_link turns;                 /* queues: whose turn it is, is first */
-	struct sip_link ranks[SIP_LINE_RANKS]; /* queues, by how many wait in them */
+	struct sip_link ranks[SIP_LINE_RANKS]; /* queues, by what waits in them */
 	unsigned most;                         /* no rank above it has any */
 	uint32_t count, count_max;             /* 0: there is no line */
 	size_t bytes, bytes_max;

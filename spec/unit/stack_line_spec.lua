@@ -136,6 +136,42 @@ describe("the line of strangers", function()
     assert.is_true(add(1, ("x"):rep(10000000)))
   end)
 
+  -- Or two hundred sources of large ones would push out thousands of small ones.
+  it("counts a large one as many: it takes the place of none that are small",
+    function()
+      local large = ("x"):rep(60000)
+      open { strangers_bytes = 1000000 }
+      for i = 1, 100 do
+        assert.same({ true, 0 }, { add(i) })
+      end
+      for i = 101, 116 do
+        assert.same({ true, 0 }, { add(i, large) })
+      end
+      for i = 117, 200 do
+        local waits, dropped = add(i, large)
+        assert.same({ true, 1 }, { waits, dropped }) -- of the large ones, the oldest
+      end
+      local _, dropped = add(201, ("x"):rep(50000))
+      assert.equal(1, dropped)
+      assert.equal(1, (line:take(0)))
+      for i = 2, 100 do
+        assert.equal(i, (line:take(0)))
+      end
+    end)
+
+  it("does not take a large one when all others are small", function()
+    open()
+    add(1)
+    local _, small = line:count()
+    line:close()
+    open { strangers_bytes = 1000 * small }
+    for i = 1, 1000 do
+      add(i % 250)
+    end
+    local waits, dropped = add(251, ("x"):rep(60000))
+    assert.same({ false, 1, 1000 }, { waits, dropped, (line:count()) })
+  end)
+
   -- The sender has repeated it by then (RFC 3261 17.1.1.2).
   it("drops what has waited for longer than T1", function()
     open { patience = 500 }
