@@ -104,7 +104,9 @@ static void receive_cancel(struct sip_stack *stack, const struct sip_tx_key *key
 	if (sip_tx_server(&stack->layer, key, reply, cancel, &tx) != SIP_OK)
 		return; /* it will be repeated */
 	tx->internal = true;
-	if (found)
+	/* The tag of the INVITE is for who was sent its answers, and for no other
+	 * address: an ACK proves by it where it is from (26.3.2.4). */
+	if (found && sip_addr_same_source(reply, &found->reply))
 		spec.to_tag = sip_buf_str(found->tag);
 	sip_tx_start(tx);
 	(void)sip_stack_respond(stack, tx, &spec, false, &why); /* or repeated */

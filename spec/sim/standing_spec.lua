@@ -568,4 +568,14 @@ virtual("an acknowledged call", function()
     from(OTHER, "ACK", { to_tag = heard("^INFO"):from_tag() })
     assert.is_false(stands(OTHER))
   end)
+
+  -- @rfc 3261 9.2 SHOULD C-115
+  -- @rfc 3261 26.3.2.4 SHOULD C-238
+  it("proves nobody when a CANCEL from elsewhere has heard its tag", function()
+    serve()
+    from(OTHER, "INVITE", {})
+    from(CALLER, "CANCEL", { sent_by = OTHER, branch = "z9hG4bKINVITE" .. OTHER .. 1 })
+    from(OTHER, "ACK", { to_tag = heard("^SIP/2.0 200 .*CSeq: 1 CANCEL"):to_tag() })
+    assert.is_false(stands(OTHER))
+  end)
 end)
