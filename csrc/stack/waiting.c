@@ -99,7 +99,8 @@ void sip_stack_good_login(struct sip_stack *stack, const struct sip_addr *addr)
 void sip_stack_acked(struct sip_stack *stack, struct sip_tx *tx,
                      const struct sip_msg *ack)
 {
-	if (ack)
+	/* An answer that went astray was heard where its request did not come from. */
+	if (ack && !tx->astray)
 		sip_stack_stand(stack, &ack->path.remote, &tx->reply);
 	sip_tx_acked(tx);
 }

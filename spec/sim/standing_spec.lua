@@ -457,6 +457,19 @@ virtual("a phone with a password", function()
     assert.equal(PORTION, before_him(other, question { via_more = ";rport" }))
   end)
 
+  -- With it he could fail in its name, or prove himself there with a password of his.
+  -- @rfc 3261 26.3.2.4 SHOULD C-238
+  it("is asked where it is, and nobody else hears the nonce", function()
+    serve()
+    local other = raw "192.0.2.20"
+    sim:host "192.0.2.30" -- where nobody listens
+    sim:host("198.51.100.1").driver:datagram("192.0.2.30", 5060, SERVER, 5060,
+      question { via_more = ";rport" })
+    sim:advance(1)
+    assert.same({}, other:take())
+    assert.equal(1, ua:stats().sent)
+  end)
+
   it("is answered among the others before it has used it", function()
     serve()
     assert.is_true(before_him(raw "192.0.2.20", question()) > PORTION)
@@ -576,6 +589,16 @@ virtual("an acknowledged call", function()
     from(OTHER, "INVITE", {})
     from(CALLER, "CANCEL", { sent_by = OTHER, branch = "z9hG4bKINVITE" .. OTHER .. 1 })
     from(OTHER, "ACK", { to_tag = heard("^SIP/2.0 200 .*CSeq: 1 CANCEL"):to_tag() })
+    assert.is_false(stands(OTHER))
+  end)
+
+  -- @rfc 3263 5 MUST C-46
+  -- @rfc 3261 26.3.2.4 SHOULD C-238
+  it("proves nobody when its answer has come to what the Via names", function()
+    serve()
+    sim:host(OTHER) -- where nobody listens
+    from(OTHER, "INVITE", { sent_by = CALLER })
+    from(OTHER, "ACK", { to_tag = heard("^SIP/2.0 200"):to_tag() })
     assert.is_false(stands(OTHER))
   end)
 end)
