@@ -56,12 +56,10 @@ int l_stack_local_for(lua_State *L)
 	sip_err err;
 
 	name.p = luaL_checklstring(L, 2, &name.len);
-	ip.p = luaL_checklstring(L, 3, &ip.len);
 	target.transport = sip_transport_find(name);
 	luaL_argcheck(L, target.transport != SIP_TRANSPORT_NONE, 2,
 	              "a transport expected");
-	luaL_argcheck(L, sip_addr_parse(ip, &target.remote), 3,
-	              "an IP address expected");
+	target.remote = l_check_ip(L, 3);
 	target.remote.port = (uint16_t)luaL_optinteger(L, 4, 5060);
 	target.flow = (uint32_t)luaL_optinteger(L, 5, 0);
 	ip.p = luaL_optlstring(L, 6, "", &ip.len);
@@ -83,11 +81,8 @@ int l_stack_local_for(lua_State *L)
 int l_stack_is_own(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
-	struct sip_addr addr = { 0 };
-	sip_str ip;
+	struct sip_addr addr = l_check_ip(L, 2);
 
-	ip.p = luaL_checklstring(L, 2, &ip.len);
-	luaL_argcheck(L, sip_addr_parse(ip, &addr), 2, "an IP address expected");
 	addr.port = (uint16_t)luaL_checkinteger(L, 3);
 	lua_pushboolean(L, box && sip_stack_is_own(box->stack, &addr));
 	return 1;

@@ -1,6 +1,7 @@
 #include "bind/l_raw.h"
 
 #include "bind/l_class.h"
+#include "bind/l_str.h"
 #include "bind/l_write.h"
 
 #include <lauxlib.h>
@@ -87,12 +88,9 @@ static struct l_raw *check_raw(lua_State *L)
 
 static struct sip_addr check_remote(lua_State *L)
 {
-	struct sip_addr addr = { 0 };
+	struct sip_addr addr = l_check_ip(L, 2);
 	const lua_Integer port = luaL_checkinteger(L, 3);
-	sip_str text;
 
-	text.p = luaL_checklstring(L, 2, &text.len);
-	luaL_argcheck(L, sip_addr_parse(text, &addr), 2, "an IP address expected");
 	luaL_argcheck(L, port > 0 && port < 65536, 3, "a port expected");
 	addr.port = (uint16_t)port;
 	return addr;

@@ -13,6 +13,7 @@
 #include "bind/l_raw.h"
 #include "bind/l_sim_host.h"
 #include "bind/l_sim_parts.h"
+#include "bind/l_str.h"
 #include "sim/world.h"
 
 #define L_WORLD "sip.World"
@@ -179,7 +180,7 @@ static int l_world_link(lua_State *L)
 static int l_world_name(lua_State *L)
 {
 	struct l_sim_world *box = check_world(L);
-	const struct sip_addr addr = l_sim_address(L, 3);
+	const struct sip_addr addr = l_check_ip(L, 3);
 	sip_str name;
 
 	name.p = luaL_checklstring(L, 2, &name.len);

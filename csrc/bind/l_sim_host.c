@@ -6,6 +6,7 @@
 #include "bind/l_heap.h"
 #include "bind/l_raw.h"
 #include "bind/l_sim_parts.h"
+#include "bind/l_str.h"
 
 #define L_HOST "sip.SimHost"
 
@@ -96,7 +97,7 @@ void l_sim_host_close(lua_State *L, struct l_sim_host *host)
 int l_sim_host_new(lua_State *L, struct l_sim_world *world)
 {
 	const int count = lua_gettop(L) - 1;
-	struct sip_addr addr = l_sim_address(L, 2);
+	struct sip_addr addr = l_check_ip(L, 2);
 	struct l_sim_host *box = lua_newuserdatauv(L, sizeof *box, 1);
 	const int index = lua_gettop(L);
 
@@ -121,7 +122,7 @@ int l_sim_host_new(lua_State *L, struct l_sim_world *world)
 	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 	lua_pop(L, 1);
 	for (int i = 1; i < count; i++) {
-		addr = l_sim_address(L, 2 + i);
+		addr = l_check_ip(L, 2 + i);
 		if (sim_host_add_address(box->host, &addr) != SIP_OK)
 			return luaL_error(L, "too many addresses");
 	}
@@ -163,7 +164,7 @@ static int l_host_set_down(lua_State *L)
 static int l_host_datagram(lua_State *L)
 {
 	struct l_sim_host *box = check_host(L);
-	struct sip_addr from = l_sim_address(L, 2), to = l_sim_address(L, 4);
+	struct sip_addr from = l_check_ip(L, 2), to = l_check_ip(L, 4);
 	sip_str bytes;
 
 	from.port = (uint16_t)luaL_checkinteger(L, 3);

@@ -38,15 +38,6 @@ uint64_t l_sim_desk_deadline_ms(const struct l_driver *driver,
 	                                                        : media_due_ms(host);
 }
 
-struct sip_addr l_sim_address(lua_State *L, int arg)
-{
-	struct sip_addr addr = { 0 };
-
-	if (!sip_addr_parse(l_check_str(L, arg), &addr))
-		luaL_argerror(L, arg, "an IP address expected");
-	return addr;
-}
-
 struct sip_addr l_sim_opt_address(lua_State *L, const char *key)
 {
 	struct sip_addr addr = { 0 };

@@ -19,9 +19,7 @@ bool l_sim_desk_ready(struct l_driver *driver, struct sim_host *host);
 uint64_t l_sim_desk_deadline_ms(const struct l_driver *driver,
                                 const struct sim_host *host);
 
-/* The argument, or a field of the options at 2 (family 0 when it is left out).  Raise.
- */
-struct sip_addr l_sim_address(lua_State *L, int arg);
+/* A field of the options at 2; family 0 when it is left out.  Raises. */
 struct sip_addr l_sim_opt_address(lua_State *L, const char *key);
 
 /* host:write_file(path, bytes) */

@@ -1,6 +1,7 @@
 #include "bind/l_source.h"
 
 #include "bind/l_stack.h"
+#include "bind/l_str.h"
 #include "bind/l_write.h"
 #include "stack/source.h"
 
@@ -75,21 +76,11 @@ int l_stack_offenders(lua_State *L)
 	return 1;
 }
 
-static struct sip_addr check_ip(lua_State *L, int arg)
-{
-	struct sip_addr addr = { 0 };
-	sip_str ip;
-
-	ip.p = luaL_checklstring(L, arg, &ip.len);
-	luaL_argcheck(L, sip_addr_parse(ip, &addr), arg, "an IP address expected");
-	return addr;
-}
-
 /* stack:good_login(ip): a right password, with a nonce that this address was given */
 int l_stack_good_login(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
-	const struct sip_addr addr = check_ip(L, 2);
+	const struct sip_addr addr = l_check_ip(L, 2);
 
 	if (box)
 		sip_stack_good_login(box->stack, &addr);
@@ -100,7 +91,7 @@ int l_stack_good_login(lua_State *L)
 int l_stack_failed_login(lua_State *L)
 {
 	struct l_stack *box = l_check_stack(L, 1);
-	const struct sip_addr addr = check_ip(L, 2);
+	const struct sip_addr addr = l_check_ip(L, 2);
 
 	lua_pushboolean(L, !box || sip_stack_failed_login(box->stack, &addr));
 	return 1;

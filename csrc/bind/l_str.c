@@ -50,3 +50,12 @@ sip_str l_check_str(lua_State *L, int arg)
 	s.p = luaL_checklstring(L, arg, &s.len);
 	return s;
 }
+
+struct sip_addr l_check_ip(lua_State *L, int arg)
+{
+	struct sip_addr addr = { 0 };
+
+	luaL_argcheck(L, sip_addr_parse(l_check_str(L, arg), &addr), arg,
+	              "an IP address expected");
+	return addr;
+}

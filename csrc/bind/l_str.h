@@ -2,7 +2,7 @@
 #pragma once
 #include <lua.h>
 
-#include "base/str.h"
+#include "base/addr.h"
 
 void l_push_str(lua_State *L, sip_str s);
 
@@ -17,3 +17,5 @@ void l_push_lower(lua_State *L, sip_str s);
 
 /* The argument; raises when it is no string.  Lua's: borrowed from its stack. */
 sip_str l_check_str(lua_State *L, int arg);
+/* The IP address, without a port, that the argument says; raises. */
+struct sip_addr l_check_ip(lua_State *L, int arg);

@@ -6,6 +6,7 @@
 #include "bind/l_heap.h"
 #include "bind/l_raw.h"
 #include "bind/l_sim_parts.h"
+#include "bind/l_str.h"
 
 #include <string.h>
 
@@ -112,7 +113,7 @@ int l_test_host_new(lua_State *L, struct l_test_world *world)
 	luaL_setmetatable(L, L_HOST);
 	lua_pushvalue(L, 1);
 	lua_setiuservalue(L, -2, 1);
-	addr = l_sim_address(L, 2);
+	addr = l_check_ip(L, 2);
 	if (sim_host_new(world->sim, &addr, &box->sim) != SIP_OK)
 		return luaL_error(L, "the address is another host's");
 	if (l_ether_host_init(&world->ether, &box->host, &why) != SIP_OK)
@@ -130,7 +131,7 @@ int l_test_host_new(lua_State *L, struct l_test_world *world)
 	lua_rawseti(L, -2, luaL_len(L, -2) + 1);
 	lua_pop(L, 1);
 	for (int i = 2; i <= count; i++) {
-		addr = l_sim_address(L, i);
+		addr = l_check_ip(L, i);
 		if (l_ether_host_address(&box->host, &addr) != SIP_OK ||
 		    (i > 2 && sim_host_add_address(box->sim, &addr) != SIP_OK))
 			return luaL_error(L, "too many addresses");
@@ -151,7 +152,7 @@ static int l_host_sockets(lua_State *L)
 static int l_host_datagram(lua_State *L)
 {
 	struct l_test_host *box = check_host(L);
-	struct sip_addr from = l_sim_address(L, 2), to = l_sim_address(L, 4);
+	struct sip_addr from = l_check_ip(L, 2), to = l_check_ip(L, 4);
 	sip_str bytes;
 
 	from.port = (uint16_t)luaL_checkinteger(L, 3);

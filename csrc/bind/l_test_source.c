@@ -1,6 +1,8 @@
 /* l_test_source.c - what each source may use, for specs; instants are milliseconds. */
 #include "bind/l_test.h"
 
+#include "bind/l_str.h"
+
 #include "stack/source.h"
 
 #define L_SOURCES "sip.test.Sources"
@@ -32,16 +34,6 @@ static int l_sources_new(lua_State *L)
 	return 1;
 }
 
-static struct sip_addr check_addr(lua_State *L, int arg)
-{
-	struct sip_addr addr = { 0 };
-	sip_str ip;
-
-	ip.p = luaL_checklstring(L, arg, &ip.len);
-	luaL_argcheck(L, sip_addr_parse(ip, &addr), arg, "an IP address expected");
-	return addr;
-}
-
 static enum sip_rule check_rule(lua_State *L, int arg)
 {
 	const char *name = luaL_checkstring(L, arg);
@@ -58,7 +50,7 @@ static enum sip_rule check_rule(lua_State *L, int arg)
 static int l_sources_take(lua_State *L)
 {
 	struct box *box = luaL_checkudata(L, 1, L_SOURCES);
-	const struct sip_addr addr = check_addr(L, 2);
+	const struct sip_addr addr = l_check_ip(L, 2);
 	const enum sip_rule rule = check_rule(L, 3);
 	const uint64_t now_ms = (uint64_t)luaL_checkinteger(L, 4);
 	struct sip_source *source = sip_source_get(&box->sources, &addr, now_ms);
@@ -76,7 +68,7 @@ static int l_sources_take(lua_State *L)
 static int l_sources_flood(lua_State *L)
 {
 	struct box *box = luaL_checkudata(L, 1, L_SOURCES);
-	struct sip_addr addr = check_addr(L, 2);
+	struct sip_addr addr = l_check_ip(L, 2);
 	const lua_Integer count = luaL_checkinteger(L, 3);
 	const enum sip_rule rule = check_rule(L, 4);
 	const uint64_t now_ms = (uint64_t)luaL_checkinteger(L, 5);
@@ -99,7 +91,7 @@ static int l_sources_flood(lua_State *L)
 static int l_sources_stand(lua_State *L)
 {
 	struct box *box = luaL_checkudata(L, 1, L_SOURCES);
-	const struct sip_addr addr = check_addr(L, 2);
+	const struct sip_addr addr = l_check_ip(L, 2);
 	const uint64_t now_ms = (uint64_t)luaL_checkinteger(L, 3);
 
 	sip_source_stand(&box->sources, sip_source_get(&box->sources, &addr, now_ms),
@@ -111,7 +103,7 @@ static int l_sources_stand(lua_State *L)
 static int l_sources_stands(lua_State *L)
 {
 	struct box *box = luaL_checkudata(L, 1, L_SOURCES);
-	const struct sip_addr addr = check_addr(L, 2);
+	const struct sip_addr addr = l_check_ip(L, 2);
 	const uint64_t now_ms = (uint64_t)luaL_checkinteger(L, 3);
 	const struct sip_source *source = sip_source_get(&box->sources, &addr, now_ms);
 
@@ -123,7 +115,7 @@ static int l_sources_stands(lua_State *L)
 static int l_sources_pin(lua_State *L)
 {
 	struct box *box = luaL_checkudata(L, 1, L_SOURCES);
-	const struct sip_addr addr = check_addr(L, 2);
+	const struct sip_addr addr = l_check_ip(L, 2);
 	const uint64_t now_ms = (uint64_t)luaL_checkinteger(L, 3);
 
 	sip_source_pin(&box->sources, sip_source_get(&box->sources, &addr, now_ms));
@@ -133,7 +125,7 @@ static int l_sources_pin(lua_State *L)
 static int l_sources_unpin(lua_State *L)
 {
 	struct box *box = luaL_checkudata(L, 1, L_SOURCES);
-	const struct sip_addr addr = check_addr(L, 2);
+	const struct sip_addr addr = l_check_ip(L, 2);
 	const uint64_t now_ms = (uint64_t)luaL_checkinteger(L, 3);
 
 	sip_source_unpin(&box->sources, sip_source_get(&box->sources, &addr, now_ms),

@@ -13,6 +13,7 @@
 #include "bind/l_names.h"
 #include "bind/l_option.h"
 #include "bind/l_sim_parts.h"
+#include "bind/l_str.h"
 #include "bind/l_test.h"
 #include "bind/l_test_host.h"
 
@@ -263,7 +264,7 @@ static int l_world_link(lua_State *L)
 static int l_world_name(lua_State *L)
 {
 	struct l_test_world *box = check_world(L);
-	const struct sip_addr addr = l_sim_address(L, 3);
+	const struct sip_addr addr = l_check_ip(L, 3);
 	sip_str name;
 
 	name.p = luaL_checklstring(L, 2, &name.len);
