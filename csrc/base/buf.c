@@ -32,6 +32,17 @@ struct sip_buf *sip_buf_new(struct sip_alloc *alloc, const void *bytes, size_t l
 	                          SIP_STR(""));
 }
 
+sip_err sip_buf_keep(struct sip_buf **kept, struct sip_alloc *alloc, sip_str text)
+{
+	struct sip_buf *copy = sip_buf_new(alloc, text.p, text.len);
+
+	if (!copy)
+		return SIP_ENOMEM;
+	sip_buf_unref(*kept);
+	*kept = copy;
+	return SIP_OK;
+}
+
 struct sip_buf *sip_buf_ref(struct sip_buf *buf)
 {
 	assert(buf->refs > 0);

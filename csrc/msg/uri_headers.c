@@ -17,27 +17,6 @@ static bool same_name(sip_str a, sip_str b)
 	       sip_uri_same_text(a, b, true);
 }
 
-/* What a header says is what stands there when its escapes are undone, whichever of its
- * characters were escaped. */
-static bool same_value(sip_str a, sip_str b, bool ignore_case)
-{
-	const char *p = a.p, *q = b.p, *p_end, *q_end;
-
-	if (a.len == 0 || b.len == 0)
-		return a.len == b.len;
-	p_end = p + a.len;
-	q_end = q + b.len;
-	while (p < p_end && q < q_end) {
-		const unsigned x = sip_uri_next_char(&p, p_end) & 0xff;
-		const unsigned y = sip_uri_next_char(&q, q_end) & 0xff;
-
-		if (x != y &&
-		    !(ignore_case && sip_uri_fold_case(x) == sip_uri_fold_case(y)))
-			return false;
-	}
-	return p == p_end && q == q_end;
-}
-
 /* Values of tokens have no case (7.3.1), but for what stands in quotes.  Methods and
  * event packages have one; a text may be meant to. */
 static bool is_caseless(enum sip_header_id id, sip_str value)
@@ -97,7 +76,7 @@ static bool same_address(sip_str a, sip_str b)
 	struct sip_name_addr x, y;
 	struct sip_uri u, v;
 
-	if (same_value(a, b, false))
+	if (sip_uri_same_value(a, b, false))
 		return true;
 	if (a.len > ADDRESS_MAX || b.len > ADDRESS_MAX)
 		return false;
@@ -129,8 +108,9 @@ static unsigned count_header(sip_str headers, sip_str want, sip_str want_value,
 		if (addresses && is_address(name))
 			count += same_address(value, want_value);
 		else
-			count += same_value(value, want_value,
-			                    is_caseless(sip_header_find(name), value));
+			count += sip_uri_same_value(
+				value, want_value,
+				is_caseless(sip_header_find(name), value));
 	}
 	return count;
 }

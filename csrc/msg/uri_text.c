@@ -38,7 +38,7 @@ size_t sip_uri_unescape(sip_str text, char *out)
 
 /* One character of an escaped text as a number.  An escaped character of the
  * "reserved" set is not the same as that character (RFC 3261 19.1.4, RFC 2396 2.2). */
-unsigned sip_uri_next_char(const char **p, const char *end)
+static unsigned next_char(const char **p, const char *end)
 {
 	unsigned c;
 
@@ -56,7 +56,8 @@ unsigned sip_uri_fold_case(unsigned c)
 	return plain >= 'A' && plain <= 'Z' ? c | 0x20 : c;
 }
 
-bool sip_uri_same_text(sip_str a, sip_str b, bool ignore_case)
+/* `bits`: those of a character that count. */
+static bool is_same(sip_str a, sip_str b, bool ignore_case, unsigned bits)
 {
 	const char *p = a.p, *q = b.p, *p_end, *q_end;
 
@@ -65,13 +66,24 @@ bool sip_uri_same_text(sip_str a, sip_str b, bool ignore_case)
 	p_end = p + a.len;
 	q_end = q + b.len;
 	while (p < p_end && q < q_end) {
-		const unsigned x = sip_uri_next_char(&p, p_end),
-			       y = sip_uri_next_char(&q, q_end);
+		const unsigned x = next_char(&p, p_end) & bits;
+		const unsigned y = next_char(&q, q_end) & bits;
+
 		if (x != y &&
 		    !(ignore_case && sip_uri_fold_case(x) == sip_uri_fold_case(y)))
 			return false;
 	}
 	return p == p_end && q == q_end;
+}
+
+bool sip_uri_same_text(sip_str a, sip_str b, bool ignore_case)
+{
+	return is_same(a, b, ignore_case, ~0U);
+}
+
+bool sip_uri_same_value(sip_str a, sip_str b, bool ignore_case)
+{
+	return is_same(a, b, ignore_case, 0xff);
 }
 
 bool sip_uri_param_find(sip_str params, sip_str name, sip_str *value)

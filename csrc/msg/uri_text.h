@@ -10,11 +10,11 @@ struct sip_uri;
  * kept from having us do so for long may not write many. */
 enum { SIP_URI_COMPARED_MAX = 32 };
 
-/* One character of an escaped text as a number, above 255 when it is reserved and was
- * escaped. */
-unsigned sip_uri_next_char(const char **p, const char *end);
 unsigned sip_uri_fold_case(unsigned c);
+/* Two escaped texts, where a reserved character that is escaped is another than itself;
+ * or two values, which are what stands there when all escapes are undone. */
 bool sip_uri_same_text(sip_str a, sip_str b, bool ignore_case);
+bool sip_uri_same_value(sip_str a, sip_str b, bool ignore_case);
 
 /* Cut the first piece of a list from its front; false: there is none. */
 bool sip_uri_next_piece(sip_str *list, char between, sip_str *name, sip_str *value);

@@ -189,23 +189,11 @@ static sip_err op_route(struct sip_wire *base, const struct sip_addr *remote,
 	return err;
 }
 
-/* Keep another text; what was kept before goes. */
-static sip_err keep(struct net_wire *wire, struct sip_buf **kept, sip_str text)
-{
-	struct sip_buf *copy = sip_buf_new(wire->alloc, text.p, text.len);
-
-	if (!copy)
-		return SIP_ENOMEM;
-	sip_buf_unref(*kept);
-	*kept = copy;
-	return SIP_OK;
-}
-
 static sip_err op_asks(struct sip_wire *base, sip_str target)
 {
 	struct net_wire *wire = net_wire_of(base);
 
-	return keep(wire, &wire->target, target);
+	return sip_buf_keep(&wire->target, wire->alloc, target);
 }
 
 static const struct sip_wire_ops net_wire_ops = {
@@ -240,7 +228,7 @@ sip_err net_wire_origins(struct sip_wire *base, sip_str origins)
 {
 	struct net_wire *wire = net_wire_of(base);
 
-	return keep(wire, &wire->origins, origins);
+	return sip_buf_keep(&wire->origins, wire->alloc, origins);
 }
 
 sip_err net_wire_new(struct net_loop *loop, const struct sip_limits *limits,

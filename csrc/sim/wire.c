@@ -261,14 +261,8 @@ static sip_err op_lookup(struct sip_wire *w, sip_str name, enum sip_record_type 
 static sip_err op_asks(struct sip_wire *w, sip_str target)
 {
 	struct sim_wire *wire = wire_of(w);
-	struct sip_buf *copy =
-		sip_buf_new(wire->host->world->alloc, target.p, target.len);
 
-	if (!copy)
-		return SIP_ENOMEM;
-	sip_buf_unref(wire->target);
-	wire->target = copy;
-	return SIP_OK;
+	return sip_buf_keep(&wire->target, wire->host->world->alloc, target);
 }
 
 static const struct sip_wire_ops ops = { op_listen, op_unlisten, op_open,  op_send,

@@ -79,8 +79,31 @@ void sip_stack_note(struct sip_stack *stack, const struct sip_path *path,
 		push_text(stack, SIP_EVENT_DROPPED, path, sip_str_of(why, strlen(why)));
 }
 
-/* A rule has stopped something: counted, and told.  `unread`: the bytes nobody has
- * looked at, which the trace does not know of. */
+/* Where something that was stopped is told: in the trace, in the log, with how many
+ * there were so far. */
+struct telling {
+	bool noted, news;
+	uint64_t so_far;
+};
+
+/* `unread`: the bytes nobody has looked at, which the trace does not know of. */
+static void tell(struct sip_stack *stack, const struct sip_path *path,
+                 struct sip_out *out, sip_str unread, const struct telling *telling)
+{
+	if (telling->noted && unread.len > 0)
+		sip_stack_watch(stack, false, path, unread);
+	if (telling->noted)
+		push_text(stack, SIP_EVENT_DROPPED, path, sip_str_of(out->p, out->len));
+	if (!telling->news)
+		return;
+	sip_out_lit(out, " (");
+	sip_out_u64(out, telling->so_far);
+	sip_out_lit(out, " so far)");
+	assert(out->len <= out->cap);
+	push_text(stack, SIP_EVENT_NOTICE, path, sip_str_of(out->p, out->len));
+}
+
+/* A rule has stopped something: counted, and told. */
 static void stopped(struct sip_stack *stack, struct sip_source *source,
                     const struct sip_path *path, enum sip_rule rule, sip_str done,
                     sip_str unread)
@@ -88,7 +111,7 @@ static void stopped(struct sip_stack *stack, struct sip_source *source,
 	char text[SIP_ADDR_TEXT_MAX + SIP_RULE_TEXT_MAX + 80];
 	char host[SIP_ADDR_TEXT_MAX];
 	char words[SIP_RULE_TEXT_MAX];
-	bool news, noted;
+	struct telling telling;
 	struct sip_out out;
 
 	if (!source) {
@@ -96,9 +119,10 @@ static void stopped(struct sip_stack *stack, struct sip_source *source,
 		return;
 	}
 	sip_source_hit(&stack->sources, source, &path->remote, rule, stack->now_ms);
-	news = is_news(stack, source, rule);
-	noted = is_noted(stack);
-	if (!news && !noted)
+	telling.news = is_news(stack, source, rule);
+	telling.noted = is_noted(stack);
+	telling.so_far = source->hits;
+	if (!telling.news && !telling.noted)
 		return;
 	sip_out_init(&out, text, sizeof text);
 	sip_out_bytes(&out, host, sip_addr_write_host(&path->remote, host, false));
@@ -106,17 +130,7 @@ static void stopped(struct sip_stack *stack, struct sip_source *source,
 	sip_out_bytes(&out, words, sip_rule_write(rule, &stack->limits, words));
 	sip_out_lit(&out, ": ");
 	sip_out_str(&out, done);
-	if (noted && unread.len > 0)
-		sip_stack_watch(stack, false, path, unread);
-	if (noted)
-		push_text(stack, SIP_EVENT_DROPPED, path, sip_str_of(text, out.len));
-	if (!news)
-		return;
-	sip_out_lit(&out, " (");
-	sip_out_u64(&out, source->hits);
-	sip_out_lit(&out, " so far)");
-	assert(out.len <= sizeof text);
-	push_text(stack, SIP_EVENT_NOTICE, path, sip_str_of(text, out.len));
+	tell(stack, path, &out, unread, &telling);
 }
 
 static bool is_stream(const struct sip_path *path)
@@ -317,9 +331,9 @@ void sip_stack_lost(struct sip_stack *stack, struct sip_source *source,
 	char text[SIP_RULE_TEXT_MAX + 80], words[SIP_RULE_TEXT_MAX];
 	const enum sip_rule rule = SIP_RULE_strangers;
 	const struct sip_path nobody = { .transport = SIP_UDP };
-	const bool noted = path && is_noted(stack);
-	bool news = sources->counts[rule] == 0 ||
-	            stack->now_ms - stack->line.told_ms >= TOLD_MS;
+	struct telling telling = { .noted = path && is_noted(stack) };
+	const bool due = sources->counts[rule] == 0 ||
+	                 stack->now_ms - stack->line.told_ms >= TOLD_MS;
 	struct sip_out out;
 
 	sources->counts[rule] += count;
@@ -327,25 +341,16 @@ void sip_stack_lost(struct sip_stack *stack, struct sip_source *source,
 		sources->counts[rule]--; /* this one counts itself */
 		sip_source_hit(sources, source, &path->remote, rule, stack->now_ms);
 	}
-	news = news && is_news(stack, NULL, rule);
-	if (!news && !noted)
+	telling.news = due && is_news(stack, NULL, rule);
+	telling.so_far = sources->counts[rule];
+	if (!telling.news && !telling.noted)
 		return;
+	if (telling.news)
+		stack->line.told_ms = stack->now_ms;
 	sip_out_init(&out, text, sizeof text);
 	sip_out_bytes(&out, words, sip_rule_write(rule, &stack->limits, words));
 	sip_out_lit(&out, ": dropped");
-	if (noted && unread.len > 0)
-		sip_stack_watch(stack, false, path, unread);
-	if (noted)
-		push_text(stack, SIP_EVENT_DROPPED, path, sip_str_of(text, out.len));
-	if (!news)
-		return;
-	stack->line.told_ms = stack->now_ms;
-	sip_out_lit(&out, " (");
-	sip_out_u64(&out, sources->counts[rule]);
-	sip_out_lit(&out, " so far)");
-	assert(out.len <= sizeof text);
-	push_text(stack, SIP_EVENT_NOTICE, path ? path : &nobody,
-	          sip_str_of(text, out.len));
+	tell(stack, path ? path : &nobody, &out, unread, &telling);
 }
 
 /* ---- connections ---- */

@@ -36,13 +36,6 @@ static bool may_stray(struct sip_tx *tx)
 	return true;
 }
 
-/* A nonce says to which address it was given, and over UDP only who gets it proves
- * that: it goes nowhere else (26.3.2.4, against RFC 3263 5). */
-static bool is_challenge(const struct sip_tx *tx)
-{
-	return tx->last_status == 401 || tx->last_status == 407;
-}
-
 /* Datagrams of ours that nobody has received are told of by their address alone. */
 static void remember(struct sip_stack *stack, const struct sip_tx *tx)
 {
@@ -65,7 +58,11 @@ void sip_stack_unanswered(struct sip_stack *stack, const struct sip_addr *to)
 			continue;
 		tx = sip_tx_find_serial(&stack->layer, slot->serial);
 		slot->serial = 0;
-		if (tx && tx->sent && !is_challenge(tx) && may_stray(tx))
+		/* A nonce says to which address it was given, and over UDP only who
+		 * gets it proves that: it goes nowhere else (26.3.2.4, against RFC 3263
+		 * 5).
+		 */
+		if (tx && tx->sent && !sip_tx_is_challenge(tx) && may_stray(tx))
 			sip_stack_astray(stack, sip_buf_str(tx->sent), 0);
 	}
 }

@@ -42,9 +42,9 @@ static uint32_t until_t2(const struct sip_timing *t)
  * often to somebody else (26.3.2.4, against 17.2.1); a lost one comes again with the
  * request.  A client that has had a provisional repeats nothing, and would wait in
  * vain. */
-static bool is_challenge(const struct sip_tx *tx)
+static bool is_sent_once(const struct sip_tx *tx)
 {
-	return (tx->last_status == 401 || tx->last_status == 407) && !tx->sent;
+	return sip_tx_is_challenge(tx) && !tx->sent;
 }
 
 /* How long, or SIP_NEVER: not on this transport. */
@@ -57,7 +57,7 @@ static uint64_t delay_of(struct sip_tx *tx, enum sip_tx_timer timer)
 	case TIMER_A:
 	case TIMER_E:
 	case TIMER_G:
-		if (stream || (timer == TIMER_G && is_challenge(tx)))
+		if (stream || (timer == TIMER_G && is_sent_once(tx)))
 			return SIP_NEVER;
 		return tx->interval_ms = grown(tx);
 	case TIMER_R:

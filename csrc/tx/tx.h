@@ -193,6 +193,11 @@ static inline bool sip_tx_is_client(const struct sip_tx *tx)
 {
 	return tx->kind <= SIP_NICT;
 }
+/* Does its last response ask who it is? */
+static inline bool sip_tx_is_challenge(const struct sip_tx *tx)
+{
+	return tx->last_status == 401 || tx->last_status == 407;
+}
 /* The branch of a client transaction. */
 sip_str sip_tx_branch(const struct sip_tx *tx);
 bool sip_tx_is_over(const struct sip_tx *tx);           /* terminated */
